@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Every decision skep takes, and nothing else.
+//!
+//! This crate is pure: no clock, no randomness, no input or output. Time, ids and the
+//! present state are arguments, changes are results, so each rule can be tested by calling a
+//! function. See `ARCHITECTURE.md` for how the rooms fit together.
+
+pub mod model;
