@@ -175,9 +175,17 @@ mod tests {
 
     #[test]
     fn other_texts_are_refused() {
-        for text in ["", "tsk_", "svc_00000000000000000000000000", "tsk_0000000000000000000000000u"] {
+        for text in [
+            "",
+            "tsk_",
+            "svc_00000000000000000000000000",
+            "tsk_0000000000000000000000000u",
+        ] {
             assert_eq!(text.parse::<TaskId>(), Err(BadId), "{text}");
         }
-        assert_eq!("tsk_00000000000000000000000001".parse::<TaskId>(), Err(BadId));
+        assert_eq!(
+            "tsk_00000000000000000000000001".parse::<TaskId>(),
+            Err(BadId)
+        );
     }
 }

@@ -3,8 +3,35 @@
 
 mod endpoint;
 mod id;
+mod name;
+mod node;
+mod object;
+mod placement;
+mod resources;
+mod service;
+pub mod signal;
+mod swarm;
+mod task;
+mod template;
 mod time;
 
 pub use endpoint::{Backend, BackendState, Port, PortMode, Protocol, ServiceEndpoints};
-pub use id::{BadId, IdSource, NodeId, ServiceId, SwarmId, TaskId};
+pub use id::{BadId, ID_PREFIXES, IdSource, NodeId, ServiceId, SwarmId, TaskId};
+pub use name::{BadName, NAME_LENGTH_MAX, Name, name_key};
+pub use node::{
+    Availability, Node, NodeDescription, NodeRole, NodeSpec, NodeState, NodeStatus, Platform,
+};
+pub use object::{Condition, Labels, Meta, ObjectId};
+pub use placement::{
+    NodeKey, Operator, Placement, PlacementCheck, Requirement, Unplaced, UnplacedCause,
+};
+pub use resources::{ResourceLimits, Resources};
+pub use service::{KeptTemplate, Mode, Service, ServiceSpec, ServiceStatus};
+pub use swarm::{Swarm, SwarmSpec};
+pub use task::{
+    DesiredState, NodeRef, Outcome, RestartMemory, Task, TaskState, TaskStatus, Transition,
+};
+pub use template::{
+    Process, RestartCondition, RestartPolicy, StopPolicy, TaskTemplate, Ulimit, Workload,
+};
 pub use time::{Revision, Timestamp};

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Services: what should run.
+
+use std::sync::Arc;
+
+use super::{Condition, Labels, Meta, Name, Port, Revision, ServiceId, TaskTemplate};
+
+/// How many tasks a service has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// A number of tasks.
+    Replicated {
+        /// How many; none: one.
+        replicas: Option<u32>,
+    },
+    /// One task on every node that fits.
+    EveryNode,
+}
+
+impl Mode {
+    /// The word by which filters know it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Mode::Replicated { .. } => "replicated",
+            Mode::EveryNode => "every-node",
+        }
+    }
+
+    /// The replicas wanted; nothing if their number follows from the nodes.
+    #[must_use]
+    pub fn replicas(self) -> Option<u32> {
+        match self {
+            Mode::Replicated { replicas } => Some(replicas.unwrap_or(1)),
+            Mode::EveryNode => None,
+        }
+    }
+}
+
+/// What is wanted of a service.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ServiceSpec {
+    /// Its name; fixed once created.
+    pub name: Name,
+    /// For filters and people.
+    pub labels: Arc<Labels>,
+    /// How many tasks; which of the modes is fixed once created.
+    pub mode: Mode,
+    /// What each task runs.
+    pub template: Arc<TaskTemplate>,
+    /// Ports published; a published number of 0 is still to be chosen.
+    pub ports: Vec<Port>,
+}
+
+/// A service.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Service {
+    /// Common facts.
+    pub meta: Meta<ServiceId>,
+    /// What is wanted.
+    pub spec: Arc<ServiceSpec>,
+    /// The spec revision of the last change that made new tasks necessary.
+    pub template_revision: Revision,
+    /// Ports published, with the ingress numbers chosen, in the order of `spec.ports`.
+    pub ports: Vec<Port>,
+    /// What follows from its tasks: derived, see [`crate::state`].
+    pub status: ServiceStatus,
+}
+
+impl Service {
+    /// Whether its deletion has begun.
+    #[must_use]
+    pub fn is_deleting(&self) -> bool {
+        self.meta.delete_time.is_some()
+    }
+}
+
+/// What follows from the tasks of a service.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct ServiceStatus {
+    /// Tasks wanted.
+    pub desired_tasks: u32,
+    /// Tasks in RUNNING.
+    pub running_tasks: u32,
+    /// Tasks in RUNNING that are up to date.
+    pub updated_tasks: u32,
+    /// Tasks in PENDING.
+    pub pending_tasks: u32,
+    /// Attempts with the present template that ended badly, of those kept.
+    pub failed_tasks: u32,
+    /// CONVERGED, STALLED, AVAILABLE and PLACED, in this order.
+    pub conditions: Vec<Condition>,
+}
+
+/// What the tasks of one template revision are made from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeptTemplate {
+    /// What each task runs.
+    pub template: Arc<TaskTemplate>,
+    /// Ports each task opens, as the service publishes them.
+    pub ports: Vec<Port>,
+}

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Tasks: one attempt each to run one slot of a service on one node.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use super::{Labels, Meta, NodeId, Port, Revision, ServiceId, TaskId, Timestamp, Unplaced};
+
+/// Where a task is in its life. It only ever moves to a greater value.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum TaskState {
+    /// It waits for a node.
+    Pending = 10,
+    /// A node was chosen.
+    Assigned = 20,
+    /// The node's agent took it.
+    Accepted = 30,
+    /// What it needs is being made ready.
+    Preparing = 40,
+    /// It is ready and waits for leave to start.
+    Ready = 50,
+    /// It is starting.
+    Starting = 60,
+    /// It runs.
+    Running = 70,
+    /// It ended by itself, with exit code 0.
+    Completed = 80,
+    /// It was stopped on order.
+    Stopped = 90,
+    /// It ended with an error.
+    Failed = 100,
+    /// It could not be started on that node.
+    Rejected = 110,
+    /// Its node was lost for too long, or was deleted.
+    Orphaned = 120,
+}
+
+impl TaskState {
+    /// Every state, in order.
+    pub const ALL: [TaskState; 12] = [
+        TaskState::Pending,
+        TaskState::Assigned,
+        TaskState::Accepted,
+        TaskState::Preparing,
+        TaskState::Ready,
+        TaskState::Starting,
+        TaskState::Running,
+        TaskState::Completed,
+        TaskState::Stopped,
+        TaskState::Failed,
+        TaskState::Rejected,
+        TaskState::Orphaned,
+    ];
+
+    /// Whether nothing runs any more and nothing will.
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        self > TaskState::Running
+    }
+
+    /// Whether it ended, and not as it should.
+    #[must_use]
+    pub fn is_failure(self) -> bool {
+        matches!(
+            self,
+            TaskState::Failed | TaskState::Rejected | TaskState::Orphaned
+        )
+    }
+}
+
+/// Where the managers want a task. It only ever moves to a greater value.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum DesiredState {
+    /// Made ready, but not started before its restart time.
+    Ready = 50,
+    /// Running.
+    Running = 70,
+    /// Stopped, and kept to be looked at.
+    Stopped = 90,
+    /// Stopped, then forgotten.
+    Removed = 130,
+}
+
+/// Whether anything follows once a task has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum Outcome {
+    /// Not decided: it has not ended, or a new attempt follows.
+    #[default]
+    Open,
+    /// It did what it should; no new attempt follows.
+    Finished,
+    /// It failed and no further attempt is allowed.
+    GaveUp,
+}
+
+/// What a slot remembers of the attempts before this one.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct RestartMemory {
+    /// Restarts in a row without a stable run between them: the exponent of the back-off.
+    pub streak: u32,
+    /// New attempts made in the present window, this one included.
+    pub window_attempts: u32,
+    /// When the present window began.
+    pub window_start: Timestamp,
+}
+
+/// A node that is meant, with its name when the reference was made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NodeRef {
+    /// The node.
+    pub id: NodeId,
+    /// Its name then.
+    pub name: Arc<str>,
+}
+
+/// One step in a task's life.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Transition {
+    /// The state entered.
+    pub state: TaskState,
+    /// When.
+    pub time: Timestamp,
+}
+
+/// What is known of a task.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TaskStatus {
+    /// The state it is in.
+    pub state: TaskState,
+    /// When it entered that state, by the clock of who says so.
+    pub transition_time: Timestamp,
+    /// UPPER_SNAKE cause; empty: none.
+    pub reason: Cow<'static, str>,
+    /// The cause in words, at most [`TaskStatus::MESSAGE_CHARS_MAX`] characters.
+    pub message: Arc<str>,
+    /// When each state before this was entered, oldest first.
+    pub history: Vec<Transition>,
+    /// Why it has no node; only while it is pending.
+    pub unplaced: Option<Arc<Unplaced>>,
+    /// When it may start; only while it is wanted ready after a failure.
+    pub restart_time: Option<Timestamp>,
+    /// Exit code, once it ended; 128 + N: killed by signal N.
+    pub exit_code: Option<i32>,
+    /// The signal that ended it; 0: none, or not known.
+    pub signal: u32,
+    /// Process id on the node, while it runs; 0: none.
+    pub pid: u32,
+    /// Ports opened for it on the node.
+    pub ports: Vec<Port>,
+}
+
+impl TaskStatus {
+    /// Most characters of a message.
+    pub const MESSAGE_CHARS_MAX: usize = 4_096;
+
+    /// Of a task that has just been made.
+    #[must_use]
+    pub fn pending(time: Timestamp) -> TaskStatus {
+        TaskStatus {
+            state: TaskState::Pending,
+            transition_time: time,
+            reason: Cow::Borrowed(""),
+            message: "".into(),
+            history: Vec::new(),
+            unplaced: None,
+            restart_time: None,
+            exit_code: None,
+            signal: 0,
+            pid: 0,
+            ports: Vec::new(),
+        }
+    }
+
+    /// Enters `state`, remembering the one before. The caller sees to it that it is a later one.
+    pub fn enter(&mut self, state: TaskState, time: Timestamp) {
+        self.history.push(Transition {
+            state: self.state,
+            time: self.transition_time,
+        });
+        self.state = state;
+        self.transition_time = time;
+    }
+}
+
+/// A task.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Task {
+    /// Common facts.
+    pub meta: Meta<TaskId>,
+    /// For people: "web.3", or with one task a node "web.node-1".
+    pub name: Arc<str>,
+    /// The service it belongs to.
+    pub service: ServiceId,
+    /// That service's name.
+    pub service_name: Arc<str>,
+    /// Labels of the service when it was made.
+    pub labels: Arc<Labels>,
+    /// Which place of the service it fills, from 1; 0: one task a node.
+    pub slot: u32,
+    /// Which attempt at that place, from 1.
+    pub attempt: u32,
+    /// What it was made from.
+    pub template_revision: Revision,
+    /// The node it is on; with one task a node, the node it is for, already while pending.
+    pub node: Option<NodeRef>,
+    /// Where the managers want it.
+    pub desired: DesiredState,
+    /// What is known of it.
+    pub status: TaskStatus,
+    /// What its slot remembers.
+    pub restart: RestartMemory,
+    /// Whether anything follows.
+    pub outcome: Outcome,
+}
+
+impl Task {
+    /// Whether it has ended.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        self.status.state.is_terminal()
+    }
+
+    /// Whether it is meant to run, now or at its restart time, and has not ended.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.desired <= DesiredState::Running && !self.is_terminal()
+    }
+
+    /// The node whose resources it uses: it was assigned there and has not ended.
+    #[must_use]
+    pub fn occupies(&self) -> Option<NodeId> {
+        let placed = self.status.state >= TaskState::Assigned && !self.is_terminal();
+        self.node.as_ref().filter(|_| placed).map(|node| node.id)
+    }
+}

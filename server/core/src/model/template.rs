@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What one task of a service runs and what it needs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Placement, ResourceLimits, Resources};
+
+/// What a task runs and what it needs. Fields that a user left out stay empty here, so that
+/// the spec reads back as it was written; the methods give what holds then.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TaskTemplate {
+    /// What to run.
+    pub workload: Workload,
+    /// Set aside for the task.
+    pub reservations: Resources,
+    /// The most it may use.
+    pub limits: ResourceLimits,
+    /// Where it may run and should run.
+    pub placement: Placement,
+    /// What follows when it ends.
+    pub restart: RestartPolicy,
+    /// How it is stopped.
+    pub stop: StopPolicy,
+    /// Any new value replaces every task although nothing else changed; empty: none.
+    pub restart_token: String,
+}
+
+/// What a task runs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Workload {
+    /// A program on the node itself.
+    Process(Process),
+}
+
+impl Workload {
+    /// The capability a node needs to run it.
+    #[must_use]
+    pub const fn capability(&self) -> &'static str {
+        match self {
+            Workload::Process(_) => "workload.process",
+        }
+    }
+}
+
+/// A program on the node itself, in a process group or control group of its own.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Process {
+    /// Program, by its absolute path, and leading arguments.
+    pub command: Vec<String>,
+    /// Arguments that follow.
+    pub args: Vec<String>,
+    /// Environment; values may hold placeholders.
+    pub env: BTreeMap<String, String>,
+    /// Working directory; empty: one made for the task.
+    pub dir: String,
+    /// `user` or `user:group`; empty: the daemon's own.
+    pub user: String,
+    /// Further groups.
+    pub groups: Vec<String>,
+    /// Kernel limits, by name.
+    pub ulimits: BTreeMap<String, Ulimit>,
+}
+
+/// A kernel limit of a process; -1: unlimited.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Ulimit {
+    /// The soft limit.
+    pub soft: i64,
+    /// The hard limit.
+    pub hard: i64,
+}
+
+/// When a new attempt follows a task that ended.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum RestartCondition {
+    /// Never.
+    None,
+    /// After a failure.
+    OnFailure,
+    /// However it ended.
+    Any,
+}
+
+/// What follows when a task ends.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct RestartPolicy {
+    /// When to make a new attempt.
+    pub condition: Option<RestartCondition>,
+    /// Wait before the first new attempt.
+    pub delay: Option<Duration>,
+    /// What the wait doubles up to.
+    pub max_delay: Option<Duration>,
+    /// Most new attempts in a slot on one spec; 0: no limit.
+    pub max_attempts: u32,
+    /// Only attempts within this time count for `max_attempts`; none or zero: all count.
+    pub window: Option<Duration>,
+}
+
+impl RestartPolicy {
+    /// The wait before the first new attempt unless a spec says otherwise.
+    pub const DEFAULT_DELAY: Duration = Duration::from_secs(1);
+    /// The longest wait unless a spec says otherwise.
+    pub const DEFAULT_MAX_DELAY: Duration = Duration::from_secs(60);
+
+    /// When to make a new attempt; by default always.
+    #[must_use]
+    pub fn condition(&self) -> RestartCondition {
+        self.condition.unwrap_or(RestartCondition::Any)
+    }
+
+    /// The wait before the first new attempt.
+    #[must_use]
+    pub fn delay(&self) -> Duration {
+        self.delay.unwrap_or(Self::DEFAULT_DELAY)
+    }
+
+    /// The longest wait; also the time after which a run counts as stable.
+    #[must_use]
+    pub fn max_delay(&self) -> Duration {
+        self.max_delay
+            .unwrap_or(Self::DEFAULT_MAX_DELAY.max(self.delay()))
+    }
+
+    /// The time within which attempts count; nothing: all count.
+    #[must_use]
+    pub fn window(&self) -> Option<Duration> {
+        self.window.filter(|window| !window.is_zero())
+    }
+}
+
+/// How a task is stopped.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct StopPolicy {
+    /// The first signal, by name or number; empty: SIGTERM.
+    pub signal: String,
+    /// From the signal to SIGKILL.
+    pub grace: Option<Duration>,
+}
+
+impl StopPolicy {
+    /// From the signal to SIGKILL unless a spec says otherwise.
+    pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+
+    /// The number of the first signal; SIGTERM if the text names none.
+    #[must_use]
+    pub fn signal_number(&self) -> i32 {
+        super::signal::number(&self.signal).unwrap_or(super::signal::TERM)
+    }
+
+    /// From the signal to SIGKILL.
+    #[must_use]
+    pub fn grace(&self) -> Duration {
+        self.grace.unwrap_or(Self::DEFAULT_GRACE)
+    }
+}
