@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+//! From `.proto` files to Rust code and descriptors, without protoc: protox parses,
+//! tonic-prost-build writes.
+//!
+//! Everything is made in memory first, so that "write it" and "is it what would be written?"
+//! cannot differ.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use prost_types::FileDescriptorSet;
+
+/// The public files, `skep/v1/*.proto`, from the root of the repository.
+const API: &str = "proto/api";
+/// The internal files, `skep/internal/v1/*.proto`.
+const INTERNAL: &str = "proto/internal";
+/// Where generated files go: nothing else lies there.
+const GENERATED: &str = "proto/src/gen";
+/// What `buf breaking` compares with.
+const BASELINE: &str = "proto/baseline.binpb";
+/// The first line of every source file.
+const SPDX: &str = "// SPDX-License-Identifier: Apache-2.0\n";
+
+/// Writes the generated files, and removes what is no longer generated.
+///
+/// # Errors
+/// If the contract does not compile, or a file cannot be written.
+pub(crate) fn write(root: &Path) -> Result<()> {
+    let folder = root.join(GENERATED);
+    let wanted = generate(root)?;
+    fs::create_dir_all(&folder)?;
+    for name in present(&folder)?.keys() {
+        if !wanted.contains_key(name) {
+            fs::remove_file(folder.join(name))?;
+        }
+    }
+    for (name, content) in &wanted {
+        let path = folder.join(name);
+        fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// Compares the generated files with what [`write`] would write.
+///
+/// # Errors
+/// If they differ: the message names the files and the cure.
+pub(crate) fn check(root: &Path) -> Result<()> {
+    let stale = differences(&present(&root.join(GENERATED))?, &generate(root)?);
+    if !stale.is_empty() {
+        bail!(
+            "{GENERATED}/ does not fit the .proto files: {}\nrun `make gen` and commit the result",
+            stale.join(", ")
+        );
+    }
+    Ok(())
+}
+
+/// Takes the present contract, public and internal, as the one to compare with.
+///
+/// # Errors
+/// If the contract does not compile, or the file cannot be written.
+pub(crate) fn write_baseline(root: &Path) -> Result<()> {
+    let mut compiler = compiler(root)?;
+    compiler.include_imports(true);
+    compiler.open_files(proto_files(root, API)?)?;
+    compiler.open_files(proto_files(root, INTERNAL)?)?;
+    fs::write(root.join(BASELINE), compiler.encode_file_descriptor_set())?;
+    Ok(())
+}
+
+/// File names, each with "missing", "changed" or "not generated", of what differs.
+fn differences(
+    present: &BTreeMap<String, Vec<u8>>,
+    wanted: &BTreeMap<String, Vec<u8>>,
+) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, content) in wanted {
+        match present.get(name) {
+            None => found.push(format!("{name} is missing")),
+            Some(there) if there != content => found.push(format!("{name} is stale")),
+            Some(_) => {}
+        }
+    }
+    for name in present.keys().filter(|name| !wanted.contains_key(*name)) {
+        found.push(format!("{name} is not generated"));
+    }
+    found
+}
+
+/// The files of a folder by name; none if there is no such folder.
+fn present(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut files = BTreeMap::new();
+    if !folder.exists() {
+        return Ok(files);
+    }
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        files.insert(name, fs::read(entry.path())?);
+    }
+    Ok(files)
+}
+
+/// All generated files by name.
+fn generate(root: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut public = compiler(root)?;
+    public.include_imports(true).include_source_info(true);
+    public.open_files(proto_files(root, API)?)?;
+
+    let mut internal = compiler(root)?;
+    internal.include_imports(true);
+    internal.open_files(proto_files(root, INTERNAL)?)?;
+
+    let mut all = compiler(root)?;
+    all.include_imports(true).include_source_info(true);
+    all.open_files(proto_files(root, API)?)?;
+    all.open_files(proto_files(root, INTERNAL)?)?;
+
+    let mut files = rust_code(all.file_descriptor_set())?;
+    let descriptor = public.encode_file_descriptor_set();
+    files.insert("descriptor.bin".to_owned(), descriptor);
+    let descriptor = internal.encode_file_descriptor_set();
+    files.insert("internal_descriptor.bin".to_owned(), descriptor);
+    Ok(files)
+}
+
+fn compiler(root: &Path) -> Result<protox::Compiler> {
+    protox::Compiler::new([root.join(API), root.join(INTERNAL)]).context("cannot read proto/")
+}
+
+/// The `.proto` files below a folder, in order, as paths.
+fn proto_files(root: &Path, folder: &str) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let mut folders = vec![root.join(folder)];
+    while let Some(folder) = folders.pop() {
+        let entries =
+            fs::read_dir(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+        for entry in entries {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "proto") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// One Rust file a package.
+fn rust_code(mut descriptors: FileDescriptorSet) -> Result<BTreeMap<String, Vec<u8>>> {
+    keep_leading_comments(&mut descriptors);
+    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let mut config = tonic_prost_build::Config::new();
+    config.enable_type_names();
+    tonic_prost_build::configure()
+        .btree_map(".")
+        .bytes(".skep.v1.LogLine.data")
+        .out_dir(folder.path())
+        .compile_fds_with_config(descriptors, config)?;
+    let mut files = present(folder.path())?;
+    for content in files.values_mut() {
+        content.splice(0..0, SPDX.bytes());
+    }
+    Ok(files)
+}
+
+/// Drops comments that are about no declaration ("8 is kept for ..."): the generator would put
+/// them into the documentation of a neighbour.
+fn keep_leading_comments(descriptors: &mut FileDescriptorSet) {
+    for file in &mut descriptors.file {
+        for location in file
+            .source_code_info
+            .iter_mut()
+            .flat_map(|info| &mut info.location)
+        {
+            location.leading_detached_comments.clear();
+            location.trailing_comments = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generated_code_is_fresh() {
+        check(crate::repository_root()).expect("proto/src/gen/ fits proto/");
+    }
+
+    #[test]
+    fn generating_twice_gives_the_same_bytes() {
+        let root = crate::repository_root();
+        assert!(generate(root).expect("compiles") == generate(root).expect("compiles"));
+    }
+
+    #[test]
+    fn every_kind_of_difference_is_found() {
+        let file = |text: &str| text.as_bytes().to_vec();
+        let present = BTreeMap::from([("a".into(), file("1")), ("b".into(), file("1"))]);
+        let wanted = BTreeMap::from([("b".into(), file("2")), ("c".into(), file("1"))]);
+        let found = differences(&present, &wanted);
+        assert_eq!(found, ["b is stale", "c is missing", "a is not generated"]);
+        assert!(differences(&wanted, &wanted).is_empty());
+    }
+}
