@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 mod contract;
+mod tidy;
 
 const USAGE: &str = "usage: cargo run -p xtask -- COMMAND
 
@@ -12,6 +13,7 @@ const USAGE: &str = "usage: cargo run -p xtask -- COMMAND
   gen --check    write nothing; fail if what is there is not what gen would write
   baseline       take the contract as it is for proto/baseline.binpb, which later
                  changes are compared with (add a line to CHANGELOG.md)
+  tidy           look for what breaks a rule of the house; changes nothing
 ";
 
 fn main() -> ExitCode {
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
         ["gen"] => contract::write(root),
         ["gen", "--check"] => contract::check(root),
         ["baseline"] => contract::write_baseline(root),
+        ["tidy"] => tidy::run(root),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

@@ -194,10 +194,6 @@ fn sigterm_ends_it_gracefully_with_an_idle_connection_open() {
     assert_eq!(hello.next_line(), "web.1: stopped, 0 connections cut off");
     assert!(hello.wait().success());
     assert_eq!(idle.read(&mut [0]).expect("an end"), 0);
-    assert!(
-        TcpStream::connect(hello.http).is_err(),
-        "nothing listens any more"
-    );
 }
 
 #[test]
@@ -223,13 +219,9 @@ fn it_prints_eats_and_exits_as_told() {
     let mut hello = Hello::start(&args);
     assert_eq!(hello.next_line(), "web.1: ate 1048576 bytes of memory");
     assert_eq!(hello.next_line(), "web.1: line 1");
-    let last = hello
-        .lines
-        .by_ref()
-        .last()
-        .expect("a last line")
-        .expect("text");
-    assert_eq!(last, "web.1: exiting with 3 after 200ms");
+    // A printed line may still follow it.
+    let exits = |line: &str| line == "web.1: exiting with 3 after 200ms";
+    assert!(hello.lines.by_ref().any(|line| exits(&line.expect("text"))));
     assert_eq!(hello.wait().code(), Some(3));
 }
 
