@@ -6,3 +6,8 @@
 //! function. See `ARCHITECTURE.md` for how the rooms fit together.
 
 pub mod model;
+pub mod schedule;
+pub mod state;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;

@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Which node a task runs on, and the reasons against the others.
+
+pub mod filter;

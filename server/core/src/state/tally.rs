@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Counts over the tasks of one service, kept up to date task by task.
+
+use crate::model::{DesiredState, Outcome, Revision, Task, TaskState};
+
+/// Counts over tasks.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Tally {
+    /// In RUNNING.
+    pub running: u32,
+    /// In RUNNING and up to date.
+    pub updated: u32,
+    /// Wanted, and in PENDING.
+    pub pending: u32,
+    /// Up to date, and ended badly.
+    pub failed: u32,
+    /// Not ended.
+    pub live: u32,
+    /// In RUNNING, up to date, and meant to be.
+    pub good: u32,
+    /// Up to date, ended well, and nothing follows.
+    pub finished: u32,
+    /// Up to date, ended badly, and nothing follows.
+    pub gave_up: u32,
+}
+
+impl Tally {
+    /// What one task counts for, when tasks made from `template` are up to date.
+    #[must_use]
+    pub fn of(task: &Task, template: Revision) -> Tally {
+        let current = task.template_revision == template;
+        let running = task.status.state == TaskState::Running;
+        let count = |yes: bool| u32::from(yes);
+        Tally {
+            running: count(running),
+            updated: count(running && current),
+            pending: count(task.status.state == TaskState::Pending && task.is_wanted()),
+            failed: count(current && task.status.state.is_failure()),
+            live: count(!task.is_terminal()),
+            good: count(running && current && task.desired == DesiredState::Running),
+            finished: count(current && task.outcome == Outcome::Finished),
+            gave_up: count(current && task.outcome == Outcome::GaveUp),
+        }
+    }
+
+    fn zip(self, other: Tally, with: impl Fn(u32, u32) -> u32) -> Tally {
+        Tally {
+            running: with(self.running, other.running),
+            updated: with(self.updated, other.updated),
+            pending: with(self.pending, other.pending),
+            failed: with(self.failed, other.failed),
+            live: with(self.live, other.live),
+            good: with(self.good, other.good),
+            finished: with(self.finished, other.finished),
+            gave_up: with(self.gave_up, other.gave_up),
+        }
+    }
+
+    /// With the tasks counted in `other`.
+    #[must_use]
+    pub fn plus(self, other: Tally) -> Tally {
+        self.zip(other, |a, b| a + b)
+    }
+
+    /// Without the tasks counted in `other`, which were counted in before.
+    #[must_use]
+    pub fn minus(self, other: Tally) -> Tally {
+        self.zip(other, |a, b| a - b)
+    }
+}
