@@ -16,23 +16,21 @@ pub fn requirements_hold(requirements: &[Requirement<NodeKey>], node: &Node) -> 
 pub fn first_unmet(requirements: &[Requirement<NodeKey>], node: &Node) -> Option<usize> {
     requirements
         .iter()
-        .position(|requirement| !requirement_holds(requirement, node))
+        .position(|requirement| !requirement_holds(&requirement.key, requirement, node))
 }
 
-fn requirement_holds(requirement: &Requirement<NodeKey>, node: &Node) -> bool {
+/// Whether a node's attribute `key` meets a requirement.
+pub fn requirement_holds<K>(key: &NodeKey, requirement: &Requirement<K>, node: &Node) -> bool {
     let description = &node.status.description;
-    match &requirement.key {
+    match key {
         NodeKey::Id => requirement.holds(Some(&node.meta.id.to_string())),
         NodeKey::Name => requirement.holds(Some(node.spec.name.as_str())),
         NodeKey::Hostname => requirement.holds(Some(&description.hostname)),
-        NodeKey::Ip => requirement
-            .holds_by(Some(&description.address.to_string()), |address, range| {
-                in_range(address, range)
-            }),
+        NodeKey::Ip => requirement.holds_by(Some(&description.address.to_string()), in_range),
         NodeKey::Role => requirement.holds(Some(node.status.role.as_str())),
         NodeKey::Os => requirement.holds(Some(&description.platform.os)),
         NodeKey::Arch => requirement.holds(Some(&description.platform.architecture)),
-        NodeKey::Label(key) => requirement.holds(node.spec.labels.get(key).map(String::as_str)),
+        NodeKey::Label(label) => requirement.holds(node.spec.labels.get(label).map(String::as_str)),
     }
 }
 
