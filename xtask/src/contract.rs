@@ -18,8 +18,11 @@ const API: &str = "proto/api";
 const INTERNAL: &str = "proto/internal";
 /// Where generated files go: nothing else lies there.
 const GENERATED: &str = "proto/src/gen";
-/// What `buf breaking` compares with.
-const BASELINE: &str = "proto/baseline.binpb";
+/// What `buf breaking` compares each module with: buf takes one module at a time.
+const BASELINES: [(&str, &str); 2] = [
+    (API, "proto/baseline.binpb"),
+    (INTERNAL, "proto/baseline-internal.binpb"),
+];
 /// The first line of every source file.
 const SPDX: &str = "// SPDX-License-Identifier: Apache-2.0\n";
 
@@ -61,13 +64,16 @@ pub(crate) fn check(root: &Path) -> Result<()> {
 /// Takes the present contract, public and internal, as the one to compare with.
 ///
 /// # Errors
-/// If the contract does not compile, or the file cannot be written.
+/// If the contract does not compile, or a file cannot be written.
 pub(crate) fn write_baseline(root: &Path) -> Result<()> {
-    let mut compiler = compiler(root)?;
-    compiler.include_imports(true);
-    compiler.open_files(proto_files(root, API)?)?;
-    compiler.open_files(proto_files(root, INTERNAL)?)?;
-    fs::write(root.join(BASELINE), compiler.encode_file_descriptor_set())?;
+    for (module, file) in BASELINES {
+        let mut compiler = compiler(root)?;
+        compiler.include_imports(true);
+        compiler.open_files(proto_files(root, module)?)?;
+        let path = root.join(file);
+        fs::write(&path, compiler.encode_file_descriptor_set())
+            .with_context(|| format!("cannot write {}", path.display()))?;
+    }
     Ok(())
 }
 

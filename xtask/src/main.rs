@@ -11,7 +11,7 @@ const USAGE: &str = "usage: cargo run -p xtask -- COMMAND
 
   gen            write the Rust code and the descriptors of proto/ to proto/src/gen/
   gen --check    write nothing; fail if what is there is not what gen would write
-  baseline       take the contract as it is for proto/baseline.binpb, which later
+  baseline       take the contract as it is for proto/baseline*.binpb, which later
                  changes are compared with (add a line to CHANGELOG.md)
   tidy           look for what breaks a rule of the house; changes nothing
 ";

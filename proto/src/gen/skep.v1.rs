@@ -1567,7 +1567,8 @@ pub struct SwarmSpec {
     /// Ended tasks kept for each slot. 0 to 100; unset: 5.
     #[prost(uint32, optional, tag = "3")]
     pub task_history: ::core::option::Option<u32>,
-    /// History kept for watches, at least this long. 60 to 86,400 s; unset: 600 s.
+    /// History kept for watches: changes of this long, less once they fill 256 MiB. 60 to 86,400 s;
+    /// unset: 600 s.
     #[prost(message, optional, tag = "5")]
     pub watch_history: ::core::option::Option<::prost_types::Duration>,
     /// Between two heartbeats of a node. After three missed ones the mesh sends it no new
