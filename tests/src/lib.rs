@@ -1,2 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Placeholder.
+//! What the tests with real binaries share.
+
+mod skip;
+
+pub use skip::skip;

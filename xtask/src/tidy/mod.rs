@@ -88,7 +88,7 @@ fn problems(root: &Path) -> Result<Vec<Problem>> {
 mod tests {
     #[test]
     fn the_house_is_tidy() {
-        let problems = super::problems(&crate::repository_root()).expect("a readable repository");
+        let problems = super::problems(crate::repository_root()).expect("a readable repository");
         let list: Vec<String> = problems.iter().map(ToString::to_string).collect();
         assert!(list.is_empty(), "\n{}", list.join("\n"));
     }

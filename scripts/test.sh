@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Runs the checks named as arguments, or all of them, and ends with a summary. Nothing that is
+# checked is changed. A part that this machine cannot run is skipped and counted at the end; with
+# CI=true a skip is a failure.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+
+export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-auto}
+if [ "${CI:-}" = true ]; then
+    # Incremental builds pay off only when something is built twice.
+    export CARGO_INCREMENTAL=0
+fi
+# Where tests that skip a part of themselves say so, a line each.
+SKEP_SKIPS=$(mktemp) || exit 1
+export SKEP_SKIPS
+trap 'rm -f "$SKEP_SKIPS"' EXIT
+
+skip() { # what, why
+    echo "$1 ($2)" >>"$SKEP_SKIPS"
+}
+
+have() {
+    command -v "$1" >/dev/null 2>&1
+}
+
+check_format() {
+    cargo fmt --all -- --check
+}
+
+check_clippy() {
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+}
+
+check_docs() {
+    RUSTDOCFLAGS="-D warnings" \
+        cargo doc --workspace --no-deps --document-private-items --locked --quiet
+}
+
+check_tidy() {
+    cargo run --quiet --locked -p xtask -- tidy
+}
+
+check_contract() {
+    if have npm || have python3; then
+        scripts/buf.sh
+    else
+        skip buf "neither npm nor python3"
+    fi
+}
+
+check_shell() {
+    if have shellcheck; then
+        shellcheck scripts/*.sh .ci/run
+    else
+        skip "shell scripts" "no shellcheck"
+    fi
+}
+
+# Tests that start real programs take them from one folder, so those are built first, with the
+# features that the whole workspace gives them.
+check_build() {
+    cargo build --workspace --locked
+}
+
+check_tests() {
+    local target
+    target=$(cargo metadata --no-deps --format-version 1 --locked |
+        sed 's/.*"target_directory":"\([^"]*\)".*/\1/') || return
+    export SKEP_BIN_DIR=$target/debug
+    if have go; then
+        SKEP_GRPCURL=$(scripts/grpcurl.sh --path) || return
+        export SKEP_GRPCURL
+    fi
+    cargo test --workspace --locked --no-fail-fast
+}
+
+summary=
+failed=
+run_check() {
+    local name=$1 started=$SECONDS result=ok
+    printf '\n== %s\n' "$name"
+    if ! "check_$name"; then
+        result=FAILED
+        failed="$failed $name"
+    fi
+    summary+=$(printf '  %-10s %-7s %4d s' "$name" "$result" $((SECONDS - started)))$'\n'
+}
+
+all=(format clippy docs tidy contract shell build tests)
+for name in "${@:-${all[@]}}"; do
+    if ! declare -F "check_$name" >/dev/null; then
+        echo "there is no check '$name'; there are: ${all[*]}" >&2
+        exit 2
+    fi
+    run_check "$name"
+done
+
+printf '\n== summary\n%s' "$summary"
+skips=$(sort -u "$SKEP_SKIPS")
+if [ -n "$skips" ]; then
+    echo "SKIPPED $(wc -l <<<"$skips"): $(paste -sd, <<<"$skips" | sed 's/,/, /g')"
+    if [ "${CI:-}" = true ]; then
+        failed="$failed skips"
+    fi
+fi
+if [ -n "$failed" ]; then
+    echo "FAILED:$failed"
+    exit 1
+fi
+echo "every check passed"
