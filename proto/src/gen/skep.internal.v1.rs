@@ -135,7 +135,8 @@ pub struct StatusReport {
     /// Counts from 1, one more each; never starts again on a node.
     #[prost(uint64, tag = "1")]
     pub seq: u64,
-    /// Status by task id; fields that are not set are unchanged. At most 1,000 entries.
+    /// By task id, what the agent knows: state, transition_time, reason, message, exit_code,
+    /// signal, pid and ports; the manager ignores the others. At most 1,000 entries.
     #[prost(btree_map = "string, message", tag = "2")]
     pub tasks: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
@@ -1066,39 +1067,28 @@ impl ::prost::Name for Change {
         "/skep.internal.v1.Change".into()
     }
 }
-/// What must hold for a change.
+/// What must hold for a change, besides what its writes check themselves: that names and ports
+/// are free, and that what a guarded write stands on is still there.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Precondition {
-    /// Object id; of a free name or port the object that may hold it already, empty: none.
+    /// Object id.
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
     /// What of it.
-    #[prost(oneof = "precondition::Expect", tags = "2, 3, 4, 5, 6, 7")]
+    #[prost(oneof = "precondition::Expect", tags = "2, 3")]
     pub expect: ::core::option::Option<precondition::Expect>,
 }
 /// Nested message and enum types in `Precondition`.
 pub mod precondition {
     /// What of it.
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Expect {
-        /// The object is there and its meta.revision is this.
+        /// meta.revision: it has not changed in any way.
         #[prost(uint64, tag = "2")]
         Revision(u64),
-        /// The object is there and its meta.spec_revision is this.
+        /// meta.spec_revision: its spec has not changed.
         #[prost(uint64, tag = "3")]
         SpecRevision(u64),
-        /// Must be true: there is no such object.
-        #[prost(bool, tag = "4")]
-        Absent(bool),
-        /// Must be true: the object is there, and its deletion has not begun.
-        #[prost(bool, tag = "5")]
-        Present(bool),
-        /// No other object of the kind has the name, upper and lower case being equal.
-        #[prost(message, tag = "6")]
-        FreeName(super::FreeName),
-        /// No other service publishes the port in the mesh.
-        #[prost(message, tag = "7")]
-        FreePort(super::FreePort),
     }
 }
 impl ::prost::Name for Precondition {
@@ -1111,54 +1101,14 @@ impl ::prost::Name for Precondition {
         "/skep.internal.v1.Precondition".into()
     }
 }
-/// A name that must be free.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct FreeName {
-    /// Among objects of this kind.
-    #[prost(enumeration = "Kind", tag = "1")]
-    pub kind: i32,
-    /// The name.
-    #[prost(string, tag = "2")]
-    pub name: ::prost::alloc::string::String,
-}
-impl ::prost::Name for FreeName {
-    const NAME: &'static str = "FreeName";
-    const PACKAGE: &'static str = "skep.internal.v1";
-    fn full_name() -> ::prost::alloc::string::String {
-        "skep.internal.v1.FreeName".into()
-    }
-    fn type_url() -> ::prost::alloc::string::String {
-        "/skep.internal.v1.FreeName".into()
-    }
-}
-/// A port of mode INGRESS that must be free.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct FreePort {
-    /// Its transport protocol.
-    #[prost(enumeration = "super::super::v1::port::Protocol", tag = "1")]
-    pub protocol: i32,
-    /// Its number outside.
-    #[prost(uint32, tag = "2")]
-    pub published: u32,
-}
-impl ::prost::Name for FreePort {
-    const NAME: &'static str = "FreePort";
-    const PACKAGE: &'static str = "skep.internal.v1";
-    fn full_name() -> ::prost::alloc::string::String {
-        "skep.internal.v1.FreePort".into()
-    }
-    fn type_url() -> ::prost::alloc::string::String {
-        "/skep.internal.v1.FreePort".into()
-    }
-}
-/// One write. What it names must exist, unless it creates or deletes it; a write to an object
-/// that is gone does nothing.
+/// One write. Creates and new specs are guarded: the whole change fails if their ground has
+/// shifted. The others only move forward, and one that comes too late does nothing.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Write {
     /// What is written.
     #[prost(
         oneof = "write::Action",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18"
     )]
     pub action: ::core::option::Option<write::Action>,
 }
@@ -1167,54 +1117,60 @@ pub mod write {
     /// What is written.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Action {
-        /// A new task.
+        /// Founds the swarm, or gives it a new spec.
         #[prost(message, tag = "1")]
-        CreateTask(super::StoredTask),
-        /// A task gets a node: it is ASSIGNED now.
-        #[prost(message, tag = "2")]
-        AssignTask(super::AssignTask),
-        /// Why a task has no node.
-        #[prost(message, tag = "3")]
-        SetTaskUnplaced(super::SetTaskUnplaced),
-        /// Where the managers want a task.
-        #[prost(message, tag = "4")]
-        SetTaskDesired(super::SetTaskDesired),
-        /// What is known of a task, by its agent or by the managers in its place.
-        #[prost(message, tag = "5")]
-        ObserveTask(super::ObserveTask),
-        /// A task that ended was dealt with: it takes part in no decision any more.
-        #[prost(message, tag = "6")]
-        SettleTask(super::SettleTask),
-        /// Forgets the task with this id.
-        #[prost(string, tag = "7")]
-        DeleteTask(::prost::alloc::string::String),
+        PutSwarm(super::PutSwarm),
         /// A new node.
-        #[prost(message, tag = "8")]
-        CreateNode(super::super::super::v1::Node),
-        /// What is wanted of a node.
-        #[prost(message, tag = "9")]
+        #[prost(message, tag = "2")]
+        CreateNode(super::CreateNode),
+        /// A new spec of a node.
+        #[prost(message, tag = "3")]
         PutNodeSpec(super::PutNodeSpec),
-        /// What is known of a node.
-        #[prost(message, tag = "10")]
-        PutNodeStatus(super::PutNodeStatus),
+        /// Whether a node can be reached.
+        #[prost(message, tag = "4")]
+        SetNodeState(super::SetNodeState),
+        /// What a node's agent says of it.
+        #[prost(message, tag = "5")]
+        DescribeNode(super::DescribeNode),
         /// Forgets the node with this id.
-        #[prost(string, tag = "11")]
+        #[prost(string, tag = "6")]
         DeleteNode(::prost::alloc::string::String),
         /// A new service.
-        #[prost(message, tag = "12")]
+        #[prost(message, tag = "7")]
         CreateService(super::CreateService),
-        /// What is wanted of a service.
-        #[prost(message, tag = "13")]
+        /// A new spec of a service.
+        #[prost(message, tag = "8")]
         PutServiceSpec(super::PutServiceSpec),
         /// Begins to delete the service with this id.
-        #[prost(string, tag = "14")]
+        #[prost(string, tag = "9")]
         MarkServiceDeleting(::prost::alloc::string::String),
-        /// Forgets the service with this id, and its templates.
-        #[prost(string, tag = "15")]
+        /// Forgets the service with this id, which has no tasks left, and its templates.
+        #[prost(string, tag = "10")]
         DeleteService(::prost::alloc::string::String),
-        /// The swarm, new or anew.
+        /// Forgets a template that no task is made from any more.
+        #[prost(message, tag = "11")]
+        DropTemplate(super::DropTemplate),
+        /// A new task.
+        #[prost(message, tag = "12")]
+        CreateTask(super::CreateTask),
+        /// Chooses a node for a task that is PENDING.
+        #[prost(message, tag = "13")]
+        AssignTask(super::AssignTask),
+        /// Says why a task that is PENDING has no node.
+        #[prost(message, tag = "14")]
+        SetTaskUnplaced(super::SetTaskUnplaced),
+        /// Where a task is wanted.
+        #[prost(message, tag = "15")]
+        SetTaskDesired(super::SetTaskDesired),
+        /// What became of a task.
         #[prost(message, tag = "16")]
-        PutSwarm(super::PutSwarm),
+        ObserveTask(super::ObserveTask),
+        /// Whether anything follows a task that has ended.
+        #[prost(message, tag = "17")]
+        SettleTask(super::SettleTask),
+        /// Forgets the task with this id.
+        #[prost(string, tag = "18")]
+        DeleteTask(::prost::alloc::string::String),
     }
 }
 impl ::prost::Name for Write {
@@ -1227,53 +1183,227 @@ impl ::prost::Name for Write {
         "/skep.internal.v1.Write".into()
     }
 }
-/// A task as it is stored.
+/// Founds the swarm, or gives it a new spec.
 #[derive(Clone, PartialEq, ::prost::Message)]
-pub struct StoredTask {
-    /// The task; of its references only the ids, and no labels.
-    #[prost(message, optional, tag = "1")]
-    pub task: ::core::option::Option<super::super::v1::Task>,
-    /// What the slot remembers of attempts before this one; unset: it is the first.
+pub struct PutSwarm {
+    /// Swarm id.
+    #[prost(string, tag = "1")]
+    pub swarm: ::prost::alloc::string::String,
+    /// Its spec, whole.
     #[prost(message, optional, tag = "2")]
+    pub spec: ::core::option::Option<super::super::v1::SwarmSpec>,
+}
+impl ::prost::Name for PutSwarm {
+    const NAME: &'static str = "PutSwarm";
+    const PACKAGE: &'static str = "skep.internal.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.internal.v1.PutSwarm".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.internal.v1.PutSwarm".into()
+    }
+}
+/// A new node.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateNode {
+    /// Node id.
+    #[prost(string, tag = "1")]
+    pub node: ::prost::alloc::string::String,
+    /// Its spec, with a name that is free.
+    #[prost(message, optional, tag = "2")]
+    pub spec: ::core::option::Option<super::super::v1::NodeSpec>,
+    /// Its role.
+    #[prost(enumeration = "super::super::v1::NodeRole", tag = "3")]
+    pub role: i32,
+    /// What its agent says, see DescribeNode.
+    #[prost(message, optional, tag = "4")]
+    pub status: ::core::option::Option<super::super::v1::NodeStatus>,
+}
+impl ::prost::Name for CreateNode {
+    const NAME: &'static str = "CreateNode";
+    const PACKAGE: &'static str = "skep.internal.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.internal.v1.CreateNode".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.internal.v1.CreateNode".into()
+    }
+}
+/// A new spec of a node.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PutNodeSpec {
+    /// Node id.
+    #[prost(string, tag = "1")]
+    pub node: ::prost::alloc::string::String,
+    /// Its spec, whole, with a name that is free.
+    #[prost(message, optional, tag = "2")]
+    pub spec: ::core::option::Option<super::super::v1::NodeSpec>,
+}
+impl ::prost::Name for PutNodeSpec {
+    const NAME: &'static str = "PutNodeSpec";
+    const PACKAGE: &'static str = "skep.internal.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.internal.v1.PutNodeSpec".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.internal.v1.PutNodeSpec".into()
+    }
+}
+/// Whether a node can be reached.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetNodeState {
+    /// Node id.
+    #[prost(string, tag = "1")]
+    pub node: ::prost::alloc::string::String,
+    /// Whether it can be reached.
+    #[prost(enumeration = "super::super::v1::node_status::State", tag = "2")]
+    pub state: i32,
+    /// Why, in words; empty: nothing to say.
+    #[prost(string, tag = "3")]
+    pub message: ::prost::alloc::string::String,
+}
+impl ::prost::Name for SetNodeState {
+    const NAME: &'static str = "SetNodeState";
+    const PACKAGE: &'static str = "skep.internal.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.internal.v1.SetNodeState".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.internal.v1.SetNodeState".into()
+    }
+}
+/// What a node's agent says of it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DescribeNode {
+    /// Node id.
+    #[prost(string, tag = "1")]
+    pub node: ::prost::alloc::string::String,
+    /// hostname, address, platform, version, capabilities, capacity and conditions, all of them in
+    /// place of those before. No other field is set.
+    #[prost(message, optional, tag = "2")]
+    pub status: ::core::option::Option<super::super::v1::NodeStatus>,
+}
+impl ::prost::Name for DescribeNode {
+    const NAME: &'static str = "DescribeNode";
+    const PACKAGE: &'static str = "skep.internal.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.internal.v1.DescribeNode".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.internal.v1.DescribeNode".into()
+    }
+}
+/// A new service.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CreateService {
+    /// Service id.
+    #[prost(string, tag = "1")]
+    pub service: ::prost::alloc::string::String,
+    /// Its spec, with a name that is free.
+    #[prost(message, optional, tag = "2")]
+    pub spec: ::core::option::Option<super::super::v1::ServiceSpec>,
+    /// Its ports, with the numbers of mode INGRESS chosen, in the order of those in the spec.
+    #[prost(message, repeated, tag = "3")]
+    pub ports: ::prost::alloc::vec::Vec<super::super::v1::Port>,
+}
+impl ::prost::Name for CreateService {
+    const NAME: &'static str = "CreateService";
+    const PACKAGE: &'static str = "skep.internal.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.internal.v1.CreateService".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.internal.v1.CreateService".into()
+    }
+}
+/// A new spec of a service.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PutServiceSpec {
+    /// Service id.
+    #[prost(string, tag = "1")]
+    pub service: ::prost::alloc::string::String,
+    /// Its spec, whole.
+    #[prost(message, optional, tag = "2")]
+    pub spec: ::core::option::Option<super::super::v1::ServiceSpec>,
+    /// Its ports, with the numbers of mode INGRESS chosen, in the order of those in the spec.
+    #[prost(message, repeated, tag = "3")]
+    pub ports: ::prost::alloc::vec::Vec<super::super::v1::Port>,
+    /// Its tasks must be made anew: this revision becomes its template_revision.
+    #[prost(bool, tag = "4")]
+    pub new_template: bool,
+}
+impl ::prost::Name for PutServiceSpec {
+    const NAME: &'static str = "PutServiceSpec";
+    const PACKAGE: &'static str = "skep.internal.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.internal.v1.PutServiceSpec".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.internal.v1.PutServiceSpec".into()
+    }
+}
+/// Forgets a template.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DropTemplate {
+    /// Service id.
+    #[prost(string, tag = "1")]
+    pub service: ::prost::alloc::string::String,
+    /// Its number.
+    #[prost(uint64, tag = "2")]
+    pub template_revision: u64,
+}
+impl ::prost::Name for DropTemplate {
+    const NAME: &'static str = "DropTemplate";
+    const PACKAGE: &'static str = "skep.internal.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.internal.v1.DropTemplate".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.internal.v1.DropTemplate".into()
+    }
+}
+/// A new task. Its name and labels follow from its service as it is then.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateTask {
+    /// Task id.
+    #[prost(string, tag = "1")]
+    pub task: ::prost::alloc::string::String,
+    /// Service id.
+    #[prost(string, tag = "2")]
+    pub service: ::prost::alloc::string::String,
+    /// Which place of the service it fills, from 1; 0: one task a node.
+    #[prost(uint32, tag = "3")]
+    pub slot: u32,
+    /// Which attempt at that place, from 1.
+    #[prost(uint32, tag = "4")]
+    pub attempt: u32,
+    /// What it is made from.
+    #[prost(uint64, tag = "5")]
+    pub template_revision: u64,
+    /// Id of the node it is for, with one task a node; empty: any.
+    #[prost(string, tag = "6")]
+    pub node: ::prost::alloc::string::String,
+    /// READY if it has a restart_time, else RUNNING.
+    #[prost(enumeration = "super::super::v1::TaskState", tag = "7")]
+    pub desired_state: i32,
+    /// When it may start; unset: at once.
+    #[prost(message, optional, tag = "8")]
+    pub restart_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// What its slot remembers.
+    #[prost(message, optional, tag = "9")]
     pub restart: ::core::option::Option<RestartMemory>,
-    /// How it was dealt with after it ended; unset: it was not yet.
-    #[prost(enumeration = "Outcome", tag = "3")]
-    pub settled: i32,
 }
-impl ::prost::Name for StoredTask {
-    const NAME: &'static str = "StoredTask";
+impl ::prost::Name for CreateTask {
+    const NAME: &'static str = "CreateTask";
     const PACKAGE: &'static str = "skep.internal.v1";
     fn full_name() -> ::prost::alloc::string::String {
-        "skep.internal.v1.StoredTask".into()
+        "skep.internal.v1.CreateTask".into()
     }
     fn type_url() -> ::prost::alloc::string::String {
-        "/skep.internal.v1.StoredTask".into()
+        "/skep.internal.v1.CreateTask".into()
     }
 }
-/// What a slot remembers of earlier attempts: back-off goes on from here under any leader.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct RestartMemory {
-    /// Failures in a row without a stable run between them: the delay doubles with each.
-    #[prost(uint32, tag = "1")]
-    pub streak: u32,
-    /// New attempts made since window_start.
-    #[prost(uint32, tag = "2")]
-    pub window_attempts: u32,
-    /// When the window of restart.window, or of the template_revision, began.
-    #[prost(message, optional, tag = "3")]
-    pub window_start: ::core::option::Option<::prost_types::Timestamp>,
-}
-impl ::prost::Name for RestartMemory {
-    const NAME: &'static str = "RestartMemory";
-    const PACKAGE: &'static str = "skep.internal.v1";
-    fn full_name() -> ::prost::alloc::string::String {
-        "skep.internal.v1.RestartMemory".into()
-    }
-    fn type_url() -> ::prost::alloc::string::String {
-        "/skep.internal.v1.RestartMemory".into()
-    }
-}
-/// A task gets a node.
+/// Chooses a node for a task.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AssignTask {
     /// Task id.
@@ -1293,13 +1423,13 @@ impl ::prost::Name for AssignTask {
         "/skep.internal.v1.AssignTask".into()
     }
 }
-/// Why a task has no node.
+/// Says why a task has no node.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SetTaskUnplaced {
     /// Task id.
     #[prost(string, tag = "1")]
     pub task: ::prost::alloc::string::String,
-    /// The reasons; unset: not known any more.
+    /// Why; of the service only the id.
     #[prost(message, optional, tag = "2")]
     pub unplaced: ::core::option::Option<super::super::v1::Unplaced>,
 }
@@ -1313,7 +1443,7 @@ impl ::prost::Name for SetTaskUnplaced {
         "/skep.internal.v1.SetTaskUnplaced".into()
     }
 }
-/// Where the managers want a task.
+/// Where a task is wanted.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SetTaskDesired {
     /// Task id.
@@ -1333,13 +1463,15 @@ impl ::prost::Name for SetTaskDesired {
         "/skep.internal.v1.SetTaskDesired".into()
     }
 }
-/// What is known of a task.
+/// What became of a task, as its agent says, or a manager in its place.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ObserveTask {
     /// Task id.
     #[prost(string, tag = "1")]
     pub task: ::prost::alloc::string::String,
-    /// What changed: fields that are set replace, a state that is not greater changes nothing.
+    /// state, transition_time, reason, message, exit_code, signal, pid and ports, in place of those
+    /// before; no ports: unchanged. No other field is set. One with a state that is less than the
+    /// present one does nothing.
     #[prost(message, optional, tag = "2")]
     pub status: ::core::option::Option<super::super::v1::TaskStatus>,
 }
@@ -1353,13 +1485,13 @@ impl ::prost::Name for ObserveTask {
         "/skep.internal.v1.ObserveTask".into()
     }
 }
-/// A task that ended was dealt with.
+/// Whether anything follows a task that has ended.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SettleTask {
     /// Task id.
     #[prost(string, tag = "1")]
     pub task: ::prost::alloc::string::String,
-    /// How.
+    /// Whether.
     #[prost(enumeration = "Outcome", tag = "2")]
     pub outcome: i32,
 }
@@ -1373,113 +1505,27 @@ impl ::prost::Name for SettleTask {
         "/skep.internal.v1.SettleTask".into()
     }
 }
-/// What is wanted of a node.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct PutNodeSpec {
-    /// Node id.
-    #[prost(string, tag = "1")]
-    pub node: ::prost::alloc::string::String,
-    /// The spec, whole.
-    #[prost(message, optional, tag = "2")]
-    pub spec: ::core::option::Option<super::super::v1::NodeSpec>,
+/// What a slot remembers of the attempts before: back-off goes on from here under any leader.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RestartMemory {
+    /// Restarts in a row without a stable run between them: the exponent of the back-off.
+    #[prost(uint32, tag = "1")]
+    pub streak: u32,
+    /// New attempts made in the present window, this one included.
+    #[prost(uint32, tag = "2")]
+    pub window_attempts: u32,
+    /// When the present window began.
+    #[prost(message, optional, tag = "3")]
+    pub window_start: ::core::option::Option<::prost_types::Timestamp>,
 }
-impl ::prost::Name for PutNodeSpec {
-    const NAME: &'static str = "PutNodeSpec";
+impl ::prost::Name for RestartMemory {
+    const NAME: &'static str = "RestartMemory";
     const PACKAGE: &'static str = "skep.internal.v1";
     fn full_name() -> ::prost::alloc::string::String {
-        "skep.internal.v1.PutNodeSpec".into()
+        "skep.internal.v1.RestartMemory".into()
     }
     fn type_url() -> ::prost::alloc::string::String {
-        "/skep.internal.v1.PutNodeSpec".into()
-    }
-}
-/// What is known of a node.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct PutNodeStatus {
-    /// Node id.
-    #[prost(string, tag = "1")]
-    pub node: ::prost::alloc::string::String,
-    /// The status, whole, less what is computed: reserved and active_tasks.
-    #[prost(message, optional, tag = "2")]
-    pub status: ::core::option::Option<super::super::v1::NodeStatus>,
-}
-impl ::prost::Name for PutNodeStatus {
-    const NAME: &'static str = "PutNodeStatus";
-    const PACKAGE: &'static str = "skep.internal.v1";
-    fn full_name() -> ::prost::alloc::string::String {
-        "skep.internal.v1.PutNodeStatus".into()
-    }
-    fn type_url() -> ::prost::alloc::string::String {
-        "/skep.internal.v1.PutNodeStatus".into()
-    }
-}
-/// A new service.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct CreateService {
-    /// Service id.
-    #[prost(string, tag = "1")]
-    pub id: ::prost::alloc::string::String,
-    /// Its spec.
-    #[prost(message, optional, tag = "2")]
-    pub spec: ::core::option::Option<super::super::v1::ServiceSpec>,
-    /// Its ports, with the numbers chosen.
-    #[prost(message, repeated, tag = "3")]
-    pub ports: ::prost::alloc::vec::Vec<super::super::v1::Port>,
-}
-impl ::prost::Name for CreateService {
-    const NAME: &'static str = "CreateService";
-    const PACKAGE: &'static str = "skep.internal.v1";
-    fn full_name() -> ::prost::alloc::string::String {
-        "skep.internal.v1.CreateService".into()
-    }
-    fn type_url() -> ::prost::alloc::string::String {
-        "/skep.internal.v1.CreateService".into()
-    }
-}
-/// What is wanted of a service.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct PutServiceSpec {
-    /// Service id.
-    #[prost(string, tag = "1")]
-    pub service: ::prost::alloc::string::String,
-    /// The spec, whole.
-    #[prost(message, optional, tag = "2")]
-    pub spec: ::core::option::Option<super::super::v1::ServiceSpec>,
-    /// Its ports, with the numbers chosen.
-    #[prost(message, repeated, tag = "3")]
-    pub ports: ::prost::alloc::vec::Vec<super::super::v1::Port>,
-    /// The change makes new tasks necessary: this revision becomes the template_revision.
-    #[prost(bool, tag = "4")]
-    pub new_template: bool,
-}
-impl ::prost::Name for PutServiceSpec {
-    const NAME: &'static str = "PutServiceSpec";
-    const PACKAGE: &'static str = "skep.internal.v1";
-    fn full_name() -> ::prost::alloc::string::String {
-        "skep.internal.v1.PutServiceSpec".into()
-    }
-    fn type_url() -> ::prost::alloc::string::String {
-        "/skep.internal.v1.PutServiceSpec".into()
-    }
-}
-/// The swarm.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct PutSwarm {
-    /// Swarm id.
-    #[prost(string, tag = "1")]
-    pub id: ::prost::alloc::string::String,
-    /// Its spec.
-    #[prost(message, optional, tag = "2")]
-    pub spec: ::core::option::Option<super::super::v1::SwarmSpec>,
-}
-impl ::prost::Name for PutSwarm {
-    const NAME: &'static str = "PutSwarm";
-    const PACKAGE: &'static str = "skep.internal.v1";
-    fn full_name() -> ::prost::alloc::string::String {
-        "skep.internal.v1.PutSwarm".into()
-    }
-    fn type_url() -> ::prost::alloc::string::String {
-        "/skep.internal.v1.PutSwarm".into()
+        "/skep.internal.v1.RestartMemory".into()
     }
 }
 /// A request that was answered, kept for an hour; of more than 200,000 the oldest go first.
@@ -1530,15 +1576,14 @@ pub mod snapshot_record {
         /// The swarm.
         #[prost(message, tag = "2")]
         Swarm(super::super::super::v1::Swarm),
-        /// A node; its status without what is computed.
+        /// A node. In its status reserved and active_tasks are computed, not read back.
         #[prost(message, tag = "3")]
         Node(super::super::super::v1::Node),
-        /// A service; of its status template_revision, ports, and of conditions type, status and
-        /// transition_time: the rest is computed.
+        /// A service. Of the counts and conditions in its status only transition_time is read back;
+        /// the rest is computed.
         #[prost(message, tag = "4")]
         Service(super::super::super::v1::Service),
-        /// What tasks are made from: the present template of a service, and those before it that
-        /// tasks still have.
+        /// What tasks are made from.
         #[prost(message, tag = "5")]
         Template(super::StoredTemplate),
         /// A task.
@@ -1574,10 +1619,10 @@ pub struct SnapshotStart {
     /// The revision it is at.
     #[prost(uint64, tag = "2")]
     pub revision: u64,
-    /// The time of the last change in it.
+    /// The leader's clock then.
     #[prost(message, optional, tag = "3")]
     pub time: ::core::option::Option<::prost_types::Timestamp>,
-    /// The greatest revision that history no longer covers: a watch resumes from here or later.
+    /// The history holds everything after this revision, and nothing before.
     #[prost(uint64, tag = "4")]
     pub compact_revision: u64,
 }
@@ -1589,6 +1634,29 @@ impl ::prost::Name for SnapshotStart {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/skep.internal.v1.SnapshotStart".into()
+    }
+}
+/// A task with what is stored beside its public form.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StoredTask {
+    /// The task, with the names in its references and the labels it got when it was made.
+    #[prost(message, optional, tag = "1")]
+    pub task: ::core::option::Option<super::super::v1::Task>,
+    /// What its slot remembers.
+    #[prost(message, optional, tag = "2")]
+    pub restart: ::core::option::Option<RestartMemory>,
+    /// Whether anything follows it.
+    #[prost(enumeration = "Outcome", tag = "3")]
+    pub outcome: i32,
+}
+impl ::prost::Name for StoredTask {
+    const NAME: &'static str = "StoredTask";
+    const PACKAGE: &'static str = "skep.internal.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.internal.v1.StoredTask".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.internal.v1.StoredTask".into()
     }
 }
 /// What tasks of a service are, or were, made from.
@@ -1716,56 +1784,15 @@ impl ::prost::Name for SnapshotEnd {
         "/skep.internal.v1.SnapshotEnd".into()
     }
 }
-/// Kinds of objects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
-#[repr(i32)]
-pub enum Kind {
-    /// Not set.
-    Unspecified = 0,
-    /// A task.
-    Task = 1,
-    /// A service.
-    Service = 2,
-    /// A node.
-    Node = 3,
-    /// The swarm.
-    Swarm = 7,
-}
-impl Kind {
-    /// String value of the enum field names used in the ProtoBuf definition.
-    ///
-    /// The values are not transformed in any way and thus are considered stable
-    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
-    pub fn as_str_name(&self) -> &'static str {
-        match self {
-            Self::Unspecified => "KIND_UNSPECIFIED",
-            Self::Task => "KIND_TASK",
-            Self::Service => "KIND_SERVICE",
-            Self::Node => "KIND_NODE",
-            Self::Swarm => "KIND_SWARM",
-        }
-    }
-    /// Creates an enum from field names used in the ProtoBuf definition.
-    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
-        match value {
-            "KIND_UNSPECIFIED" => Some(Self::Unspecified),
-            "KIND_TASK" => Some(Self::Task),
-            "KIND_SERVICE" => Some(Self::Service),
-            "KIND_NODE" => Some(Self::Node),
-            "KIND_SWARM" => Some(Self::Swarm),
-            _ => None,
-        }
-    }
-}
-/// How a task that ended was dealt with.
+/// Whether anything follows once a task has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
 pub enum Outcome {
-    /// Not set: not yet.
+    /// Not set: not decided; it has not ended, or a new attempt follows.
     Unspecified = 0,
-    /// It was replaced, or needs no successor.
+    /// It did what it should; no new attempt follows.
     Finished = 1,
-    /// Its slot has used up its attempts: the service is STALLED.
+    /// It failed and no further attempt is allowed: its service is STALLED.
     GaveUp = 2,
 }
 impl Outcome {

@@ -3629,7 +3629,7 @@ pub struct Task {
     /// The service it belongs to.
     #[prost(message, optional, tag = "3")]
     pub service: ::core::option::Option<Ref>,
-    /// Labels of its service.
+    /// Labels of the service when it was made.
     #[prost(btree_map = "string, string", tag = "4")]
     pub labels: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
@@ -3644,7 +3644,8 @@ pub struct Task {
     /// What it was made from: up to date if equal to service.status.template_revision.
     #[prost(uint64, tag = "7")]
     pub template_revision: u64,
-    /// The node it is on; unset while it is pending.
+    /// The node it is on; unset while it is PENDING, unless, with one task a node, it is for this
+    /// node alone.
     #[prost(message, optional, tag = "9")]
     pub node: ::core::option::Option<Ref>,
     /// Where the managers want it.
@@ -5188,7 +5189,7 @@ pub struct ServiceStatus {
     /// Tasks in PENDING; they say why.
     #[prost(uint32, tag = "5")]
     pub pending_tasks: u32,
-    /// Attempts with the present template_revision that ended badly.
+    /// Attempts with the present template_revision that ended badly, of those kept.
     #[prost(uint32, tag = "6")]
     pub failed_tasks: u32,
     /// The meta.spec_revision of the last change that made new tasks necessary. A task with the
