@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The thread that writes the log: what waits while one sync runs goes with the next.
+
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+
+use super::error::{LogError, Poison};
+use super::record::{LogId, Record};
+use super::segment::Spare;
+use super::wal::Wal;
+use crate::fs::Fs;
+
+/// After so many bytes a batch is written, whatever else waits.
+const BATCH_BYTES_MAX: usize = 8 << 20;
+
+/// Called once, when the records it came with are durable or never will be.
+pub type Done = Box<dyn FnOnce(Result<(), LogError>) + Send>;
+
+/// Called once, if the log stops.
+pub type OnPoison = Box<dyn FnOnce(&Poison) + Send>;
+
+enum Job {
+    Write {
+        records: Vec<Record>,
+        done: Option<Done>,
+    },
+    Committed(Option<LogId>),
+    Stop,
+}
+
+/// Hands records to the writing thread. Order is kept; nothing here waits.
+#[derive(Debug)]
+pub struct LogWriter {
+    jobs: Sender<Job>,
+    poison: Arc<OnceLock<Poison>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl LogWriter {
+    /// Starts the thread that writes to `wal`. `fs` is the one the log was opened on;
+    /// `on_poison` is called once, if the log stops.
+    ///
+    /// # Panics
+    /// If the system gives no thread.
+    #[must_use]
+    pub fn start(wal: Wal, fs: Arc<dyn Fs>, on_poison: OnPoison) -> Self {
+        let (jobs, queue) = channel();
+        let poison = Arc::new(OnceLock::new());
+        let thread = Thread {
+            wal,
+            fs,
+            queue,
+            spare: None,
+            waiting: Vec::new(),
+            poison: Arc::clone(&poison),
+            on_poison: Some(on_poison),
+        };
+        let thread = std::thread::Builder::new()
+            .name("skep-log".to_owned())
+            .spawn(move || thread.run())
+            .expect("the system gives a thread for the log");
+        Self {
+            jobs,
+            poison,
+            thread: Mutex::new(Some(thread)),
+        }
+    }
+
+    /// Queues records that go to the disk together; `done` is called from the writing thread
+    /// when they are durable.
+    pub fn write(&self, records: Vec<Record>, done: Option<Done>) {
+        if let Err(unsent) = self.jobs.send(Job::Write { records, done })
+            && let Job::Write {
+                done: Some(done), ..
+            } = unsent.0
+        {
+            done(Err(self.stopped().into()));
+        }
+    }
+
+    /// Queues how far entries are committed, to be written with the next records.
+    pub fn note_committed(&self, id: Option<LogId>) {
+        // A thread that ended has nothing to write it to.
+        let _ = self.jobs.send(Job::Committed(id));
+    }
+
+    /// Why the log stopped; nothing: it goes on.
+    #[must_use]
+    pub fn poison(&self) -> Option<&Poison> {
+        self.poison.get()
+    }
+
+    /// Writes what is queued and ends the thread. Later records are refused.
+    pub fn stop(&self) {
+        let _ = self.jobs.send(Job::Stop);
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(thread) = thread
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread of the log panicked");
+        }
+    }
+
+    fn stopped(&self) -> Poison {
+        self.poison.get().cloned().unwrap_or_else(|| Poison {
+            path: std::path::PathBuf::new(),
+            operation: "write to the log in",
+            cause: "skepd is stopping".to_owned(),
+            disk_full: false,
+        })
+    }
+}
+
+impl Drop for LogWriter {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// The writing thread's own things.
+struct Thread {
+    wal: Wal,
+    fs: Arc<dyn Fs>,
+    queue: Receiver<Job>,
+    /// The next segment, being prepared by a thread of its own.
+    spare: Option<Receiver<Option<Spare>>>,
+    waiting: Vec<Done>,
+    poison: Arc<OnceLock<Poison>>,
+    on_poison: Option<OnPoison>,
+}
+
+impl Thread {
+    fn run(mut self) {
+        let mut open = true;
+        while open {
+            open = self.gather();
+            self.finish();
+            self.prepare_spare();
+        }
+        if self.wal.poison().is_none() {
+            let flushed = self.wal.flush();
+            self.note(&flushed);
+        }
+        // Do not leave a thread behind that still writes into the directory.
+        self.take_spare();
+    }
+
+    /// Takes what is queued, at least one job; `false` if it was the last.
+    fn gather(&mut self) -> bool {
+        let Ok(mut job) = self.queue.recv() else {
+            return false;
+        };
+        loop {
+            match job {
+                Job::Write { records, done } => self.push(&records, done),
+                Job::Committed(id) => self.wal.note_committed(id),
+                Job::Stop => return false,
+            }
+            if self.wal.unsynced_bytes() >= BATCH_BYTES_MAX {
+                return true;
+            }
+            match self.queue.try_recv() {
+                Ok(next) => job = next,
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+    }
+
+    fn push(&mut self, records: &[Record], done: Option<Done>) {
+        let bytes: usize = records.iter().map(Record::framed_bytes).sum();
+        if bytes as u64 > self.wal.free_bytes() {
+            // The segment is about to change: better wait for the prepared one than make two.
+            self.take_spare();
+        }
+        let pushed = records.iter().try_for_each(|record| self.wal.push(record));
+        match (pushed, done) {
+            (Ok(()), Some(done)) => self.waiting.push(done),
+            (Ok(()), None) => {}
+            (Err(error), done) => {
+                tracing::error!(%error, "the log refused a record");
+                if let Some(done) = done {
+                    done(Err(error));
+                }
+            }
+        }
+    }
+
+    /// Syncs the batch and tells those who wait for it.
+    fn finish(&mut self) {
+        let synced = self.wal.sync();
+        self.note(&synced);
+        for done in self.waiting.drain(..) {
+            done(synced.clone().map_err(LogError::from));
+        }
+    }
+
+    fn note(&mut self, outcome: &Result<(), Poison>) {
+        let Err(poison) = outcome else { return };
+        if self.poison.set(poison.clone()).is_ok() {
+            tracing::error!(%poison, "the log stopped");
+        }
+        if let Some(on_poison) = self.on_poison.take() {
+            on_poison(poison);
+        }
+    }
+
+    fn prepare_spare(&mut self) {
+        if self.spare.is_some() {
+            return;
+        }
+        let Some(request) = self.wal.wants_spare() else {
+            return;
+        };
+        let (give, spare) = channel();
+        let fs = Arc::clone(&self.fs);
+        let made = std::thread::Builder::new()
+            .name("skep-log-spare".to_owned())
+            .spawn(move || {
+                let made = request.make(fs.as_ref()).map_err(|(path, error)| {
+                tracing::warn!(path = %path.display(), %error, "cannot prepare the next log file");
+            });
+                // Nobody waits for it if the log was stopped meanwhile.
+                let _ = give.send(made.ok());
+            });
+        match made {
+            Ok(_) => self.spare = Some(spare),
+            Err(error) => tracing::warn!(%error, "no thread to prepare the next log file"),
+        }
+    }
+
+    /// Waits for the segment that is being prepared, if there is one.
+    fn take_spare(&mut self) {
+        let Some(spare) = self.spare.take() else {
+            return;
+        };
+        if let Ok(Some(spare)) = spare.recv() {
+            self.wal.give_spare(spare);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::{Fault, SimFs};
+    use crate::log::WalOptions;
+    use std::path::Path;
+    use std::sync::mpsc;
+
+    const SMALL: WalOptions = WalOptions {
+        segment_bytes_first: 16 << 10,
+        segment_bytes_max: 32 << 10,
+    };
+
+    fn entry(index: u64) -> Record {
+        let id = LogId {
+            term: 1,
+            node: 1,
+            index,
+        };
+        Record::Entry {
+            id,
+            payload: vec![7; 500].into(),
+        }
+    }
+
+    fn start(fs: &SimFs) -> (LogWriter, usize, mpsc::Receiver<Poison>) {
+        let fs: Arc<dyn Fs> = Arc::new(fs.clone());
+        let (wal, found) = Wal::open(Arc::clone(&fs), Path::new("/log"), SMALL).expect("opened");
+        let (tell, told) = mpsc::channel();
+        let on_poison = Box::new(move |poison: &Poison| {
+            tell.send(poison.clone()).expect("the test listens");
+        });
+        (
+            LogWriter::start(wal, fs, on_poison),
+            found.entries.len(),
+            told,
+        )
+    }
+
+    fn report(index: u64, tell: &mpsc::Sender<(u64, Result<(), LogError>)>) -> Option<Done> {
+        let tell = tell.clone();
+        Some(Box::new(move |outcome| {
+            tell.send((index, outcome)).expect("the test listens")
+        }))
+    }
+
+    #[test]
+    fn many_appends_share_one_sync_and_are_told_in_order() {
+        let fs = SimFs::new(1);
+        let (writer, _, _poison) = start(&fs);
+        let (tell, told) = mpsc::channel();
+        fs.hold_syncs();
+        let before = fs.operations();
+        for index in 0..20 {
+            writer.write(vec![entry(index)], report(index, &tell));
+        }
+        assert!(told.try_recv().is_err(), "nothing is durable yet");
+        fs.release_syncs();
+        for index in 0..20 {
+            assert_eq!(told.recv().expect("told"), (index, Ok(())));
+        }
+        // Two batches at most (the one that was held, the rest), each a write and a sync; and
+        // the preparing of the next segment, which takes four.
+        assert!(
+            fs.operations() - before <= 8,
+            "{}",
+            fs.operations() - before
+        );
+    }
+
+    #[test]
+    fn it_changes_segments_and_finds_everything_again() {
+        let fs = SimFs::new(1);
+        let (writer, _, _poison) = start(&fs);
+        let (tell, told) = mpsc::channel();
+        for index in 0..300 {
+            writer.write(vec![entry(index)], report(index, &tell));
+        }
+        for index in 0..300 {
+            assert_eq!(told.recv().expect("told"), (index, Ok(())));
+        }
+        writer.stop();
+        fs.crash(crate::fs::Loss::Everything);
+        let (_, entries, _) = start(&fs);
+        assert_eq!(entries, 300);
+    }
+
+    #[test]
+    fn after_a_failed_sync_it_acknowledges_nothing_and_says_why() {
+        let fs = SimFs::new(1);
+        let (writer, _, poison) = start(&fs);
+        let (tell, told) = mpsc::channel();
+        // The next operations are the write and the sync of the first batch.
+        fs.plan(fs.operations() + 2, Fault::Error);
+        writer.write(vec![entry(0)], report(0, &tell));
+        let (_, outcome) = told.recv().expect("told");
+        let LogError::Poisoned(cause) = outcome.expect_err("failed") else {
+            panic!("poisoned")
+        };
+        assert_eq!(poison.recv().expect("told"), cause);
+        assert_eq!((cause.operation, cause.disk_full), ("sync", false));
+        assert!(
+            cause.to_string().contains("log-00000000000000000001.wal"),
+            "{cause}"
+        );
+        writer.write(vec![entry(1)], report(1, &tell));
+        assert!(told.recv().expect("told").1.is_err());
+        writer.stop();
+        writer.write(vec![entry(2)], report(2, &tell));
+        assert!(told.recv().expect("told").1.is_err());
+    }
+
+    #[test]
+    fn a_full_disk_stops_it_with_words() {
+        let fs = SimFs::new(1);
+        let (writer, _, poison) = start(&fs);
+        fs.set_capacity(20 << 10);
+        let (tell, told) = mpsc::channel();
+        let mut acknowledged = 0;
+        for index in 0..40 {
+            writer.write(vec![entry(index)], report(index, &tell));
+        }
+        for _ in 0..40 {
+            acknowledged += usize::from(told.recv().expect("told").1.is_ok());
+        }
+        assert!(acknowledged < 40);
+        let cause = poison.recv().expect("told");
+        assert!(
+            cause.disk_full && cause.to_string().contains("make room"),
+            "{cause}"
+        );
+        writer.stop();
+        // With room again, everything acknowledged is there.
+        fs.crash(crate::fs::Loss::Everything);
+        fs.set_capacity(u64::MAX);
+        let (_, entries, _) = start(&fs);
+        assert!(entries >= acknowledged, "{entries} of {acknowledged}");
+    }
+}
