@@ -14,6 +14,7 @@ use anyhow::{Context, Result, bail};
 mod arrows;
 mod exceptions;
 mod length;
+mod licences;
 mod links;
 mod spdx;
 mod tree;
@@ -72,6 +73,7 @@ fn problems(root: &Path) -> Result<Vec<Problem>> {
     let exceptions = Exceptions::read(&tree).context(exceptions::PATH)?;
     let mut problems = [
         arrows::check(&tree)?,
+        licences::check(root)?,
         spdx::check(&tree),
         length::check(&tree, &exceptions.long_files),
         words::check(&tree, &words::places(root)),

@@ -74,10 +74,8 @@ mod tests {
         let code = code.replace("NAP", concat!("sl", "eep"));
         assert_eq!(problems("src/a.rs", &code), [4]);
         assert_eq!(problems("tests/a.rs", &code), [1, 4]);
-        assert_eq!(
-            problems("tests/a.rs", "fn no_sleep() { run(\"sleep\") }\n"),
-            []
-        );
+        let none = problems("tests/a.rs", "fn no_sleep() { run(\"sleep\") }\n");
+        assert!(none.is_empty(), "{none:?}");
     }
 
     #[test]
