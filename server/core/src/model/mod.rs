@@ -29,7 +29,8 @@ pub use resources::{ResourceLimits, Resources};
 pub use service::{KeptTemplate, Mode, Service, ServiceSpec, ServiceStatus};
 pub use swarm::{Swarm, SwarmSpec};
 pub use task::{
-    DesiredState, NodeRef, Outcome, RestartMemory, Task, TaskState, TaskStatus, Transition,
+    DesiredState, NODE_LOST, NodeRef, Outcome, RestartMemory, Task, TaskState, TaskStatus,
+    Transition,
 };
 pub use template::{
     Process, RestartCondition, RestartPolicy, StopPolicy, TaskTemplate, Ulimit, Workload,

@@ -182,6 +182,9 @@ impl TaskStatus {
     }
 }
 
+/// The reason of a task whose node is down or was deleted: what became of it is not known.
+pub const NODE_LOST: &str = "NODE_LOST";
+
 /// A task.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Task {
@@ -224,6 +227,14 @@ impl Task {
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         self.desired <= DesiredState::Running && !self.is_terminal()
+    }
+
+    /// Whether it has not ended as far as is known, but its node is down and it was given up.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.desired > DesiredState::Running
+            && !self.is_terminal()
+            && self.status.reason == NODE_LOST
     }
 
     /// The node whose resources it uses: it was assigned there and has not ended.

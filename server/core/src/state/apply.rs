@@ -12,10 +12,9 @@ use crate::model::{
     Timestamp, Unplaced,
 };
 
-use super::index::ingress_keys;
 use super::{
-    Change, Delta, Event, NewTask, Observation, Precondition, Refusal, Request, RequestRecord,
-    State, Step, Write, derive,
+    Change, Delta, Event, NewTask, Observation, Refusal, Request, RequestRecord, State, Step,
+    Write, derive,
 };
 
 /// How long an answered request is remembered.
@@ -74,117 +73,6 @@ impl State {
     /// Notes a log entry that changes nothing, such as a new leader's first.
     pub fn skip(&mut self, revision: Revision) {
         self.revision = revision;
-    }
-
-    fn check(&self, change: &Change) -> Result<(), Refusal> {
-        if let Some(request) = &change.request
-            && self.requests.contains_key(&request.id)
-        {
-            return Err(Refusal::RequestKnown);
-        }
-        for precondition in &change.preconditions {
-            let (object, holds) = match *precondition {
-                Precondition::Revision(object, revision) => (
-                    object,
-                    self.revisions(object).map(|known| known.0) == Some(revision),
-                ),
-                Precondition::SpecRevision(object, revision) => (
-                    object,
-                    self.revisions(object).map(|known| known.1) == Some(revision),
-                ),
-            };
-            if !holds {
-                return Err(Refusal::Changed(object));
-            }
-        }
-        change
-            .writes
-            .iter()
-            .try_for_each(|write| self.check_write(write))
-    }
-
-    /// The revisions of the last change of an object and of its spec.
-    fn revisions(&self, object: ObjectId) -> Option<(Revision, Revision)> {
-        fn of<I>(meta: &Meta<I>) -> (Revision, Revision) {
-            (meta.revision, meta.spec_revision)
-        }
-        match object {
-            ObjectId::Swarm(id) => self
-                .swarm()
-                .filter(|swarm| swarm.meta.id == id)
-                .map(|swarm| of(&swarm.meta)),
-            ObjectId::Node(id) => self.node(id).map(|node| of(&node.meta)),
-            ObjectId::Service(id) => self.service(id).map(|service| of(&service.meta)),
-            ObjectId::Task(id) => self.task(id).map(|task| of(&task.meta)),
-        }
-    }
-
-    /// Whether the ground of a guarded write is still there.
-    fn check_write(&self, write: &Write) -> Result<(), Refusal> {
-        let ground = |object: ObjectId, holds: bool| {
-            if holds {
-                Ok(())
-            } else {
-                Err(Refusal::Changed(object))
-            }
-        };
-        match write {
-            Write::PutSwarm { id, .. } => ground(
-                ObjectId::Swarm(*id),
-                self.swarm().is_none_or(|swarm| swarm.meta.id == *id),
-            ),
-            Write::CreateNode { id, spec, .. } => {
-                ground(ObjectId::Node(*id), self.node(*id).is_none())?;
-                self.check_node_name(*id, spec)
-            }
-            Write::PutNodeSpec { node, spec } => {
-                ground(ObjectId::Node(*node), self.node(*node).is_some())?;
-                self.check_node_name(*node, spec)
-            }
-            Write::CreateService { id, spec, ports } => {
-                ground(ObjectId::Service(*id), self.service(*id).is_none())?;
-                match self.index.service_names.get(&spec.name.key()) {
-                    Some(taken) => Err(Refusal::NameTaken(ObjectId::Service(*taken))),
-                    None => self.check_ports(*id, ports),
-                }
-            }
-            Write::PutServiceSpec { service, ports, .. } => {
-                let known = self.service(*service);
-                let open = known.is_some_and(|service| !service.is_deleting());
-                ground(ObjectId::Service(*service), open)?;
-                self.check_ports(*service, ports)
-            }
-            Write::DeleteService { service } => {
-                let empty = self.service_tasks(*service).next().is_none();
-                ground(ObjectId::Service(*service), empty)
-            }
-            Write::CreateTask(new) => {
-                let known = self.service(new.service);
-                let open = known.is_some_and(|service| !service.is_deleting());
-                let made_from = self.template(new.service, new.template_revision).is_some();
-                let node_there = new.node.is_none_or(|node| self.node(node).is_some());
-                ground(
-                    ObjectId::Service(new.service),
-                    open && made_from && node_there,
-                )?;
-                ground(ObjectId::Task(new.id), self.task(new.id).is_none())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn check_node_name(&self, id: NodeId, spec: &NodeSpec) -> Result<(), Refusal> {
-        match self.index.node_names.get(&spec.name.key()) {
-            Some(taken) if *taken != id => Err(Refusal::NameTaken(ObjectId::Node(*taken))),
-            _ => Ok(()),
-        }
-    }
-
-    fn check_ports(&self, id: ServiceId, ports: &[Port]) -> Result<(), Refusal> {
-        match ingress_keys(ports).find_map(|key| self.index.ingress.get(&key)) {
-            Some(taken) if *taken != id => Err(Refusal::PortTaken(*taken)),
-            _ => Ok(()),
-        }
     }
 
     fn remember(&mut self, request: Request, revision: Revision, time: Timestamp) {
@@ -537,11 +425,22 @@ impl<'a> Writing<'a> {
         });
     }
 
-    fn set_desired(&mut self, task: TaskId, desired: DesiredState) {
-        self.edit_task(task, |task| {
+    fn set_desired(&mut self, id: TaskId, desired: DesiredState) {
+        let time = self.time;
+        let Some(known) = self.state.task(id) else {
+            return;
+        };
+        if desired == DesiredState::Running && self.state.place_is_busy(known) {
+            return;
+        }
+        self.edit_task(id, |task| {
             task.desired = task.desired.max(desired);
             if task.desired > DesiredState::Ready {
                 task.status.restart_time = None;
+            }
+            if task.desired > DesiredState::Running && task.status.state == TaskState::Pending {
+                task.status.unplaced = None;
+                task.status.enter(TaskState::Stopped, time);
             }
         });
     }
@@ -596,12 +495,18 @@ impl<'a> Writing<'a> {
         let before = self.state.insert_task(task.clone());
         let comes_or_goes = before
             .as_ref()
-            .is_none_or(|b| b.is_terminal() != task.is_terminal());
+            .is_none_or(|before| derive::keeps_node(before) != derive::keeps_node(&task));
         self.follow_task(&task, comes_or_goes);
         self.note_task(id, before);
     }
 
     fn delete_task(&mut self, id: TaskId) {
+        let Some(known) = self.state.task(id) else {
+            return;
+        };
+        if self.state.may_run(known) {
+            return;
+        }
         if let Some(before) = self.state.remove_task(id) {
             self.follow_task(&before, true);
             self.note_task(id, Some(before));
@@ -676,7 +581,7 @@ impl State {
     pub(super) fn nodes_wanted(&self, service: &Service) -> u32 {
         let holders: BTreeSet<NodeId> = self
             .service_tasks(service.meta.id)
-            .filter(|task| task.is_wanted())
+            .filter(|task| derive::keeps_node(task))
             .filter_map(|task| task.node.as_ref().map(|node| node.id))
             .collect();
         let wanted = self

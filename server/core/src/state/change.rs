@@ -137,7 +137,7 @@ pub enum Write {
         /// The service.
         service: ServiceId,
     },
-    /// Forgets a service that has no tasks left.
+    /// Forgets a service that has no tasks left once the writes before this one are done.
     DeleteService {
         /// The service.
         service: ServiceId,
@@ -149,7 +149,8 @@ pub enum Write {
         /// The template.
         revision: Revision,
     },
-    /// A new task.
+    /// A new task, in a place that no other task is meant for; with leave to run only if no
+    /// other one may still run there.
     CreateTask(NewTask),
     /// Chooses a node for a task that is pending.
     AssignTask {
@@ -165,7 +166,9 @@ pub enum Write {
         /// Why.
         unplaced: Arc<Unplaced>,
     },
-    /// Where a task is wanted.
+    /// Where a task is wanted. A task that waits for a node and is to stop has ended with that:
+    /// no agent knows it. Leave to run is not given while another task of the same place may
+    /// still run.
     SetDesired {
         /// The task.
         task: TaskId,
@@ -186,7 +189,8 @@ pub enum Write {
         /// Whether.
         outcome: Outcome,
     },
-    /// Forgets a task that has ended.
+    /// Forgets a task that has ended, waits for a node, or was on one that is down or gone; one
+    /// that may run stays.
     DeleteTask {
         /// The task.
         task: TaskId,
@@ -208,7 +212,8 @@ pub struct NewTask {
     pub template_revision: Revision,
     /// The node it is for, with one task a node.
     pub node: Option<NodeId>,
-    /// `Ready` with a restart time, else `Running`.
+    /// `Ready` until its restart time and until those before it in its place have stopped, then
+    /// `Running`.
     pub desired: DesiredState,
     /// When it may start.
     pub restart_time: Option<Timestamp>,

@@ -8,8 +8,8 @@
 use std::borrow::Cow;
 
 use crate::model::{
-    Availability, Condition, KeptTemplate, Mode, Node, NodeState, Resources, Service,
-    ServiceStatus, Task, Timestamp,
+    Availability, Condition, DesiredState, KeptTemplate, Mode, Node, NodeState, Outcome, Resources,
+    Service, ServiceStatus, Task, Timestamp,
 };
 use crate::schedule::filter::requirements_hold;
 
@@ -24,8 +24,16 @@ pub const AVAILABLE: &str = "AVAILABLE";
 /// The condition that says that no task waits for a node.
 pub const PLACED: &str = "PLACED";
 
+/// Whether a task keeps its place on a node that takes no new ones: it was placed there and is
+/// meant to run, or it ended for good.
+#[must_use]
+pub fn keeps_node(task: &Task) -> bool {
+    let placed = task.occupies().is_some() || task.outcome != Outcome::Open;
+    task.desired <= DesiredState::Running && placed
+}
+
 /// Whether a service with one task a node wants one on this node. A paused node keeps the task
-/// it has.
+/// it has: one of which [`keeps_node`] holds.
 #[must_use]
 pub fn wants_node(service: &Service, node: &Node, has_task: bool) -> bool {
     let available = match node.spec.availability() {

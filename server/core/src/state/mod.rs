@@ -8,6 +8,7 @@ mod apply;
 mod change;
 pub mod derive;
 mod event;
+mod guard;
 mod history;
 mod image;
 mod index;
@@ -52,7 +53,7 @@ pub struct State {
 }
 
 /// What is looked up otherwise than by id. All of it follows from the objects.
-#[derive(Clone, Default, Debug)]
+#[derive(Clone, PartialEq, Default, Debug)]
 pub(crate) struct Index {
     pub(crate) node_names: OrdMap<Arc<str>, NodeId>,
     pub(crate) service_names: OrdMap<Arc<str>, ServiceId>,

@@ -6,21 +6,21 @@ use crate::model::{DesiredState, Outcome, Revision, Task, TaskState};
 /// Counts over tasks.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Tally {
-    /// In RUNNING.
+    /// In RUNNING, as far as the managers can know.
     pub running: u32,
-    /// In RUNNING and up to date.
+    /// Of these, up to date.
     pub updated: u32,
     /// Wanted, and in PENDING.
     pub pending: u32,
     /// Up to date, and ended badly.
     pub failed: u32,
-    /// Not ended.
+    /// Not ended, and not lost with its node.
     pub live: u32,
     /// In RUNNING, up to date, and meant to be.
     pub good: u32,
-    /// Up to date, ended well, and nothing follows.
+    /// Up to date, ended well, still in its place, and nothing follows.
     pub finished: u32,
-    /// Up to date, ended badly, and nothing follows.
+    /// Up to date, ended badly, still in its place, and nothing follows.
     pub gave_up: u32,
 }
 
@@ -29,17 +29,18 @@ impl Tally {
     #[must_use]
     pub fn of(task: &Task, template: Revision) -> Tally {
         let current = task.template_revision == template;
-        let running = task.status.state == TaskState::Running;
+        let running = task.status.state == TaskState::Running && !task.is_lost();
+        let holds = current && task.desired <= DesiredState::Running;
         let count = |yes: bool| u32::from(yes);
         Tally {
             running: count(running),
             updated: count(running && current),
             pending: count(task.status.state == TaskState::Pending && task.is_wanted()),
             failed: count(current && task.status.state.is_failure()),
-            live: count(!task.is_terminal()),
+            live: count(!task.is_terminal() && !task.is_lost()),
             good: count(running && current && task.desired == DesiredState::Running),
-            finished: count(current && task.outcome == Outcome::Finished),
-            gave_up: count(current && task.outcome == Outcome::GaveUp),
+            finished: count(holds && task.outcome == Outcome::Finished),
+            gave_up: count(holds && task.outcome == Outcome::GaveUp),
         }
     }
 
