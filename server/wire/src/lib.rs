@@ -1,2 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Placeholder.
+//! The only place where messages meet core types.
+//!
+//! [`parse`] takes a request for what it says, or names everything that is wrong with it;
+//! [`render`] shows objects to users; [`stored`] is the form in the log and in snapshots.
+
+pub mod parse;
+pub mod render;
+pub mod stored;

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Objects out: core types as messages.
+
+mod object;
+mod parts;
+mod spec;
+
+pub use object::{node, reference, service, swarm, task};
+pub use parts::{condition, duration, meta, port, resources, task_state, timestamp, unplaced};
+pub use spec::{node_spec, service_spec, swarm_spec, template};

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The form in the log and in snapshots.
+//!
+//! What was written once must be read for ever, also under limits that have become tighter, so
+//! reading here checks that a message can be represented, not that a user could send it today.
+
+mod change;
+mod load;
+mod object;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::fmt;
+
+pub use change::{decode_change, encode_change};
+pub use snapshot::{SNAPSHOT_FORMAT, SnapshotReader, snapshot_records};
+
+/// Bytes that are not what was stored here: damage, or a format of the future.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Corrupt(String);
+
+impl Corrupt {
+    fn new(what: impl Into<String>) -> Corrupt {
+        Corrupt(what.into())
+    }
+}
+
+impl fmt::Display for Corrupt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "stored data cannot be read: {}", self.0)
+    }
+}
+
+impl std::error::Error for Corrupt {}
+
+impl From<prost::DecodeError> for Corrupt {
+    fn from(error: prost::DecodeError) -> Corrupt {
+        Corrupt::new(error.to_string())
+    }
+}
