@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What is said when there is no connection.
+
+use std::path::Path;
+
+use skep_sdk::v1::GetServiceRequest;
+use skep_sdk::{Client, Code, Context, Error, Host};
+
+use crate::fake::Fake;
+
+fn context(paths: &[&Path]) -> Context {
+    let host = |path: &&Path| Host::Unix(path.to_path_buf());
+    Context {
+        name: "test".into(),
+        hosts: paths.iter().map(host).collect(),
+    }
+}
+
+#[tokio::test]
+async fn a_missing_daemon_is_named_with_all_addresses() {
+    let dir = tempfile::tempdir().unwrap();
+    let (none, stale) = (dir.path().join("none.sock"), dir.path().join("stale.sock"));
+    drop(std::os::unix::net::UnixListener::bind(&stale).unwrap());
+    let error = Client::connect(&context(&[&none, &stale]))
+        .await
+        .unwrap_err();
+    let expected = format!(
+        "no skep daemon answers at unix://{} (no such socket) or unix://{} (nothing listens there)",
+        none.display(),
+        stale.display()
+    );
+    assert_eq!(error.to_string(), expected);
+}
+
+#[tokio::test]
+async fn the_first_address_that_answers_is_used() {
+    let running = Fake::start().await;
+    let path = running
+        .client
+        .host()
+        .strip_prefix("unix://")
+        .unwrap()
+        .to_owned();
+    let none = Path::new("/nonexistent/skep.sock");
+    let client = Client::connect(&context(&[none, Path::new(&path)]))
+        .await
+        .unwrap();
+    assert_eq!(client.host(), running.client.host());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_breaks_is_no_answer_of_a_server() {
+    let running = Fake::start().await;
+    let client = running.client.clone();
+    drop(running);
+    let status = client
+        .services()
+        .get_service(GetServiceRequest::default())
+        .await
+        .unwrap_err();
+    assert_eq!(status.code(), Code::Unavailable);
+    assert!(
+        status.message().starts_with("the connection to unix://"),
+        "{status}"
+    );
+    assert!(Error::from(status).call().unwrap().is_transport());
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A server whose answers are prepared and whose requests are kept.
+
+use std::collections::{HashMap, VecDeque};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use skep_sdk::v1::daemon_service_server::{DaemonService, DaemonServiceServer};
+use skep_sdk::v1::service_service_server::{ServiceService, ServiceServiceServer};
+use skep_sdk::v1::task_service_server::{TaskService, TaskServiceServer};
+use skep_sdk::v1::watch_service_server::{WatchService, WatchServiceServer};
+use skep_sdk::v1::*;
+use skep_sdk::{Client, Code, Context, Host, Request, Status};
+use tempfile::TempDir;
+use tokio::net::UnixListener;
+use tokio_stream::wrappers::UnixListenerStream;
+use tonic::Response;
+use tonic::transport::Server;
+use tonic_types::{ErrorDetails, StatusExt};
+
+type Answer<T> = Result<Response<T>, Status>;
+type Frames<T> = Pin<Box<dyn futures::Stream<Item = Result<T, Status>> + Send>>;
+
+/// What the server will answer, and what it was asked.
+#[derive(Default)]
+pub(crate) struct Script {
+    pub(crate) creates: VecDeque<Result<CreateServiceResponse, Status>>,
+    pub(crate) asked_creates: Vec<CreateServiceRequest>,
+    pub(crate) gets: VecDeque<GetServiceResponse>,
+    pub(crate) updates: VecDeque<Result<UpdateServiceResponse, Status>>,
+    pub(crate) asked_updates: Vec<UpdateServiceRequest>,
+    pub(crate) inits: VecDeque<Result<InitSwarmResponse, Status>>,
+    /// Each watch gets one of these; a stream ends after its last frame.
+    pub(crate) task_watches: VecDeque<Vec<Result<WatchTasksResponse, Status>>>,
+    pub(crate) asked_task_watches: Vec<WatchTasksRequest>,
+    pub(crate) watches: VecDeque<Vec<Result<WatchResponse, Status>>>,
+    pub(crate) timeouts: Vec<Option<String>>,
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Fake {
+    pub(crate) script: Arc<Mutex<Script>>,
+}
+
+/// A running fake, and a client of it. Both end with this value.
+pub(crate) struct Running {
+    pub(crate) fake: Fake,
+    pub(crate) client: Client,
+    server: tokio::task::JoinHandle<()>,
+    _dir: TempDir,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// An error as the real server makes them.
+pub(crate) fn refusal(code: Code, reason: &str) -> Status {
+    let details = ErrorDetails::with_error_info(reason, "skep", HashMap::new());
+    Status::with_error_details(code, reason.to_lowercase(), details)
+}
+
+impl Fake {
+    pub(crate) async fn start() -> Running {
+        let fake = Self::default();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("skep.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        let server = Server::builder()
+            .add_service(DaemonServiceServer::new(fake.clone()))
+            .add_service(ServiceServiceServer::new(fake.clone()))
+            .add_service(TaskServiceServer::new(fake.clone()))
+            .add_service(WatchServiceServer::new(fake.clone()))
+            .serve_with_incoming(UnixListenerStream::new(listener));
+        let server = tokio::spawn(async move {
+            server.await.unwrap();
+        });
+        let hosts = vec![Host::parse(&format!("unix://{}", path.display())).unwrap()];
+        let context = Context {
+            name: "test".into(),
+            hosts,
+        };
+        let client = Client::connect(&context).await.unwrap();
+        Running {
+            fake,
+            client,
+            server,
+            _dir: dir,
+        }
+    }
+
+    pub(crate) fn with<T>(&self, change: impl FnOnce(&mut Script) -> T) -> T {
+        change(&mut self.script.lock().unwrap())
+    }
+}
+
+fn timeout_of<T>(request: &Request<T>) -> Option<String> {
+    request
+        .metadata()
+        .get("grpc-timeout")
+        .map(|value| value.to_str().unwrap().to_owned())
+}
+
+#[tonic::async_trait]
+impl ServiceService for Fake {
+    async fn create_service(
+        &self,
+        request: Request<CreateServiceRequest>,
+    ) -> Answer<CreateServiceResponse> {
+        let timeout = timeout_of(&request);
+        self.with(|script| {
+            script.timeouts.push(timeout);
+            script.asked_creates.push(request.into_inner());
+            script.creates.pop_front().unwrap().map(Response::new)
+        })
+    }
+
+    async fn get_service(&self, _: Request<GetServiceRequest>) -> Answer<GetServiceResponse> {
+        Ok(Response::new(
+            self.with(|script| script.gets.pop_front().unwrap()),
+        ))
+    }
+
+    async fn list_services(
+        &self,
+        request: Request<ListServicesRequest>,
+    ) -> Answer<ListServicesResponse> {
+        // Two pages of one service each.
+        let (id, next) = match request.into_inner().page_token.as_str() {
+            "" => ("svc_1", "more"),
+            "more" => ("svc_2", ""),
+            other => panic!("no page {other}"),
+        };
+        let meta = Meta {
+            id: id.into(),
+            ..Meta::default()
+        };
+        Ok(Response::new(ListServicesResponse {
+            services: vec![Service {
+                meta: Some(meta),
+                ..Service::default()
+            }],
+            next_page_token: next.into(),
+            revision: 7,
+        }))
+    }
+
+    async fn update_service(
+        &self,
+        request: Request<UpdateServiceRequest>,
+    ) -> Answer<UpdateServiceResponse> {
+        self.with(|script| {
+            script.asked_updates.push(request.into_inner());
+            script.updates.pop_front().unwrap().map(Response::new)
+        })
+    }
+
+    async fn delete_service(
+        &self,
+        _: Request<DeleteServiceRequest>,
+    ) -> Answer<DeleteServiceResponse> {
+        Err(Status::unimplemented("not part of the script"))
+    }
+}
+
+#[tonic::async_trait]
+impl DaemonService for Fake {
+    async fn get_daemon(&self, _: Request<GetDaemonRequest>) -> Answer<GetDaemonResponse> {
+        Err(Status::unimplemented("not part of the script"))
+    }
+
+    async fn init_swarm(&self, _: Request<InitSwarmRequest>) -> Answer<InitSwarmResponse> {
+        self.with(|script| script.inits.pop_front().unwrap().map(Response::new))
+    }
+
+    async fn leave_swarm(&self, _: Request<LeaveSwarmRequest>) -> Answer<LeaveSwarmResponse> {
+        Err(Status::unimplemented("not part of the script"))
+    }
+}
+
+#[tonic::async_trait]
+impl TaskService for Fake {
+    type WatchTasksStream = Frames<WatchTasksResponse>;
+
+    async fn get_task(&self, _: Request<GetTaskRequest>) -> Answer<GetTaskResponse> {
+        Err(Status::unimplemented("not part of the script"))
+    }
+
+    async fn list_tasks(&self, _: Request<ListTasksRequest>) -> Answer<ListTasksResponse> {
+        Err(Status::unimplemented("not part of the script"))
+    }
+
+    async fn watch_tasks(
+        &self,
+        request: Request<WatchTasksRequest>,
+    ) -> Answer<Self::WatchTasksStream> {
+        let timeout = timeout_of(&request);
+        let frames = self.with(|script| {
+            script.timeouts.push(timeout);
+            script.asked_task_watches.push(request.into_inner());
+            script.task_watches.pop_front()
+        });
+        match frames {
+            Some(frames) => Ok(Response::new(Box::pin(futures::stream::iter(frames)))),
+            None => Ok(Response::new(Box::pin(futures::stream::pending()))),
+        }
+    }
+
+    async fn stop_task(&self, _: Request<StopTaskRequest>) -> Answer<StopTaskResponse> {
+        Err(Status::unimplemented("not part of the script"))
+    }
+}
+
+#[tonic::async_trait]
+impl WatchService for Fake {
+    type WatchStream = Frames<WatchResponse>;
+
+    async fn watch(&self, _: Request<WatchRequest>) -> Answer<Self::WatchStream> {
+        match self.with(|script| script.watches.pop_front()) {
+            Some(frames) => Ok(Response::new(Box::pin(futures::stream::iter(frames)))),
+            None => Ok(Response::new(Box::pin(futures::stream::pending()))),
+        }
+    }
+}

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A watch over broken streams, lost history and silence; and waiting on top of it.
+
+use std::time::Duration;
+
+use skep_sdk::v1::condition::Status as Truth;
+use skep_sdk::v1::{
+    Condition, ErrorReason, EventType, Meta, Service, ServiceStatus, Task, TaskState, TaskStatus,
+    Unplaced, WatchResponse, WatchTasksRequest, WatchTasksResponse, watch_response,
+    watch_tasks_response,
+};
+use skep_sdk::{Code, Goal, Identified, Object, Outcome, Status, WatchEvent};
+
+use crate::fake::{Fake, refusal};
+
+fn task(id: &str) -> Task {
+    Task {
+        meta: Some(Meta {
+            id: id.into(),
+            ..Meta::default()
+        }),
+        ..Task::default()
+    }
+}
+
+fn frame(revision: u64, events: &[(EventType, &str)]) -> Result<WatchTasksResponse, Status> {
+    let event = |(kind, id): &(EventType, &str)| watch_tasks_response::Event {
+        r#type: (*kind).into(),
+        task: Some(task(id)),
+    };
+    let events = events.iter().map(event).collect();
+    Ok(WatchTasksResponse {
+        revision,
+        events,
+        head_revision: revision,
+    })
+}
+
+/// Events in short: `reset a b`, `added c`, `at 7`.
+fn words(event: WatchEvent<Task>) -> String {
+    match event {
+        WatchEvent::Reset(all) => {
+            let ids: Vec<&str> = all.iter().map(Identified::id).collect();
+            format!("reset {}", ids.join(" "))
+        }
+        WatchEvent::Added(task) => format!("added {}", task.id()),
+        WatchEvent::Changed(task) => format!("changed {}", task.id()),
+        WatchEvent::Left(task) => format!("left {}", task.id()),
+        WatchEvent::Deleted(task) => format!("deleted {}", task.id()),
+        WatchEvent::Progress { revision, .. } => format!("at {revision}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_goes_on_after_the_last_whole_step() {
+    let running = Fake::start().await;
+    running.fake.with(|script| {
+        script.task_watches.extend([
+            vec![
+                frame(3, &[(EventType::Added, "a")]),
+                // Half a step, then the stream ends: it must come again, whole.
+                frame(0, &[(EventType::Changed, "a")]),
+            ],
+            vec![Err(Status::unknown("error reading a body from connection"))],
+            vec![frame(
+                4,
+                &[(EventType::Changed, "a"), (EventType::Added, "b")],
+            )],
+            vec![Err(refusal(Code::OutOfRange, "REVISION_COMPACTED"))],
+            vec![
+                frame(9, &[(EventType::Added, "c")]),
+                frame(10, &[(EventType::Deleted, "c")]),
+            ],
+        ]);
+    });
+    let mut watch = running.client.watch(WatchTasksRequest::default());
+    let mut seen = Vec::new();
+    while seen.len() < 9 {
+        seen.push(words(watch.next().await.unwrap()));
+    }
+    let expected = [
+        "reset a",
+        "at 3",
+        "changed a",
+        "added b",
+        "at 4",
+        "reset c",
+        "at 9",
+        "deleted c",
+        "at 10",
+    ];
+    assert_eq!(seen, expected);
+    assert_eq!(watch.revision(), 10);
+    running.fake.with(|script| {
+        let after: Vec<u64> = script
+            .asked_task_watches
+            .iter()
+            .map(|r| r.after_revision)
+            .collect();
+        assert_eq!(after, [0, 3, 3, 4, 0]);
+        assert!(
+            script.timeouts.iter().all(Option::is_none),
+            "a watch has no deadline"
+        );
+    });
+}
+
+#[tokio::test]
+async fn a_refused_filter_ends_the_watch() {
+    let running = Fake::start().await;
+    let refused = vec![Err(refusal(Code::InvalidArgument, "INVALID_FIELD"))];
+    running
+        .fake
+        .with(|script| script.task_watches.push_back(refused));
+    let mut watch = running.client.watch(WatchTasksRequest::default());
+    assert!(
+        watch
+            .next()
+            .await
+            .unwrap_err()
+            .is(ErrorReason::InvalidField)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_a_broken_connection_and_patience_ends() {
+    let running = Fake::start().await;
+    let request = WatchTasksRequest {
+        after_revision: 5,
+        ..WatchTasksRequest::default()
+    };
+    let mut watch = running
+        .client
+        .watch(request)
+        .patience(Duration::from_secs(60));
+    let begin = tokio::time::Instant::now();
+    let error = watch.next().await.unwrap_err();
+    assert_eq!(error.to_string(), "the server is silent");
+    assert!(
+        begin.elapsed() >= Duration::from_secs(60),
+        "{:?}",
+        begin.elapsed()
+    );
+    assert!(running.fake.with(|script| script.asked_task_watches.len()) > 3);
+}
+
+fn service(conditions: &[(&str, u64)]) -> Object {
+    let condition = |(name, observed): &(&str, u64)| Condition {
+        r#type: (*name).into(),
+        status: Truth::True.into(),
+        reason: "ATTEMPTS_EXHAUSTED".into(),
+        observed_spec_revision: *observed,
+        ..Condition::default()
+    };
+    let conditions = conditions.iter().map(condition).collect();
+    Object::Service(Service {
+        meta: Some(Meta {
+            id: "svc_1".into(),
+            spec_revision: 5,
+            ..Meta::default()
+        }),
+        status: Some(ServiceStatus {
+            conditions,
+            ..ServiceStatus::default()
+        }),
+        ..Service::default()
+    })
+}
+
+fn step(revision: u64, kind: EventType, object: Object) -> Result<WatchResponse, Status> {
+    let event = watch_response::Event {
+        r#type: kind.into(),
+        object: Some(object),
+    };
+    Ok(WatchResponse {
+        revision,
+        events: vec![event],
+        head_revision: revision,
+    })
+}
+
+#[tokio::test]
+async fn a_wait_ends_when_the_wanted_spec_has_converged_or_stalled() {
+    for (last, outcome) in [
+        ("CONVERGED", Outcome::Converged),
+        ("STALLED", Outcome::Converged),
+    ] {
+        let running = Fake::start().await;
+        let frames = vec![
+            step(5, EventType::Added, service(&[("CONVERGED", 4)])),
+            step(6, EventType::Changed, service(&[])),
+            step(7, EventType::Changed, service(&[(last, 5)])),
+        ];
+        running.fake.with(|script| script.watches.push_back(frames));
+        let mut seen = Vec::new();
+        let goal = Goal::Converged { spec_revision: 5 };
+        let wait = running
+            .client
+            .wait("svc_1", goal, None, |sight| seen.push(sight.revision));
+        let waited = wait.await.unwrap();
+        match last {
+            "STALLED" => {
+                let Outcome::Stalled(condition) = waited.outcome else {
+                    panic!("{waited:?}")
+                };
+                assert_eq!(condition.reason, "ATTEMPTS_EXHAUSTED");
+            }
+            _ => assert_eq!(waited.outcome, outcome),
+        }
+        assert_eq!(seen, [5, 6, 7]);
+    }
+}
+
+#[tokio::test]
+async fn a_wait_for_the_end_ends_with_the_service() {
+    let running = Fake::start().await;
+    let frames = vec![
+        step(5, EventType::Added, service(&[])),
+        step(6, EventType::Deleted, service(&[])),
+    ];
+    running.fake.with(|script| script.watches.push_back(frames));
+    let waited = running
+        .client
+        .wait("svc_1", Goal::Deleted, None, |_| ())
+        .await
+        .unwrap();
+    assert_eq!(waited.outcome, Outcome::Deleted);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_is_over_says_which_tasks_find_no_node() {
+    let running = Fake::start().await;
+    let status = TaskStatus {
+        state: TaskState::Pending.into(),
+        unplaced: Some(Unplaced {
+            tasks: 2,
+            ..Unplaced::default()
+        }),
+        ..TaskStatus::default()
+    };
+    let pending = Object::Task(Task {
+        desired_state: TaskState::Running.into(),
+        status: Some(status),
+        ..task("tsk_1")
+    });
+    let frames = vec![
+        step(0, EventType::Added, service(&[])),
+        step(5, EventType::Added, pending),
+    ];
+    running.fake.with(|script| script.watches.push_back(frames));
+    let Object::Service(service) = service(&[]) else {
+        unreachable!()
+    };
+    let timeout = Some(Duration::from_secs(600));
+    let waited = running
+        .client
+        .wait_converged(&service, timeout)
+        .await
+        .unwrap();
+    let Outcome::TimedOut(unplaced) = waited.outcome else {
+        panic!("{:?}", waited.outcome)
+    };
+    assert_eq!(unplaced[0].tasks, 2);
+    assert_eq!(waited.sight.tasks.len(), 1);
+}
