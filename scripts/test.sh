@@ -109,4 +109,4 @@ if [ -n "$failed" ]; then
     echo "FAILED:$failed"
     exit 1
 fi
-echo "every check passed"
+echo "everything that ran passed"

@@ -46,7 +46,7 @@ pub(crate) fn write(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Compares the generated files with what [`write`] would write.
+/// Compares the generated files with what [`write()`] would write.
 ///
 /// # Errors
 /// If they differ: the message names the files and the cure.

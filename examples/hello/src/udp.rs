@@ -11,8 +11,8 @@ use crate::identity::Identity;
 /// The largest UDP payload over IPv4.
 const DATAGRAM_BYTES_MAX: usize = 65_507;
 
-/// Answers every datagram on `socket` with "<task id, else name> <what was sent>", cut to what
-/// a datagram holds, for as long as the process lives.
+/// Answers every datagram on `socket` with the task's id (else name), a space and what was sent, cut
+/// to what a datagram holds, for as long as the process lives.
 ///
 /// # Errors
 /// If no thread can be started.
