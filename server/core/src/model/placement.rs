@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::ServiceId;
 
 /// How an attribute and the values of a requirement are compared.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Operator {
     /// The attribute equals one of the values.
     In,
@@ -22,7 +22,7 @@ pub enum Operator {
 }
 
 /// One predicate over an attribute of kind `K`.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Requirement<K> {
     /// The attribute.
     pub key: K,
@@ -66,7 +66,7 @@ impl<K> Requirement<K> {
 }
 
 /// An attribute of a node that placement can ask for.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum NodeKey {
     /// `node.id`
     Id,

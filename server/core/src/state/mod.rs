@@ -35,6 +35,7 @@ pub use derive::Load;
 pub use event::{Delta, Event, Step};
 pub use history::{History, HistoryLimits};
 pub use image::StateImage;
+pub(crate) use index::host_keys;
 pub use lookup::{CANDIDATES_MAX, Found, ID_BEGINNING_MIN};
 pub use tally::Tally;
 
