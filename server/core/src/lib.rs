@@ -5,6 +5,7 @@
 //! present state are arguments, changes are results, so each rule can be tested by calling a
 //! function. See `ARCHITECTURE.md` for how the rooms fit together.
 
+pub mod admit;
 pub mod filter;
 pub mod model;
 pub mod schedule;

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Why something may not be.
+
+use std::fmt;
+
+use crate::model::{Name, NodeState, ObjectId, Protocol, Revision};
+
+use super::INGRESS_POOL;
+
+/// A kind of object, in the word that errors use.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Kind {
+    /// The swarm.
+    Swarm,
+    /// A node.
+    Node,
+    /// A service.
+    Service,
+    /// A task.
+    Task,
+}
+
+impl Kind {
+    /// "swarm", "node", "service" or "task".
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Kind::Swarm => "swarm",
+            Kind::Node => "node",
+            Kind::Service => "service",
+            Kind::Task => "task",
+        }
+    }
+
+    /// Of this object.
+    #[must_use]
+    pub const fn of(object: ObjectId) -> Kind {
+        match object {
+            ObjectId::Swarm(_) => Kind::Swarm,
+            ObjectId::Node(_) => Kind::Node,
+            ObjectId::Service(_) => Kind::Service,
+            ObjectId::Task(_) => Kind::Task,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a request is refused. Its text is for people and says what to do about it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Rejection {
+    /// There is no such object.
+    NotFound {
+        /// Of this kind.
+        kind: Kind,
+        /// What the request called it.
+        name: String,
+    },
+    /// The beginning of an id fits several objects.
+    Ambiguous {
+        /// Of this kind.
+        kind: Kind,
+        /// What the request called it.
+        name: String,
+        /// The first objects that it fits.
+        candidates: Vec<ObjectId>,
+        /// How many it fits.
+        count: usize,
+    },
+    /// Another object of the kind has the name.
+    NameTaken {
+        /// The name.
+        name: Name,
+        /// Which has it.
+        id: ObjectId,
+        /// It is being deleted, so the name will be free.
+        deleting: bool,
+    },
+    /// Another service publishes the port.
+    PortTaken {
+        /// The number.
+        port: u16,
+        /// For this protocol.
+        protocol: Protocol,
+        /// By this service.
+        service: Name,
+    },
+    /// The spec has changed since the revision that the request names.
+    SpecRevisionMismatch {
+        /// The spec's revision now.
+        present: Revision,
+    },
+    /// The request_id was used for another request.
+    RequestIdReused,
+    /// The object is being deleted.
+    Deleting {
+        /// Of this kind.
+        kind: Kind,
+        /// Its name.
+        name: Name,
+    },
+    /// The node may come back, or is there.
+    NodeNotDown {
+        /// Its name.
+        name: Name,
+        /// The state it is in.
+        state: NodeState,
+    },
+    /// The node is a manager.
+    NodeIsManager {
+        /// Its name.
+        name: Name,
+    },
+    /// A field of the request cannot be so for this object.
+    Field {
+        /// Its path in the request.
+        field: String,
+        /// What is wrong and what would be right.
+        description: String,
+    },
+    /// No ingress port is left to choose.
+    PortPoolExhausted {
+        /// For this protocol.
+        protocol: Protocol,
+    },
+    /// There is a swarm already.
+    SwarmExists,
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Rejection::NotFound { kind, name } => write!(f, "there is no {kind} \"{name}\""),
+            Rejection::Ambiguous {
+                kind, name, count, ..
+            } => write!(
+                f,
+                "\"{name}\" is the beginning of {count} {kind} ids; give more characters"
+            ),
+            Rejection::NameTaken { name, id, deleting } => {
+                let kind = Kind::of(*id);
+                write!(f, "there is a {kind} \"{name}\" already")?;
+                if *deleting {
+                    f.write_str("; it is being deleted: wait until it is gone")?;
+                }
+                Ok(())
+            }
+            Rejection::PortTaken {
+                port,
+                protocol,
+                service,
+            } => write!(
+                f,
+                "port {port}/{} is published by service \"{service}\"; take another, or none to \
+                 have one chosen",
+                protocol.as_str()
+            ),
+            Rejection::SpecRevisionMismatch { present } => write!(
+                f,
+                "the spec was changed by revision {present}; read it again and repeat the change"
+            ),
+            Rejection::RequestIdReused => f.write_str(
+                "this request_id was used for another request; use a new one for each request",
+            ),
+            Rejection::Deleting { kind, name } => write!(
+                f,
+                "{kind} \"{name}\" is being deleted; wait until it is gone"
+            ),
+            Rejection::NodeNotDown { name, state } => write!(
+                f,
+                "node \"{name}\" is {}, not down; stop its daemon or use force",
+                match state {
+                    NodeState::Ready => "ready",
+                    NodeState::Down => "down",
+                    NodeState::Unknown => "given time to come back",
+                }
+            ),
+            Rejection::NodeIsManager { name } => write!(
+                f,
+                "node \"{name}\" is a manager, which keeps the state and cannot be deleted"
+            ),
+            Rejection::Field { field, description } => write!(f, "{field}: {description}"),
+            Rejection::PortPoolExhausted { protocol } => write!(
+                f,
+                "all {} ports from {} to {} are published; give a number, or publish fewer",
+                protocol.as_str(),
+                INGRESS_POOL.start(),
+                INGRESS_POOL.end()
+            ),
+            Rejection::SwarmExists => f.write_str("this daemon keeps a swarm already"),
+        }
+    }
+}
+
+impl std::error::Error for Rejection {}
