@@ -50,7 +50,7 @@ pub(super) fn choose(
         let known = kept
             .iter()
             .position(|(old, number)| *old == (target, protocol) && free(*number))
-            .map(|position| kept.swap_remove(position).1);
+            .map(|position| kept.remove(position).1);
         let number = known.or_else(|| from_pool(id, free));
         ports[place].published = number.ok_or(Rejection::PortPoolExhausted { protocol })?;
     }
