@@ -10,6 +10,7 @@ pub mod filter;
 pub mod model;
 pub mod schedule;
 pub mod state;
+pub mod watch;
 
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The steps that watches may still ask for, and past states made from them.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
+
+use imbl::Vector;
 
 use crate::model::{Revision, Service, Task, Timestamp};
 
@@ -32,10 +33,10 @@ const EVENT_BYTES: usize = 700;
 /// And of a step without any.
 const STEP_BYTES: usize = 64;
 
-/// The newest steps, without gaps, in order.
+/// The newest steps, without gaps, in order. A clone costs next to nothing.
 #[derive(Clone, Default, Debug)]
 pub struct History {
-    steps: VecDeque<Step>,
+    steps: Vector<Step>,
     compacted: Revision,
     head: Revision,
     bytes: usize,
@@ -101,12 +102,18 @@ impl History {
 
     /// The steps after `revision`, oldest first; nothing if some of them are gone.
     #[must_use]
-    pub fn after(&self, revision: Revision) -> Option<impl Iterator<Item = &Step>> {
+    pub fn after(&self, revision: Revision) -> Option<Vector<Step>> {
         if revision < self.compacted {
             return None;
         }
-        let first = self.steps.partition_point(|step| step.revision <= revision);
-        Some(self.steps.range(first..))
+        let first = match self
+            .steps
+            .binary_search_by(|step| step.revision.cmp(&revision))
+        {
+            Ok(found) => found + 1,
+            Err(next) => next,
+        };
+        Some(self.steps.skip(first))
     }
 
     /// The objects of `state`, the newest one, as they were at `revision`: later steps are
