@@ -6,8 +6,10 @@
 //! function. See `ARCHITECTURE.md` for how the rooms fit together.
 
 pub mod admit;
+pub mod check;
 pub mod filter;
 pub mod model;
+pub mod orchestrate;
 pub mod schedule;
 pub mod state;
 pub mod watch;

@@ -8,6 +8,7 @@ use crate::model::{
     Protocol, Resources, RestartPolicy, Revision, ServiceId, ServiceSpec, StopPolicy, SwarmId,
     SwarmSpec, TaskId, TaskState, TaskTemplate, Timestamp, Workload,
 };
+use crate::orchestrate::{Plan, reconcile_service};
 use crate::state::{Applied, Change, Observation, State, Write};
 
 /// A template that runs a program for ever.
@@ -164,5 +165,25 @@ impl World {
             task,
             observation: Observation::of(state, self.now),
         }])
+    }
+
+    /// What the orchestrator would do about a service now.
+    pub fn plan(&mut self, service: ServiceId) -> Plan {
+        let ids = &mut self.ids;
+        let mut source = || {
+            *ids += 1;
+            *ids
+        };
+        reconcile_service(&self.state, service, self.now, &mut source)
+    }
+
+    /// Lets the orchestrator do it.
+    pub fn reconcile(&mut self, service: ServiceId) -> Plan {
+        let plan = self.plan(service);
+        if !plan.is_empty() {
+            let applied = self.apply_change(plan.clone().into_change(self.now));
+            assert_eq!(applied.refusal, None, "{plan:?}");
+        }
+        plan
     }
 }

@@ -208,6 +208,44 @@ impl State {
         self.index.host_ports.get(&(node, port, protocol)).copied()
     }
 
+    /// Names of the parts in which `other` differs, what follows from the objects included.
+    #[must_use]
+    pub fn differences(&self, other: &State) -> Vec<&'static str> {
+        let (mine, theirs) = (&self.index, &other.index);
+        let parts = [
+            ("revision", self.revision == other.revision),
+            ("time", self.time == other.time),
+            ("swarm", self.swarm == other.swarm),
+            ("nodes", self.nodes == other.nodes),
+            ("services", self.services == other.services),
+            ("templates", self.templates == other.templates),
+            ("tasks", self.tasks == other.tasks),
+            ("requests", self.requests == other.requests),
+            ("index of node names", mine.node_names == theirs.node_names),
+            (
+                "index of service names",
+                mine.service_names == theirs.service_names,
+            ),
+            (
+                "tasks by service",
+                mine.service_tasks == theirs.service_tasks,
+            ),
+            ("tasks by node", mine.node_tasks == theirs.node_tasks),
+            ("pending tasks", mine.pending == theirs.pending),
+            ("every-node services", mine.every_node == theirs.every_node),
+            ("ingress ports", mine.ingress == theirs.ingress),
+            ("host ports", mine.host_ports == theirs.host_ports),
+            ("tallies", mine.tallies == theirs.tallies),
+            ("loads", mine.loads == theirs.loads),
+            (
+                "order of requests",
+                mine.request_order == theirs.request_order,
+            ),
+        ];
+        let unlike = parts.into_iter().filter(|(_, same)| !same);
+        unlike.map(|(part, _)| part).collect()
+    }
+
     /// A request that was answered and is still remembered.
     #[must_use]
     pub fn request(&self, id: &str) -> Option<&Arc<RequestRecord>> {

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Where a plan is put together: what may be looked at, and what was decided so far.
+
+use std::sync::Arc;
+
+use crate::model::{
+    IdSource, KeptTemplate, ObjectId, RestartPolicy, Revision, Service, SwarmSpec, TaskId,
+    Timestamp,
+};
+use crate::state::{CHANGE_WRITES_MAX, Precondition, State, Write};
+
+use super::Plan;
+
+/// The state a service is judged by, and the plan in the making.
+pub(super) struct Desk<'a> {
+    pub(super) state: &'a State,
+    pub(super) service: &'a Service,
+    pub(super) swarm: Arc<SwarmSpec>,
+    pub(super) now: Timestamp,
+    ids: &'a mut dyn IdSource,
+    plan: Plan,
+}
+
+impl<'a> Desk<'a> {
+    pub(super) fn new(
+        state: &'a State,
+        service: &'a Service,
+        now: Timestamp,
+        ids: &'a mut dyn IdSource,
+    ) -> Desk<'a> {
+        Desk {
+            state,
+            service,
+            swarm: state
+                .swarm()
+                .map(|swarm| swarm.spec.clone())
+                .unwrap_or_default(),
+            now,
+            ids,
+            plan: Plan::default(),
+        }
+    }
+
+    /// Adds writes that belong together. After the first that do not fit any more, none are
+    /// taken: the next look decides about what is left.
+    pub(super) fn write(&mut self, writes: impl IntoIterator<Item = Write>) {
+        if self.plan.more {
+            return;
+        }
+        let before = self.plan.writes.len();
+        self.plan.writes.extend(writes);
+        if self.plan.writes.len() > CHANGE_WRITES_MAX {
+            self.plan.writes.truncate(before);
+            self.plan.more = true;
+        }
+    }
+
+    /// Asks for another look at this time.
+    pub(super) fn wake_at(&mut self, time: Timestamp) {
+        let earliest = self.plan.wake_at.map_or(time, |known| known.min(time));
+        self.plan.wake_at = Some(earliest);
+    }
+
+    pub(super) fn next_task_id(&mut self) -> TaskId {
+        TaskId(self.ids.next_id())
+    }
+
+    /// The template that new tasks are made from.
+    pub(super) fn current(&self) -> Revision {
+        self.service.template_revision
+    }
+
+    /// What tasks of one template revision of this service are made from.
+    pub(super) fn template(&self, revision: Revision) -> Option<&'a KeptTemplate> {
+        self.state
+            .template(self.service.meta.id, revision)
+            .map(Arc::as_ref)
+    }
+
+    /// What follows when a task of one template revision ends.
+    pub(super) fn restart_policy(&self, revision: Revision) -> RestartPolicy {
+        self.template(revision)
+            .map_or(self.service.spec.template.restart, |kept| {
+                kept.template.restart
+            })
+    }
+
+    /// The plan: it holds for the spec that it was made for.
+    pub(super) fn finish(mut self) -> Plan {
+        if !self.plan.is_empty() {
+            let meta = &self.service.meta;
+            self.plan.preconditions = vec![Precondition::SpecRevision(
+                ObjectId::Service(meta.id),
+                meta.spec_revision,
+            )];
+        }
+        self.plan
+    }
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One task on every node that fits.
+
+use crate::model::{DesiredState, NodeId};
+use crate::state::derive::wants_node;
+
+use super::desk::Desk;
+use super::place::{Attempt, Place, PlaceKey, Places};
+use super::reaper;
+
+/// The nodes that should have a task, by id. Tasks on others are stopped, and forgotten if
+/// their node is.
+pub(super) fn choose(desk: &mut Desk<'_>, places: &mut Places<'_>) -> Vec<PlaceKey> {
+    let wanted: Vec<PlaceKey> = desk
+        .state
+        .nodes()
+        .filter(|node| {
+            let place = places.get(PlaceKey::Node(node.meta.id));
+            wants_node(desk.service, node, place.is_some_and(keeps_node))
+        })
+        .map(|node| PlaceKey::Node(node.meta.id))
+        .collect();
+    for key in &wanted {
+        places.at(*key);
+    }
+    for place in places.all() {
+        if wanted.binary_search(&place.key).is_ok() {
+            continue;
+        }
+        if is_known(desk, place.key) {
+            stop(desk, place);
+        } else {
+            reaper::remove(desk, place);
+        }
+    }
+    wanted
+}
+
+/// What [`crate::state::derive::keeps_node`] will say of the holder.
+fn keeps_node(place: &Place<'_>) -> bool {
+    use crate::model::{Outcome, TaskState};
+    place.holder().is_some_and(|holder: &Attempt<'_>| {
+        let is_placed = holder.state >= TaskState::Assigned && !holder.has_ended();
+        is_placed || holder.outcome != Outcome::Open
+    })
+}
+
+fn is_known(desk: &Desk<'_>, key: PlaceKey) -> bool {
+    let node: Option<NodeId> = match key {
+        PlaceKey::Node(node) => Some(node),
+        PlaceKey::Slot(_) => None,
+    };
+    node.is_some_and(|node| desk.state.node(node).is_some())
+}
+
+fn stop(desk: &mut Desk<'_>, place: &mut Place<'_>) {
+    if let Some(holder) = place.holder_mut() {
+        let write = holder.tell(DesiredState::Stopped);
+        desk.write([write]);
+    }
+}

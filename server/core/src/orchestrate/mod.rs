@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What tasks a service should have, and what to do about the difference.
+//!
+//! [`reconcile_service`] looks at the whole of one service and says what to write; it keeps
+//! nothing between two calls, so it does not matter which event led to the call, or which
+//! manager made the one before. Delays are times stored with the tasks; [`Plan::wake_at`] says
+//! when to look again though nothing happened.
+//!
+//! A service has *places*: slots, or nodes with one task a node. The task of a place that is
+//! meant to run is its *holder*; there is at most one. Looking after the places takes five
+//! steps:
+//!
+//! 1. Settle the holders that ended and that nothing follows ([`restart`]).
+//! 2. Choose the places there should be ([`replicated`], [`every_node`]), and empty the others.
+//! 3. Fill places without a holder, and replace holders that ended, whose node is lost
+//!    ([`node_loss`]), or that must leave their node ([`tend`]).
+//! 4. If all goes well, replace one holder that is out of date ([`update`]).
+//! 5. Forget what nobody needs any more ([`reaper`]).
+
+mod desk;
+mod dirty;
+mod every_node;
+mod node_loss;
+mod place;
+mod plan;
+mod reaper;
+mod replicated;
+mod restart;
+mod tend;
+#[cfg(test)]
+mod tests;
+mod update;
+
+use crate::model::{IdSource, Mode, ServiceId, Timestamp};
+use crate::state::State;
+
+use desk::Desk;
+use place::Places;
+
+pub use dirty::{Dirty, dirty};
+pub use plan::Plan;
+
+/// What to write for one service, whatever its state. Applied to the same state, the plan
+/// leaves nothing to do until something happens or [`Plan::wake_at`] comes; unless there was
+/// more to do than fits in one change, see [`Plan::more`].
+#[must_use]
+pub fn reconcile_service(
+    state: &State,
+    service: ServiceId,
+    now: Timestamp,
+    ids: &mut dyn IdSource,
+) -> Plan {
+    let Some(service) = state.service(service) else {
+        return Plan::default();
+    };
+    let mut desk = Desk::new(state, service, now, ids);
+    let mut places = Places::of(&desk);
+    if service.is_deleting() {
+        reaper::remove_service(&mut desk, &mut places);
+        return desk.finish();
+    }
+    tend::settle(&mut desk, &mut places);
+    let wanted = match service.spec.mode {
+        Mode::Replicated { .. } => replicated::choose(&mut desk, &mut places),
+        Mode::EveryNode => every_node::choose(&mut desk, &mut places),
+    };
+    let mut turn = update::Turn::of(&desk, &places, &wanted);
+    for key in &wanted {
+        tend::tend(&mut desk, places.at(*key), &mut turn);
+    }
+    update::step(&mut desk, &mut places, &wanted, &mut turn);
+    node_loss::give_up(&mut desk, &mut places);
+    reaper::forget(&mut desk, &mut places);
+    desk.finish()
+}

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Plans as text, one line a write, for each rule; and random lives of a service.
+//!
+//! A task is written as its name and attempt: "web.3#2". Times count from the beginning of the
+//! test.
+
+mod replicated;
+mod restart;
+
+use std::sync::Arc;
+
+use crate::check;
+use crate::model::*;
+use crate::state::{NewTask, Observation, State, Write};
+use crate::testing::World;
+
+use super::Plan;
+
+/// One service in a small world, with shorthands that go by task names.
+pub(super) struct Case {
+    pub(super) world: World,
+    pub(super) service: ServiceId,
+    start: Timestamp,
+    versions: Vec<Revision>,
+}
+
+impl Case {
+    pub(super) fn new(nodes: u8, spec: ServiceSpec) -> Case {
+        let mut world = World::with_nodes(nodes);
+        let service = world.create_service(spec);
+        Case {
+            start: world.now,
+            versions: vec![world.state.revision()],
+            world,
+            service,
+        }
+    }
+
+    /// With all its tasks running: those of slots on the nodes in turn.
+    pub(super) fn running(nodes: u8, spec: ServiceSpec) -> Case {
+        let mut case = Case::new(nodes, spec);
+        case.settle();
+        case
+    }
+
+    /// The plan as text. It is applied, and leaves nothing to do.
+    pub(super) fn plan(&mut self) -> String {
+        let before = self.world.state.clone();
+        let plan = self.apply_plan();
+        self.render(&before, &plan)
+    }
+
+    pub(super) fn apply_plan(&mut self) -> Plan {
+        let before = self.world.state.clone();
+        let plan = self.world.reconcile(self.service);
+        let again = self.world.plan(self.service);
+        assert!(plan.more || again.is_empty(), "not done: {again:?}");
+        assert!(plan.more || plan.wake_at == again.wake_at);
+        assert_eq!(check::invariants(&self.world.state), []);
+        assert_eq!(check::step(&before, &self.world.state), []);
+        plan
+    }
+
+    /// Reconciles, places and runs tasks until nothing moves.
+    pub(super) fn settle(&mut self) {
+        for _ in 0..100 {
+            let plan = self.apply_plan();
+            if !self.step() && plan.is_empty() {
+                return;
+            }
+        }
+        panic!("it never comes to rest");
+    }
+
+    /// Moves every task to where it should be; whether any moved.
+    pub(super) fn step(&mut self) -> bool {
+        let tasks: Vec<Arc<Task>> = self
+            .world
+            .state
+            .service_tasks(self.service)
+            .cloned()
+            .collect();
+        let before = self.world.state.revision();
+        for task in tasks.iter().filter(|task| !task.is_terminal()) {
+            self.step_task(task);
+        }
+        before != self.world.state.revision()
+    }
+
+    fn step_task(&mut self, task: &Task) {
+        let id = task.meta.id;
+        let state = task.status.state;
+        match task.desired {
+            DesiredState::Stopped | DesiredState::Removed => {
+                self.world.observe(id, TaskState::Stopped);
+            }
+            _ if state == TaskState::Pending => {
+                let count = self.world.state.node_count() as u128;
+                let spread = NodeId(u128::from(task.slot.max(1) - 1) % count + 1);
+                let node = task.node.as_ref().map_or(spread, |node| node.id);
+                self.world.apply([Write::AssignTask { task: id, node }]);
+            }
+            DesiredState::Ready if state < TaskState::Ready => {
+                self.world.observe(id, TaskState::Ready);
+            }
+            DesiredState::Running if state < TaskState::Running => {
+                self.world.observe(id, TaskState::Running);
+            }
+            _ => {}
+        }
+    }
+
+    /// The newest task of this name.
+    pub(super) fn task(&self, name: &str) -> Arc<Task> {
+        self.world
+            .state
+            .service_tasks(self.service)
+            .filter(|task| &*task.name == name)
+            .max_by_key(|task| task.attempt)
+            .unwrap_or_else(|| panic!("no task {name}"))
+            .clone()
+    }
+
+    pub(super) fn task_of(&self, name: &str, attempt: u32) -> Arc<Task> {
+        self.world
+            .state
+            .service_tasks(self.service)
+            .find(|task| &*task.name == name && task.attempt == attempt)
+            .unwrap_or_else(|| panic!("no task {name}#{attempt}"))
+            .clone()
+    }
+
+    /// Whether a condition of the service holds.
+    pub(super) fn holds(&self, kind: &str) -> bool {
+        let known = self.world.state.service(self.service).expect("it is there");
+        let mut conditions = known.status.conditions.iter();
+        conditions.any(|condition| condition.kind == kind && condition.holds)
+    }
+
+    pub(super) fn observe(&mut self, name: &str, state: TaskState) {
+        let id = self.task(name).meta.id;
+        self.world.observe(id, state);
+    }
+
+    pub(super) fn pass_ms(&mut self, millis: i64) {
+        self.world.now = Timestamp(self.world.now.0 + millis * 1_000_000);
+    }
+
+    /// Gives the service another spec.
+    pub(super) fn update(&mut self, edit: impl FnOnce(&mut ServiceSpec)) {
+        let known = self.world.state.service(self.service).expect("it is there");
+        let mut spec = ServiceSpec::clone(&known.spec);
+        edit(&mut spec);
+        let new_template = spec.template != known.spec.template || spec.ports != known.spec.ports;
+        let ports = spec.ports.clone();
+        let applied = self.world.apply([Write::PutServiceSpec {
+            service: self.service,
+            spec: Arc::new(spec),
+            ports,
+            new_template,
+        }]);
+        assert_eq!(applied.refusal, None);
+        if new_template {
+            self.versions.push(applied.step.revision);
+        }
+    }
+
+    pub(super) fn scale(&mut self, replicas: u32) {
+        self.update(|spec| {
+            spec.mode = Mode::Replicated {
+                replicas: Some(replicas),
+            };
+        });
+    }
+
+    fn render(&self, before: &State, plan: &Plan) -> String {
+        let mut lines: Vec<String> = plan
+            .writes
+            .iter()
+            .map(|write| self.line(before, write))
+            .collect();
+        lines.extend(
+            plan.wake_at
+                .map(|time| format!("wake at {}", self.time(time))),
+        );
+        lines.join("\n")
+    }
+
+    fn time(&self, time: Timestamp) -> String {
+        format!("{} ms", (time.0 - self.start.0) / 1_000_000)
+    }
+
+    fn line(&self, before: &State, write: &Write) -> String {
+        let named = |id: &TaskId| {
+            let task = before.task(*id).expect("it was there");
+            format!("{}#{}", task.name, task.attempt)
+        };
+        match write {
+            Write::CreateTask(new) => self.made(before, new),
+            Write::SetDesired { task, desired } => match desired {
+                DesiredState::Ready => unreachable!("tasks are made so, not set so"),
+                DesiredState::Running => format!("run {}", named(task)),
+                DesiredState::Stopped => format!("stop {}", named(task)),
+                DesiredState::Removed => format!("remove {}", named(task)),
+            },
+            Write::ObserveTask { task, observation } => {
+                let Observation { state, reason, .. } = observation;
+                format!("observe {} {state:?} {reason}", named(task))
+            }
+            Write::SettleTask { task, outcome } => format!("settle {} {outcome:?}", named(task)),
+            Write::DeleteTask { task } => format!("delete {}", named(task)),
+            Write::DropTemplate { revision, .. } => format!("drop v{}", self.version(*revision)),
+            Write::DeleteService { .. } => "delete service".to_owned(),
+            other => unreachable!("the orchestrator never writes {other:?}"),
+        }
+    }
+
+    fn made(&self, before: &State, new: &NewTask) -> String {
+        let place = match new.node.and_then(|node| before.node(node)) {
+            Some(node) => node.spec.name.to_string(),
+            None => new.slot.to_string(),
+        };
+        let version = self.version(new.template_revision);
+        let leave = match (new.desired, new.restart_time) {
+            (DesiredState::Running, None) => "run".to_owned(),
+            (DesiredState::Ready, None) => "hold".to_owned(),
+            (DesiredState::Ready, Some(time)) => format!("run at {}", self.time(time)),
+            other => unreachable!("no task is made like this: {other:?}"),
+        };
+        let streak = match new.restart.streak {
+            0 => String::new(),
+            streak => format!(", streak {streak}"),
+        };
+        format!("make {place}#{} v{version}: {leave}{streak}", new.attempt)
+    }
+
+    fn version(&self, revision: Revision) -> usize {
+        let place = self.versions.iter().position(|known| *known == revision);
+        place.expect("all versions are noted") + 1
+    }
+}
