@@ -25,7 +25,7 @@ fn wait_for(
         .collect()
 }
 
-/// Lets one task wait, for one node if there is one.
+/// Lets one task wait, for one node if there is one. It takes the place of those before it.
 fn wait_on(world: &mut World, service: ServiceId, slot: u32, node: Option<NodeId>) -> TaskId {
     let template_revision = world
         .state
@@ -33,17 +33,33 @@ fn wait_on(world: &mut World, service: ServiceId, slot: u32, node: Option<NodeId
         .map(|service| service.template_revision)
         .expect("it is there");
     let id = TaskId(world.next_id());
-    world.apply([Write::CreateTask(NewTask {
+    let before: Vec<Arc<Task>> = world
+        .state
+        .place_tasks(service, slot, node)
+        .cloned()
+        .collect();
+    let is_busy = before.iter().any(|task| world.state.may_run(task));
+    let stops = before.iter().map(|task| Write::SetDesired {
+        task: task.meta.id,
+        desired: DesiredState::Stopped,
+    });
+    let create = Write::CreateTask(NewTask {
         id,
         service,
         slot,
-        attempt: 1,
+        attempt: before.len() as u32 + 1,
         template_revision,
         node,
-        desired: DesiredState::Running,
+        desired: if is_busy {
+            DesiredState::Ready
+        } else {
+            DesiredState::Running
+        },
         restart_time: None,
         restart: RestartMemory::default(),
-    })]);
+    });
+    let applied = world.apply(stops.chain([create]));
+    assert_eq!(applied.refusal, None);
     id
 }
 
