@@ -6,6 +6,7 @@
 //! function. See `ARCHITECTURE.md` for how the rooms fit together.
 
 pub mod admit;
+pub mod assign;
 pub mod check;
 pub mod filter;
 pub mod model;

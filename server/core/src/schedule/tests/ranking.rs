@@ -79,14 +79,15 @@ fn tasks_on_their_way_out_do_not_count_for_the_service() {
         task: old,
         desired: DesiredState::Stopped,
     }]);
-    wait_for(&mut world, web, 1..=1);
-    assert_eq!(plan(&mut world), "web.1 -> node-1\n");
+    wait_for(&mut world, web, 2..=2);
+    assert_eq!(plan(&mut world), "web.2 -> node-1\n");
 }
 
 /// Lets tasks of a service fail on a node.
 fn fail_on(world: &mut World, service: ServiceId, node: u128, times: u32) {
     for _ in 0..times {
-        let task = wait_on(world, service, 1, None);
+        let slot = u32::try_from(world.next_id()).expect("a small number");
+        let task = wait_on(world, service, slot, None);
         world.apply([
             Write::AssignTask {
                 task,

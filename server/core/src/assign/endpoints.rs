@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Where services answer.
+
+use std::collections::BTreeMap;
+
+use crate::model::{
+    Backend, BackendState, DesiredState, NodeId, NodeState, Port, PortMode, ServiceEndpoints,
+    ServiceId, Task, TaskState,
+};
+use crate::state::State;
+
+/// Where all services with ingress ports answer. `suspect` says of a node whether it is silent
+/// although it is not down yet.
+#[must_use]
+pub fn endpoints(
+    state: &State,
+    suspect: &dyn Fn(NodeId) -> bool,
+) -> BTreeMap<ServiceId, ServiceEndpoints> {
+    state
+        .services()
+        .filter_map(|service| {
+            let id = service.meta.id;
+            Some((id, service_endpoints(state, id, suspect)?))
+        })
+        .collect()
+}
+
+/// Where one service answers; nothing if it has no ingress port.
+#[must_use]
+pub fn service_endpoints(
+    state: &State,
+    service: ServiceId,
+    suspect: &dyn Fn(NodeId) -> bool,
+) -> Option<ServiceEndpoints> {
+    let service = state.service(service)?;
+    let ports: Vec<Port> = service
+        .ports
+        .iter()
+        .filter(|port| port.mode == PortMode::Ingress && port.published != 0)
+        .cloned()
+        .collect();
+    if ports.is_empty() {
+        return None;
+    }
+    let mut backends: Vec<_> = state
+        .service_tasks(service.meta.id)
+        .filter_map(|task| backend(state, task, suspect))
+        .collect();
+    backends.sort_by_key(|backend| backend.task);
+    Some(ServiceEndpoints {
+        service: service.meta.id,
+        name: service.spec.name.shared(),
+        ports,
+        backends,
+    })
+}
+
+/// Whether a task can answer at all: it runs and has a port open for the mesh.
+pub(super) fn answers(task: &Task) -> bool {
+    task.status.state == TaskState::Running && mesh_ports(task).next().is_some()
+}
+
+/// The ports that were opened for the mesh.
+pub(super) fn mesh_ports(task: &Task) -> impl Iterator<Item = &Port> {
+    let ports = task.status.ports.iter();
+    ports.filter(|port| port.mode == PortMode::Ingress && port.published != 0)
+}
+
+fn backend(state: &State, task: &Task, suspect: &dyn Fn(NodeId) -> bool) -> Option<Backend> {
+    if !answers(task) {
+        return None;
+    }
+    let node = state.node(task.node.as_ref()?.id)?;
+    let silent = node.status.state != NodeState::Ready || suspect(node.meta.id);
+    let backend_state = if task.desired >= DesiredState::Stopped {
+        BackendState::Draining
+    } else if silent {
+        BackendState::Suspect
+    } else {
+        BackendState::Serving
+    };
+    Some(Backend {
+        task: task.meta.id,
+        state: backend_state,
+        address: node.status.description.address,
+        ports: mesh_ports(task).cloned().collect(),
+    })
+}
