@@ -1,3 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Placeholder.
+//! `skepd`: the daemon on every node.
+
+mod config;
+mod logging;
+mod paths;
+mod ready;
+
 fn main() {}
