@@ -16,7 +16,7 @@ use skep_proto::{internal::v1 as stored, v1};
 use super::Corrupt;
 use crate::parse::{self, Fields};
 
-pub(super) fn id<I: FromStr<Err = BadId>>(text: &str) -> Result<I, Corrupt> {
+pub(crate) fn id<I: FromStr<Err = BadId>>(text: &str) -> Result<I, Corrupt> {
     text.parse()
         .map_err(|why| Corrupt::new(format!("\"{text}\" is {why}")))
 }
@@ -30,7 +30,7 @@ pub(super) fn object_id(text: &str) -> Result<ObjectId, Corrupt> {
     })
 }
 
-pub(super) fn needed<T>(what: &str, value: Option<T>) -> Result<T, Corrupt> {
+pub(crate) fn needed<T>(what: &str, value: Option<T>) -> Result<T, Corrupt> {
     value.ok_or_else(|| Corrupt::new(format!("{what} is missing")))
 }
 
@@ -39,7 +39,7 @@ pub(super) fn time(message: Option<prost_types::Timestamp>) -> Result<Timestamp,
     parse::timestamp(message).ok_or_else(|| Corrupt::new("a time lies outside of all time"))
 }
 
-pub(super) fn optional_time(
+pub(crate) fn optional_time(
     message: Option<prost_types::Timestamp>,
 ) -> Result<Option<Timestamp>, Corrupt> {
     message.map(|message| time(Some(message))).transpose()
@@ -58,11 +58,11 @@ pub(super) fn meta<I: FromStr<Err = BadId>>(message: Option<v1::Meta>) -> Result
     })
 }
 
-pub(super) fn task_state(value: i32) -> Result<TaskState, Corrupt> {
+pub(crate) fn task_state(value: i32) -> Result<TaskState, Corrupt> {
     needed("the state of a task", parse::filter::task_state(value))
 }
 
-pub(super) fn desired(value: i32) -> Result<DesiredState, Corrupt> {
+pub(crate) fn desired(value: i32) -> Result<DesiredState, Corrupt> {
     needed(
         "the desired state of a task",
         parse::filter::desired_state(value),
@@ -97,7 +97,7 @@ pub(super) fn restart(message: Option<stored::RestartMemory>) -> Result<RestartM
     })
 }
 
-pub(super) fn ports(messages: Vec<v1::Port>) -> Vec<Port> {
+pub(crate) fn ports(messages: Vec<v1::Port>) -> Vec<Port> {
     messages
         .into_iter()
         .map(|message| parse::port(&mut Fields::new(), message))
@@ -198,19 +198,19 @@ pub(super) fn swarm_spec(message: Option<v1::SwarmSpec>) -> Result<Arc<SwarmSpec
     Ok(Arc::new(parse::spec::swarm(&mut Fields::new(), message)))
 }
 
-pub(super) fn template(message: Option<v1::TaskTemplate>) -> Result<Arc<TaskTemplate>, Corrupt> {
+pub(crate) fn template(message: Option<v1::TaskTemplate>) -> Result<Arc<TaskTemplate>, Corrupt> {
     let message = needed("a template", message)?;
     let template = parse::template(&mut Fields::new(), message);
     needed("the workload of a template", template).map(Arc::new)
 }
 
-pub(super) fn description(message: &v1::NodeStatus) -> Result<Arc<NodeDescription>, Corrupt> {
+pub(crate) fn description(message: &v1::NodeStatus) -> Result<NodeDescription, Corrupt> {
     let address: IpAddr = message
         .address
         .parse()
         .map_err(|_| Corrupt::new(format!("the address of a node is \"{}\"", message.address)))?;
     let platform = message.platform.clone().unwrap_or_default();
-    Ok(Arc::new(NodeDescription {
+    Ok(NodeDescription {
         hostname: message.hostname.clone(),
         address,
         platform: Platform {
@@ -221,5 +221,5 @@ pub(super) fn description(message: &v1::NodeStatus) -> Result<Arc<NodeDescriptio
         capabilities: message.capabilities.clone(),
         capacity: message.capacity.map(parse::resources).unwrap_or_default(),
         conditions: conditions(message.conditions.clone())?,
-    }))
+    })
 }

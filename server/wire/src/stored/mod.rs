@@ -5,16 +5,18 @@
 //! reading here checks that a message can be represented, not that a user could send it today.
 
 mod change;
-mod load;
+pub(crate) mod load;
 mod object;
 mod snapshot;
 #[cfg(test)]
 mod tests;
-mod write;
+pub(crate) mod write;
 
 use std::fmt;
 
 pub use change::{decode_change, encode_change};
+pub(crate) use load::description as read_description;
+pub(crate) use object::description as description_message;
 pub use snapshot::{SNAPSHOT_FORMAT, SnapshotReader, snapshot_records};
 
 /// Bytes that are not what was stored here: damage, or a format of the future.
@@ -24,6 +26,11 @@ pub struct Corrupt(String);
 impl Corrupt {
     fn new(what: impl Into<String>) -> Corrupt {
         Corrupt(what.into())
+    }
+
+    /// What is wrong.
+    pub(crate) fn what(&self) -> &str {
+        &self.0
     }
 }
 

@@ -20,7 +20,7 @@ use super::write::{outcome_message, restart_message};
 use crate::render;
 
 /// What an agent says of its node, as a status with these fields alone.
-pub(super) fn description(description: &NodeDescription) -> v1::NodeStatus {
+pub(crate) fn description(description: &NodeDescription) -> v1::NodeStatus {
     v1::NodeStatus {
         hostname: description.hostname.clone(),
         address: description.address.to_string(),
@@ -112,7 +112,7 @@ pub(super) fn node(message: v1::Node) -> Result<Arc<Node>, Corrupt> {
             state: node_state(status.state)?,
             message: status.message.as_str().into(),
             transition_time: time(status.transition_time)?,
-            description: load::description(&status)?,
+            description: Arc::new(load::description(&status)?),
             role: role(status.role)?,
             reserved: status
                 .reserved

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Writes, to and from their messages.
 
+use std::sync::Arc;
+
 use skep_core::model::{NodeId, NodeRole, NodeState, Outcome, RestartMemory};
 use skep_core::state::{NewTask, Observation, Write};
 use skep_proto::internal::v1 as stored;
@@ -177,7 +179,7 @@ fn state_message(state: NodeState) -> v1::node_status::State {
 }
 
 /// What is new of a task, as a status.
-pub(super) fn observation_message(seen: &Observation) -> v1::TaskStatus {
+pub(crate) fn observation_message(seen: &Observation) -> v1::TaskStatus {
     v1::TaskStatus {
         state: render::task_state(seen.state).into(),
         transition_time: Some(render::timestamp(seen.time)),
@@ -191,7 +193,7 @@ pub(super) fn observation_message(seen: &Observation) -> v1::TaskStatus {
     }
 }
 
-pub(super) fn observation(message: v1::TaskStatus) -> Result<Observation, Corrupt> {
+pub(crate) fn observation(message: v1::TaskStatus) -> Result<Observation, Corrupt> {
     Ok(Observation {
         state: task_state(message.state)?,
         time: time(message.transition_time)?,
@@ -214,7 +216,10 @@ pub(super) fn from_message(message: stored::Write) -> Result<Write, Corrupt> {
             id: id(&create.node)?,
             spec: node_spec(create.spec)?,
             role: role(create.role)?,
-            description: description(&needed("the status of a node", create.status)?)?,
+            description: Arc::new(description(&needed(
+                "the status of a node",
+                create.status,
+            )?)?),
         },
         Action::PutNodeSpec(put) => Write::PutNodeSpec {
             node: id(&put.node)?,
@@ -227,7 +232,10 @@ pub(super) fn from_message(message: stored::Write) -> Result<Write, Corrupt> {
         },
         Action::DescribeNode(describe) => Write::DescribeNode {
             node: id(&describe.node)?,
-            description: description(&needed("the status of a node", describe.status)?)?,
+            description: Arc::new(description(&needed(
+                "the status of a node",
+                describe.status,
+            )?)?),
         },
         Action::DeleteNode(node) => Write::DeleteNode { node: id(&node)? },
         Action::CreateService(create) => Write::CreateService {

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What one end says is what the other end hears.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use prost::Message;
+use skep_core::assign::{
+    AssignedTask, AssignedTemplate, Assignment, Assignments, Held, Unassignment,
+};
+use skep_core::model::{
+    Backend, BackendState, Condition, DesiredState, NodeDescription, Platform, PortMode, Resources,
+    Revision, ServiceEndpoints, ServiceId, TaskId, TaskState, Timestamp,
+};
+use skep_core::state::Observation;
+use skep_core::testing::{tcp, template};
+use skep_proto::internal::v1 as internal;
+use skep_proto::internal::v1::{assignment, endpoint};
+
+use super::*;
+
+fn task(id: u128) -> AssignedTask {
+    AssignedTask {
+        id: TaskId(id),
+        name: "web.1".into(),
+        service: ServiceId(7),
+        slot: 1,
+        attempt: 2,
+        template_revision: Revision(5),
+        desired: DesiredState::Ready,
+        restart_time: Some(Timestamp::from_millis(12)),
+        state: TaskState::Assigned,
+    }
+}
+
+fn made_from() -> AssignedTemplate {
+    AssignedTemplate {
+        service: ServiceId(7),
+        revision: Revision(5),
+        template: Arc::new(template()),
+        ports: vec![tcp(80, 30_000, PortMode::Ingress)],
+        service_name: "web".into(),
+        service_labels: Arc::new([("team".to_owned(), "a".to_owned())].into()),
+    }
+}
+
+fn endpoints() -> ServiceEndpoints {
+    let states = [
+        BackendState::Serving,
+        BackendState::Draining,
+        BackendState::Suspect,
+    ];
+    let backend = |(number, state): (usize, BackendState)| Backend {
+        task: TaskId(number as u128 + 1),
+        state,
+        address: [127, 0, 0, 1].into(),
+        ports: vec![tcp(80, 20_001, PortMode::Ingress)],
+    };
+    ServiceEndpoints {
+        service: ServiceId(7),
+        name: "web".into(),
+        ports: vec![tcp(80, 30_000, PortMode::Ingress)],
+        backends: states.into_iter().enumerate().map(backend).collect(),
+    }
+}
+
+fn step() -> Assignments {
+    Assignments {
+        revision: Revision(9),
+        reset: true,
+        put: vec![
+            Assignment::Template(made_from()),
+            Assignment::Task(task(1)),
+            Assignment::Endpoints(Arc::new(endpoints())),
+        ],
+        remove: vec![
+            Unassignment::Task(TaskId(4)),
+            Unassignment::Template(ServiceId(7), Revision(3)),
+            Unassignment::Endpoints(ServiceId(8)),
+        ],
+    }
+}
+
+/// A message as it comes out of the wire at the other end.
+fn sent<M: Message + Default>(message: &M) -> M {
+    M::decode(message.encode_to_vec().as_slice()).expect("what was encoded")
+}
+
+#[test]
+fn assignments_arrive_as_they_were_sent() {
+    let message = sent(&assignments_message(&step()));
+    assert_eq!(read_assignments(message), Ok(step()));
+}
+
+#[test]
+fn what_is_not_understood_is_refused_whole() {
+    let mut message = assignments_message(&step());
+    message.put[0].item = None;
+    let refused = read_assignments(message).expect_err("nothing is assigned");
+    assert_eq!(
+        refused.to_string(),
+        "a message cannot be understood: what is assigned is missing"
+    );
+
+    let mut message = assignments_message(&step());
+    let Some(assignment::Item::Endpoints(endpoints)) = &mut message.put[2].item else {
+        panic!("the endpoints are the third");
+    };
+    endpoints.endpoints[0].state = endpoint::State::Unspecified.into();
+    let refused = read_assignments(message).expect_err("no state");
+    assert!(refused.to_string().contains("state 0"), "{refused}");
+}
+
+#[test]
+fn a_node_remembers_all_it_was_given() {
+    let mut held = Held::default();
+    held.apply(Assignments {
+        remove: Vec::new(),
+        ..step()
+    })
+    .expect("the first step");
+    assert_eq!(decode_held(&encode_held(&held)), Ok(held));
+    assert_eq!(
+        decode_held(&encode_held(&Held::default())),
+        Ok(Held::default())
+    );
+    assert!(decode_held(b"\xff\xff").is_err());
+}
+
+#[test]
+fn a_report_arrives_as_it_was_sent() {
+    let mut failed = Observation::of(TaskState::Failed, Timestamp(5)).because("EXITED", "bye");
+    failed.exit_code = Some(137);
+    failed.signal = 9;
+    let mut running = Observation::of(TaskState::Running, Timestamp(6));
+    running.pid = 77;
+    running.ports = vec![tcp(80, 20_001, PortMode::Ingress)];
+    let tasks = BTreeMap::from([(TaskId(1), failed), (TaskId(2), running)]);
+
+    let message = report_message(3, tasks.iter().map(|(task, seen)| (*task, seen)));
+    assert_eq!(read_report(sent(&message)), Ok((3, tasks)));
+}
+
+#[test]
+fn a_report_of_what_is_no_task_is_refused() {
+    let message = internal::StatusReport {
+        seq: 1,
+        tasks: [("svc_x".to_owned(), Default::default())].into(),
+    };
+    assert!(read_report(message).is_err());
+}
+
+#[test]
+fn a_node_is_described_as_it_describes_itself() {
+    let description = NodeDescription {
+        hostname: "host".to_owned(),
+        address: [10, 0, 0, 1].into(),
+        platform: Platform {
+            os: "linux".to_owned(),
+            architecture: "amd64".to_owned(),
+        },
+        version: "0.1.0".to_owned(),
+        capabilities: vec!["workload.process".to_owned()],
+        capacity: Resources {
+            cpu_millis: 2_000,
+            memory_bytes: 1 << 30,
+        },
+        conditions: vec![Condition {
+            kind: "PORT_IN_USE".into(),
+            holds: true,
+            reason: "IN_USE".into(),
+            message: "port 80 is held".into(),
+            observed_spec_revision: Revision(0),
+            transition_time: Timestamp(4),
+        }],
+    };
+    let message = sent(&node_message(&description));
+    assert_eq!(read_node(Some(message)), Ok(description));
+    assert!(read_node(None).is_err());
+}
