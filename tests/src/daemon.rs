@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A real daemon for a test: started, killed, started again, and gone at the end.
+
+use std::ffi::OsStr;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use crate::wait::{DEADLINE, until};
+
+/// Where the binaries are: `SKEP_BIN_DIR`, else beside the test binary itself.
+#[must_use]
+pub fn binary(name: &str) -> PathBuf {
+    let dir = std::env::var_os("SKEP_BIN_DIR").map_or_else(
+        || {
+            let own = std::env::current_exe().expect("a test knows its own path");
+            let deps = own.parent().expect("a test lies in a folder");
+            deps.parent()
+                .expect("that lies in the profile's folder")
+                .to_path_buf()
+        },
+        PathBuf::from,
+    );
+    let path = dir.join(name);
+    assert!(
+        path.exists(),
+        "{} is missing: run `cargo build --workspace`",
+        path.display()
+    );
+    path
+}
+
+/// What `ready.json` says.
+#[derive(Clone, Deserialize, Debug)]
+pub struct Ready {
+    /// The daemon's process.
+    pub pid: i32,
+    /// The socket of its API.
+    pub socket: PathBuf,
+    /// The address of its API in plain text.
+    pub dev_addr: Option<SocketAddr>,
+    /// The address of its metrics.
+    pub metrics_addr: Option<SocketAddr>,
+}
+
+/// A daemon in a directory of its own, at loopback addresses of its own.
+#[derive(Debug)]
+pub struct Daemon {
+    dir: TempDir,
+    flags: Vec<String>,
+    address: Ipv4Addr,
+    child: Child,
+    /// How it is reached.
+    pub ready: Ready,
+}
+
+impl Daemon {
+    /// Starts `skepd --dev` with so many nodes.
+    #[must_use]
+    pub fn start(nodes: u32) -> Daemon {
+        Daemon::start_with(&["--dev", "--nodes", &nodes.to_string()])
+    }
+
+    /// Starts `skepd` with these flags, and those that keep it apart from everything else.
+    #[must_use]
+    pub fn start_with(flags: &[&str]) -> Daemon {
+        let dir = tempfile::Builder::new()
+            .prefix("skep-e2e-")
+            .tempdir()
+            .expect("a directory");
+        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        let address = free_address();
+        let (child, ready) = spawn(dir.path(), &flags, address);
+        Daemon {
+            dir,
+            flags,
+            address,
+            child,
+            ready,
+        }
+    }
+
+    /// The directory it keeps everything in.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The address of its first node; those of the others follow.
+    #[must_use]
+    pub fn address(&self) -> Ipv4Addr {
+        self.address
+    }
+
+    /// The address of its node of this number, from 0.
+    #[must_use]
+    pub fn node_address(&self, number: u32) -> Ipv4Addr {
+        Ipv4Addr::from(u32::from(self.address) + number)
+    }
+
+    /// The address of its API in plain text.
+    #[must_use]
+    pub fn dev_addr(&self) -> SocketAddr {
+        self.ready
+            .dev_addr
+            .expect("the daemon was started with --dev")
+    }
+
+    /// Kills it at once, as a power cut would.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("the daemon can be killed");
+        self.child.wait().expect("the daemon can be waited for");
+    }
+
+    /// Starts it again in the same directory.
+    pub fn start_again(&mut self) {
+        let (child, ready) = spawn(self.dir.path(), &self.flags, self.address);
+        self.child = child;
+        self.ready = ready;
+    }
+
+    /// Stops it as a service manager would, and waits until it is gone.
+    ///
+    /// # Panics
+    /// If it does not end well, or not in time.
+    pub fn stop(&mut self) {
+        let pid = Pid::from_raw(self.child.id().cast_signed());
+        kill(pid, Signal::SIGTERM).expect("the daemon can be told to stop");
+        let status = until("the daemon ends", DEADLINE, || {
+            self.child.try_wait().expect("a child")
+        });
+        assert!(status.success(), "the daemon ended with {status}");
+    }
+
+    /// Runs `skep` against it.
+    pub fn skep<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Output {
+        self.command(arguments).output().expect("skep can be run")
+    }
+
+    /// Runs `skep` against it, expects it to succeed, and gives back what it printed.
+    ///
+    /// # Panics
+    /// If it fails.
+    pub fn skep_ok<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> String {
+        let output = self.skep(arguments);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "skep failed, {}: {errors}",
+            output.status
+        );
+        String::from_utf8(output.stdout).expect("skep prints text")
+    }
+
+    /// `skep` with these arguments, to be run against it.
+    pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(binary("skep"));
+        command
+            .arg("-H")
+            .arg(format!("unix://{}", self.ready.socket.display()))
+            .args(arguments)
+            .env_remove("SKEP_HOST")
+            .env_remove("SKEP_CONTEXT")
+            .env("HOME", self.dir.path())
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// What it logged so far.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(log_file(self.dir.path())).unwrap_or_default()
+    }
+
+    /// The processes of its tasks, by what `/proc` says of their environment.
+    #[must_use]
+    pub fn task_processes(&self) -> Vec<(i32, String)> {
+        let addresses = [self.address, self.node_address(1), self.node_address(2)];
+        processes_with("SKEP_ADDR=", |value| {
+            addresses.iter().any(|address| value == address.to_string())
+        })
+    }
+}
+
+impl Drop for Daemon {
+    /// Ends the tasks too, also when the test failed: without `--data-dir` a daemon does so by
+    /// itself, but this one has to keep its tasks over a kill.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        for (pid, _) in self.task_processes() {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        if std::thread::panicking() {
+            eprintln!("--- the daemon's log\n{}", self.log());
+        }
+    }
+}
+
+fn log_file(dir: &Path) -> PathBuf {
+    dir.join("skepd.log")
+}
+
+fn spawn(dir: &Path, flags: &[String], address: Ipv4Addr) -> (Child, Ready) {
+    let ready = dir.join("data/ready.json");
+    let _ = std::fs::remove_file(&ready);
+    let log = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(log_file(dir))
+        .expect("a log can be written");
+    let mut child = Command::new(binary("skepd"))
+        .args(flags)
+        .arg("--data-dir")
+        .arg(dir.join("data"))
+        .args([
+            "--dev-addr",
+            "127.0.0.1:0",
+            "--node-addr",
+            &address.to_string(),
+        ])
+        .env_remove("SKEPD_CONFIG")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .expect("skepd can be started");
+    let ready = until("the daemon is ready", DEADLINE, || {
+        if let Ok(Some(status)) = child.try_wait() {
+            let log = std::fs::read_to_string(log_file(dir)).unwrap_or_default();
+            panic!("the daemon ended with {status}:\n{log}");
+        }
+        let text = std::fs::read_to_string(&ready).ok()?;
+        serde_json::from_str(&text).ok()
+    });
+    (child, ready)
+}
+
+/// A block of loopback addresses that no other test of this process uses.
+fn free_address() -> Ipv4Addr {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let place = u8::try_from(std::process::id() % 200).expect("it is below 200");
+    Ipv4Addr::new(127, 20 + place, NEXT.fetch_add(1, Ordering::Relaxed), 1)
+}
+
+/// The processes in whose environment a variable has a value that fits, with that value.
+pub fn processes_with(variable: &str, fits: impl Fn(&str) -> bool) -> Vec<(i32, String)> {
+    let environment =
+        |pid: i32| -> io::Result<Vec<u8>> { std::fs::read(format!("/proc/{pid}/environ")) };
+    let pids = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
+        .filter_map(|pid| {
+            let bytes = environment(pid).ok()?;
+            let text = String::from_utf8_lossy(&bytes);
+            let value = text
+                .split('\0')
+                .find_map(|pair| pair.strip_prefix(variable))?;
+            fits(value).then(|| (pid, value.to_owned()))
+        })
+        .collect()
+}
