@@ -10,6 +10,8 @@ mod load;
 mod place;
 mod step;
 mod task;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 

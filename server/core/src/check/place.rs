@@ -11,7 +11,7 @@ use super::Violation;
 /// A service, a slot and, if that is 0, a node.
 pub(super) type Place = (ServiceId, u32, Option<NodeId>);
 
-pub(super) fn place_of(task: &Task) -> Place {
+fn place_of(task: &Task) -> Place {
     let node = task.node.as_ref().filter(|_| task.slot == 0);
     (task.service, task.slot, node.map(|node| node.id))
 }
@@ -29,11 +29,19 @@ pub(super) fn places(state: &State) -> BTreeMap<Place, Vec<&Task>> {
 }
 
 /// The task that a place is meant for, ended or not.
-pub(super) fn holder<'a>(tasks: &[&'a Task]) -> Option<&'a Task> {
+fn holder<'a>(tasks: &[&'a Task]) -> Option<&'a Task> {
     let mut holders = tasks.iter().rev();
     holders
         .find(|task| task.desired <= DesiredState::Running)
         .copied()
+}
+
+/// The holder of one place among all.
+pub(super) fn holder_at<'a>(
+    places: &BTreeMap<Place, Vec<&'a Task>>,
+    place: &Place,
+) -> Option<&'a Task> {
+    places.get(place).and_then(|tasks| holder(tasks))
 }
 
 pub(super) fn check(state: &State, found: &mut Vec<Violation>) {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::model::{DesiredState, Outcome, ServiceId, Task, TaskState};
 use crate::state::State;
 
-use super::place::{Place, holder, place_of, places};
+use super::place::{Place, holder_at, places};
 use super::{Violation, load};
 
 /// Every rule about the step from one state to one that follows it that does not hold.
@@ -98,16 +98,20 @@ fn check_start(before: &State, after: &State, task: &Task, found: &mut Vec<Viola
 }
 
 /// An update takes a running task away only one at a time, and only while all it has made so
-/// far have come to run.
+/// far, in places that are still wanted, have come to run.
 fn check_updates(before: &State, after: &State, found: &mut Vec<Violation>) {
-    let old_places = places(before);
+    let (old_places, new_places) = (places(before), places(after));
     let mut taken: BTreeMap<ServiceId, Vec<Place>> = BTreeMap::new();
-    for (place, tasks) in places(after) {
-        let old = old_places.get(&place).and_then(|tasks| holder(tasks));
-        if let (Some(old), Some(new)) = (old, holder(&tasks))
-            && is_taken(before, after, old, new)
-        {
-            taken.entry(place.0).or_default().push(place);
+    let mut unproven: BTreeMap<ServiceId, Vec<Place>> = BTreeMap::new();
+    for place in new_places.keys() {
+        let Some((old, new)) = holder_at(&old_places, place).zip(holder_at(&new_places, place))
+        else {
+            continue;
+        };
+        if is_taken(before, after, old, new) {
+            taken.entry(place.0).or_default().push(*place);
+        } else if is_unproven(after, old) {
+            unproven.entry(place.0).or_default().push(*place);
         }
     }
     for (service, places) in taken {
@@ -115,11 +119,9 @@ fn check_updates(before: &State, after: &State, found: &mut Vec<Violation>) {
             let message = format!("{places:?}");
             found.push(Violation::new("one place is updated at a time", message));
         }
-        for task in before.service_tasks(service) {
-            if is_unproven(after, task) && !places.contains(&place_of(task)) {
-                let message = format!("{}#{}, while {places:?}", task.name, task.attempt);
-                found.push(Violation::new("an update waits for what it made", message));
-            }
+        if let Some(others) = unproven.get(&service) {
+            let message = format!("{places:?}, while {others:?}");
+            found.push(Violation::new("an update waits for what it made", message));
         }
     }
 }

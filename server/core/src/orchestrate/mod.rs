@@ -7,15 +7,16 @@
 //! when to look again though nothing happened.
 //!
 //! A service has *places*: slots, or nodes with one task a node. The task of a place that is
-//! meant to run is its *holder*; there is at most one. Looking after the places takes five
-//! steps:
+//! meant to run is its *holder*; there is at most one. Looking after the places takes six steps:
 //!
-//! 1. Settle the holders that ended and that nothing follows ([`restart`]).
-//! 2. Choose the places there should be ([`replicated`], [`every_node`]), and empty the others.
+//! 1. Settle the holders that ended and that nothing follows (`restart`).
+//! 2. Choose the places there should be (`replicated`, `every_node`), and empty the others.
 //! 3. Fill places without a holder, and replace holders that ended, whose node is lost
-//!    ([`node_loss`]), or that must leave their node ([`tend`]).
-//! 4. If all goes well, replace one holder that is out of date ([`update`]).
-//! 5. Forget what nobody needs any more ([`reaper`]).
+//!    (`node_loss`), or that must leave their node (`tend`).
+//! 4. If all goes well, replace one holder that is out of date (`update`).
+//! 5. Give leave to run to holders that waited for it.
+//! 6. Note what was given up with its node, and forget what nobody needs any more
+//!    (`reaper`).
 
 mod desk;
 mod dirty;
@@ -69,6 +70,9 @@ pub fn reconcile_service(
         tend::tend(&mut desk, places.at(*key), &mut turn);
     }
     update::step(&mut desk, &mut places, &wanted, &mut turn);
+    for key in &wanted {
+        tend::promote(&mut desk, places.at(*key));
+    }
     node_loss::give_up(&mut desk, &mut places);
     reaper::forget(&mut desk, &mut places);
     desk.finish()

@@ -24,7 +24,10 @@ pub(super) enum Verdict {
 pub(super) fn verdict(policy: &RestartPolicy, task: &Task, now: Timestamp) -> Verdict {
     let state = task.status.state;
     let ended = task.meta.update_time.min(now);
-    let memory = remembered(policy, task, ended);
+    let mut memory = remembered(policy, task, ended);
+    if memory.window_attempts == 0 {
+        memory.window_start = ended;
+    }
     if !allows(policy.condition(), state) || is_exhausted(policy, memory) {
         return Verdict::Settled(outcome(state));
     }
@@ -48,9 +51,9 @@ pub(super) fn remembered(policy: &RestartPolicy, task: &Task, now: Timestamp) ->
     let is_over = policy
         .window()
         .is_some_and(|window| now.since(memory.window_start) >= window);
-    if memory.window_attempts == 0 || is_over {
+    if is_over {
         memory.window_attempts = 0;
-        memory.window_start = now;
+        memory.window_start = Timestamp::default();
     }
     memory
 }

@@ -71,14 +71,11 @@ fn verdict(desk: &Desk<'_>, attempt: &Attempt<'_>) -> Verdict {
     restart::verdict(&policy, attempt.task, desk.now)
 }
 
-/// Sees to it that the place has a task that runs, or will, or a reason why not.
+/// Makes the attempt that the place needs, if it needs one.
 pub(super) fn tend(desk: &mut Desk<'_>, place: &mut Place<'_>, turn: &mut Turn) {
-    match next(desk, place) {
-        Some(next) => {
-            let next = turn.template_for(next);
-            replace(desk, place, next);
-        }
-        None => promote(desk, place),
+    if let Some(next) = next(desk, place) {
+        let next = turn.template_for(next);
+        replace(desk, place, next);
     }
 }
 
@@ -150,7 +147,7 @@ pub(super) fn replace(desk: &mut Desk<'_>, place: &mut Place<'_>, next: Next) {
 }
 
 /// Gives the holder leave to run once it is time and nothing else can be running in its place.
-fn promote(desk: &mut Desk<'_>, place: &mut Place<'_>) {
+pub(super) fn promote(desk: &mut Desk<'_>, place: &mut Place<'_>) {
     let Some(holder) = place.holder() else {
         return;
     };

@@ -440,6 +440,8 @@ impl<'a> Writing<'a> {
             }
             if task.desired > DesiredState::Running && task.status.state == TaskState::Pending {
                 task.status.unplaced = None;
+                task.status.reason = "STOPPED".into();
+                task.status.message = "it was stopped before it had a node".into();
                 task.status.enter(TaskState::Stopped, time);
             }
         });

@@ -25,7 +25,6 @@ impl State {
     pub(super) fn remove_node(&mut self, id: NodeId) -> Option<Arc<Node>> {
         let before = self.nodes.remove(&id)?;
         self.index.node_names.remove(&before.spec.name.key());
-        self.index.loads.remove(&id);
         Some(before)
     }
 

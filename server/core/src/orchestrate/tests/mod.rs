@@ -4,8 +4,14 @@
 //! A task is written as its name and attempt: "web.3#2". Times count from the beginning of the
 //! test.
 
+mod dirty;
+mod every_node;
+mod life;
+mod node_loss;
+mod reaper;
 mod replicated;
 mod restart;
+mod update;
 
 use std::sync::Arc;
 
@@ -142,6 +148,14 @@ impl Case {
         self.world.observe(id, state);
     }
 
+    /// Stops a task as a user would.
+    pub(super) fn stop(&mut self, task: TaskId) {
+        self.world.apply([Write::SetDesired {
+            task,
+            desired: DesiredState::Stopped,
+        }]);
+    }
+
     pub(super) fn pass_ms(&mut self, millis: i64) {
         self.world.now = Timestamp(self.world.now.0 + millis * 1_000_000);
     }
@@ -163,6 +177,39 @@ impl Case {
         if new_template {
             self.versions.push(applied.step.revision);
         }
+    }
+
+    /// Gives the service another template.
+    pub(super) fn new_template(&mut self, token: &str) {
+        self.update(|spec| {
+            Arc::make_mut(&mut spec.template).restart_token = token.to_owned();
+        });
+    }
+
+    pub(super) fn set_node(&mut self, node: u8, state: NodeState) {
+        self.world.apply([Write::SetNodeState {
+            node: NodeId(u128::from(node)),
+            state,
+            message: "".into(),
+        }]);
+    }
+
+    pub(super) fn edit_node(&mut self, node: u8, edit: impl FnOnce(&mut NodeSpec)) {
+        let node = NodeId(u128::from(node));
+        let known = self.world.state.node(node).expect("it is there");
+        let mut spec = NodeSpec::clone(&known.spec);
+        edit(&mut spec);
+        let spec = Arc::new(spec);
+        self.world.apply([Write::PutNodeSpec { node, spec }]);
+    }
+
+    pub(super) fn set_availability(&mut self, node: u8, availability: Availability) {
+        self.edit_node(node, |spec| spec.availability = Some(availability));
+    }
+
+    pub(super) fn delete_node(&mut self, node: u8) {
+        let node = NodeId(u128::from(node));
+        self.world.apply([Write::DeleteNode { node }]);
     }
 
     pub(super) fn scale(&mut self, replicas: u32) {

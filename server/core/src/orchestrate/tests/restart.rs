@@ -163,7 +163,7 @@ fn attempts_come_to_an_end() {
     assert_eq!(fail_once(&mut case), "settle web.1#3 GaveUp");
     assert!(case.holds("STALLED"));
     // Another template is another chance.
-    case.update(|spec| Arc::make_mut(&mut spec.template).restart_token = "again".to_owned());
+    case.new_template("again");
     assert_eq!(
         case.plan(),
         "stop web.1#3\n\
@@ -212,10 +212,7 @@ fn a_stop_on_demand_is_made_good_at_once_and_not_held_against_it() {
     let mut case = Case::running(1, replicated("web", 1));
     fail_once(&mut case);
     let running = case.task("web.1").meta.id;
-    case.world.apply([crate::state::Write::SetDesired {
-        task: running,
-        desired: DesiredState::Stopped,
-    }]);
+    case.stop(running);
     // It is made ready while the old one stops.
     assert_eq!(case.plan(), "make 1#3 v1: hold, streak 1");
     case.world.observe(running, TaskState::Stopped);
@@ -227,10 +224,7 @@ fn a_task_that_waits_for_a_node_ends_when_it_is_stopped() {
     let mut case = Case::new(1, replicated("web", 1));
     let _ = case.plan();
     let waiting = case.task("web.1").meta.id;
-    case.world.apply([crate::state::Write::SetDesired {
-        task: waiting,
-        desired: DesiredState::Stopped,
-    }]);
+    case.stop(waiting);
     assert_eq!(case.task("web.1").status.state, TaskState::Stopped);
     assert_eq!(case.plan(), "make 1#2 v1: run");
 }
