@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Writing services.
+
+use std::sync::Arc;
+
+use crate::model::{
+    KeptTemplate, Meta, ObjectId, Port, Revision, Service, ServiceId, ServiceSpec, ServiceStatus,
+};
+
+use super::{Before, Writing};
+
+impl Writing<'_> {
+    pub(super) fn create_service(
+        &mut self,
+        id: ServiceId,
+        spec: &Arc<ServiceSpec>,
+        ports: &[Port],
+    ) {
+        self.keep_template(id, spec, ports);
+        self.put_service(Service {
+            meta: Meta::new(id, self.revision, self.time),
+            spec: spec.clone(),
+            template_revision: self.revision,
+            ports: ports.to_vec(),
+            status: ServiceStatus::default(),
+        });
+    }
+
+    pub(super) fn put_service_spec(
+        &mut self,
+        id: ServiceId,
+        spec: &Arc<ServiceSpec>,
+        ports: &[Port],
+        new_template: bool,
+    ) {
+        if new_template {
+            self.keep_template(id, spec, ports);
+        }
+        self.edit_service(id, |service, revision| {
+            service.meta.spec_revision = revision;
+            service.spec = spec.clone();
+            service.ports = ports.to_vec();
+            if new_template {
+                service.template_revision = revision;
+            }
+        });
+    }
+
+    pub(super) fn keep_template(&mut self, service: ServiceId, spec: &ServiceSpec, ports: &[Port]) {
+        let kept = KeptTemplate {
+            template: spec.template.clone(),
+            ports: ports.to_vec(),
+        };
+        self.state
+            .templates
+            .insert((service, self.revision), Arc::new(kept));
+    }
+
+    pub(super) fn mark_deleting(&mut self, id: ServiceId) {
+        let time = self.time;
+        self.edit_service(id, |service, _| {
+            service.meta.delete_time.get_or_insert(time);
+        });
+    }
+
+    pub(super) fn edit_service(
+        &mut self,
+        id: ServiceId,
+        edit: impl FnOnce(&mut Service, Revision),
+    ) {
+        let Some(known) = self.state.service(id) else {
+            return;
+        };
+        let mut service = Service::clone(known);
+        edit(&mut service, self.revision);
+        if **known != service {
+            service.meta.touch(self.revision, self.time);
+            self.put_service(service);
+        }
+    }
+
+    pub(super) fn put_service(&mut self, service: Service) {
+        let id = service.meta.id;
+        let before = self.state.insert_service(Arc::new(service));
+        self.note_service(id, before);
+        self.services.insert(id, true);
+    }
+
+    pub(super) fn delete_service(&mut self, id: ServiceId) {
+        if let Some(before) = self.state.remove_service(id) {
+            self.note_service(id, Some(before));
+        }
+    }
+
+    pub(super) fn note_service(&mut self, id: ServiceId, before: Option<Arc<Service>>) {
+        if self.seen.insert(ObjectId::Service(id)) {
+            self.order.push(Before::Service(id, before));
+        }
+    }
+
+    pub(super) fn drop_template(&mut self, service: ServiceId, revision: Revision) {
+        let present = self
+            .state
+            .service(service)
+            .map(|service| service.template_revision);
+        let used = self
+            .state
+            .service_tasks(service)
+            .any(|task| task.template_revision == revision);
+        if present != Some(revision) && !used {
+            self.state.templates.remove(&(service, revision));
+        }
+    }
+}
