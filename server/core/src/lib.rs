@@ -10,9 +10,12 @@ pub mod assign;
 pub mod check;
 pub mod control;
 pub mod filter;
+pub mod liveness;
 pub mod model;
+pub mod node_agent;
 pub mod orchestrate;
 pub mod schedule;
+pub mod session;
 pub mod state;
 pub mod watch;
 

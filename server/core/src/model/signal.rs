@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Signals by name, as Linux numbers them on all its common architectures (signal(7)).
 
+/// SIGKILL.
+pub const KILL: i32 = 9;
+
 /// SIGTERM.
 pub const TERM: i32 = 15;
 

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What to say of a task that has ended.
+
+use crate::model::{TaskState, TaskStatus};
+use crate::state::Observation;
+
+use super::{Exit, ExitCause, START_DEADLINE, StopCause, TaskRecord};
+
+/// What to say of a task that has ended so.
+pub(super) fn observation(record: &TaskRecord, exit: &Exit) -> Observation {
+    let stopping = record.stopping.filter(|stopping| {
+        // What ended before anybody asked it to has ended by itself.
+        exit.at >= stopping.since || exit.cause == ExitCause::Stopped
+    });
+    let cause = stopping.map(|stopping| stopping.cause);
+    let (state, reason) = match (cause, exit.cause) {
+        (Some(StopCause::StartDeadline), _) => (TaskState::Failed, "DEADLINE"),
+        (Some(StopCause::Wanted), _) | (None, ExitCause::Stopped) => (TaskState::Stopped, ""),
+        (None, ExitCause::Exited) if exit.code == Some(0) => (TaskState::Completed, ""),
+        (None, ExitCause::Exited) => (TaskState::Failed, "EXITED"),
+        (None, ExitCause::OutOfMemory) => (TaskState::Failed, "OOM_KILLED"),
+        (None, ExitCause::NotStarted) => (TaskState::Rejected, "START_FAILED"),
+        (None, ExitCause::Lost) => (TaskState::Failed, "LOST"),
+    };
+    let message = if cause == Some(StopCause::StartDeadline) {
+        format!("it did not start within {} s", START_DEADLINE.as_secs())
+    } else {
+        exit.message.to_string()
+    };
+    let mut observation = Observation::of(state, exit.at.max(record.reported.time));
+    observation.exit_code = exit.code;
+    observation.signal = exit.signal;
+    observation.ports = record.reported.ports.clone();
+    observation.because(reason, clip(message))
+}
+
+/// The text, cut to what a status holds.
+pub(super) fn clip(mut text: String) -> String {
+    if let Some((end, _)) = text.char_indices().nth(TaskStatus::MESSAGE_CHARS_MAX) {
+        text.truncate(end);
+    }
+    text
+}
