@@ -132,7 +132,7 @@ impl ::prost::Name for Heartbeat {
 /// What became of tasks. Kept by the agent until it is acknowledged.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StatusReport {
-    /// Counts from 1, one more each; never starts again on a node.
+    /// One more each; the first of a session has one more than acked_seq of the Hello.
     #[prost(uint64, tag = "1")]
     pub seq: u64,
     /// By task id, what the agent knows: state, transition_time, reason, message, exit_code,
@@ -906,6 +906,127 @@ pub mod dispatcher_service_server {
     pub const SERVICE_NAME: &str = "skep.internal.v1.DispatcherService";
     impl<T> tonic::server::NamedService for DispatcherServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// What an agent did, and what it knows of its node.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AgentMemory {
+    /// The last welcome of a manager; unset: there was none.
+    #[prost(message, optional, tag = "1")]
+    pub welcome: ::core::option::Option<Welcome>,
+    /// The tasks it took up.
+    #[prost(message, repeated, tag = "2")]
+    pub tasks: ::prost::alloc::vec::Vec<RememberedTask>,
+}
+impl ::prost::Name for AgentMemory {
+    const NAME: &'static str = "AgentMemory";
+    const PACKAGE: &'static str = "skep.internal.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.internal.v1.AgentMemory".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.internal.v1.AgentMemory".into()
+    }
+}
+/// What an agent remembers of a task: written before anything that follows from it is done.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RememberedTask {
+    /// Task id.
+    #[prost(string, tag = "1")]
+    pub task: ::prost::alloc::string::String,
+    /// What was last said of it, as in a StatusReport.
+    #[prost(message, optional, tag = "2")]
+    pub status: ::core::option::Option<super::super::v1::TaskStatus>,
+    /// It was started, or the order to start it may have been given: it must not be begun again.
+    #[prost(bool, tag = "3")]
+    pub started: bool,
+    /// Number of the first signal when it is stopped.
+    #[prost(int32, tag = "4")]
+    pub stop_signal: i32,
+    /// From that signal to SIGKILL.
+    #[prost(message, optional, tag = "5")]
+    pub stop_grace: ::core::option::Option<::prost_types::Duration>,
+    /// That it is being stopped; unset: it is not.
+    #[prost(message, optional, tag = "6")]
+    pub stopping: ::core::option::Option<Stopping>,
+}
+impl ::prost::Name for RememberedTask {
+    const NAME: &'static str = "RememberedTask";
+    const PACKAGE: &'static str = "skep.internal.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.internal.v1.RememberedTask".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.internal.v1.RememberedTask".into()
+    }
+}
+/// That a task is being stopped.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Stopping {
+    /// Why.
+    #[prost(enumeration = "stopping::Cause", tag = "1")]
+    pub cause: i32,
+    /// Since when.
+    #[prost(message, optional, tag = "2")]
+    pub since: ::core::option::Option<::prost_types::Timestamp>,
+    /// When to kill it, and to kill it again if that did not help.
+    #[prost(message, optional, tag = "3")]
+    pub insist_at: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// Nested message and enum types in `Stopping`.
+pub mod stopping {
+    /// Why a task is being stopped.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Cause {
+        /// Not set.
+        Unspecified = 0,
+        /// The managers want it so, or know it no longer.
+        Wanted = 1,
+        /// It did not start in time.
+        StartDeadline = 2,
+    }
+    impl Cause {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "CAUSE_UNSPECIFIED",
+                Self::Wanted => "CAUSE_WANTED",
+                Self::StartDeadline => "CAUSE_START_DEADLINE",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "CAUSE_UNSPECIFIED" => Some(Self::Unspecified),
+                "CAUSE_WANTED" => Some(Self::Wanted),
+                "CAUSE_START_DEADLINE" => Some(Self::StartDeadline),
+                _ => None,
+            }
+        }
+    }
+}
+impl ::prost::Name for Stopping {
+    const NAME: &'static str = "Stopping";
+    const PACKAGE: &'static str = "skep.internal.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.internal.v1.Stopping".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.internal.v1.Stopping".into()
     }
 }
 /// One entry of the log: one revision, all of it or nothing.

@@ -11,6 +11,7 @@ pub mod check;
 pub mod control;
 pub mod filter;
 pub mod liveness;
+pub mod logs;
 pub mod model;
 pub mod node_agent;
 pub mod orchestrate;
