@@ -5,6 +5,7 @@
 //! users are held to: those were checked when a user sent them.
 
 mod assignments;
+mod message;
 mod remembered;
 mod report;
 #[cfg(test)]
@@ -18,7 +19,10 @@ use skep_proto::internal::v1 as internal;
 use crate::stored::{Corrupt, description_message, read_description};
 
 pub use assignments::{assignments_message, read_assignments};
-pub use remembered::{REMEMBERED_FORMAT, decode_held, encode_held};
+pub use message::{agent_message, manager_message, read_agent_message, read_manager_message};
+pub use remembered::{
+    AgentMemory, REMEMBERED_FORMAT, decode_held, decode_memory, encode_held, encode_memory,
+};
 pub use report::{read_report, report_message};
 
 /// A message that cannot be understood: a fault of the other end, or one from the future.
@@ -42,6 +46,12 @@ impl std::error::Error for BadMessage {}
 impl From<Corrupt> for BadMessage {
     fn from(what: Corrupt) -> BadMessage {
         BadMessage(what.what().to_owned())
+    }
+}
+
+impl From<prost::DecodeError> for BadMessage {
+    fn from(error: prost::DecodeError) -> BadMessage {
+        BadMessage(error.to_string())
     }
 }
 

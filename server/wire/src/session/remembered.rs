@@ -1,17 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What a node was given, as it remembers it on disk: one step that says it whole.
+//! What an agent remembers on its disk.
 
 use prost::Message;
 use skep_core::assign::{Assignment, Assignments, Held};
 use skep_core::model::Revision;
+use skep_core::node_agent::{StopCause, StopHow, Stopping, TaskRecord};
+use skep_core::session::Welcome;
+use skep_proto::internal::v1 as stored;
+use skep_proto::internal::v1::stopping::Cause;
 
+use super::message::{read_welcome, welcome_message};
 use super::{BadMessage, assignments_message, read_assignments};
+use crate::parse;
+use crate::render;
+use crate::stored::load::{id, needed, time};
+use crate::stored::write::{observation, observation_message};
 
-/// The format that [`encode_held`] writes, and the newest that [`decode_held`] reads. The file
-/// around it says which one it holds.
+/// The format that is written here, and the newest that can be read. The files around it say
+/// which one they hold.
 pub const REMEMBERED_FORMAT: u32 = 1;
 
-/// Everything a node was given, as bytes.
+/// Everything a node was given, as bytes: one step that says it whole.
 #[must_use]
 pub fn encode_held(held: &Held) -> Vec<u8> {
     let templates = held.templates.values().cloned().map(Assignment::Template);
@@ -31,8 +40,7 @@ pub fn encode_held(held: &Held) -> Vec<u8> {
 /// # Errors
 /// If the bytes are something else.
 pub fn decode_held(bytes: &[u8]) -> Result<Held, BadMessage> {
-    let message = skep_proto::internal::v1::Assignments::decode(bytes)
-        .map_err(|error| BadMessage::new(error.to_string()))?;
+    let message = stored::Assignments::decode(bytes)?;
     let mut held = Held::default();
     let whole = read_assignments(message)?;
     if whole.revision == Revision(0) && !whole.put.is_empty() {
@@ -41,4 +49,92 @@ pub fn decode_held(bytes: &[u8]) -> Result<Held, BadMessage> {
     held.apply(whole)
         .expect("nothing is older than what holds nothing");
     Ok(held)
+}
+
+/// What an agent did, and what it knows of its node.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct AgentMemory {
+    /// The last welcome of a manager; nothing: there was none.
+    pub welcome: Option<Welcome>,
+    /// What it remembers of the tasks it took up.
+    pub tasks: Vec<TaskRecord>,
+}
+
+/// What an agent did, as bytes.
+pub fn encode_memory<'a>(
+    welcome: Option<&Welcome>,
+    tasks: impl IntoIterator<Item = &'a TaskRecord>,
+) -> Vec<u8> {
+    let memory = stored::AgentMemory {
+        welcome: welcome.map(welcome_message),
+        tasks: tasks.into_iter().map(record_message).collect(),
+    };
+    memory.encode_to_vec()
+}
+
+/// Reads back what [`encode_memory`] wrote.
+///
+/// # Errors
+/// If the bytes are something else.
+pub fn decode_memory(bytes: &[u8]) -> Result<AgentMemory, BadMessage> {
+    let memory = stored::AgentMemory::decode(bytes)?;
+    let tasks = memory.tasks.into_iter().map(read_record);
+    Ok(AgentMemory {
+        welcome: memory.welcome.map(read_welcome).transpose()?,
+        tasks: tasks.collect::<Result<_, _>>()?,
+    })
+}
+
+fn record_message(record: &TaskRecord) -> stored::RememberedTask {
+    stored::RememberedTask {
+        task: record.task.to_string(),
+        status: Some(observation_message(&record.reported)),
+        started: record.started,
+        stop_signal: record.stop.signal,
+        stop_grace: Some(render::duration(record.stop.grace)),
+        stopping: record.stopping.map(stopping_message),
+    }
+}
+
+fn read_record(message: stored::RememberedTask) -> Result<TaskRecord, BadMessage> {
+    let status = needed("what was said of a task", message.status)?;
+    let grace = message.stop_grace.and_then(parse::span);
+    Ok(TaskRecord {
+        task: id(&message.task)?,
+        reported: observation(status)?,
+        started: message.started,
+        stop: StopHow {
+            signal: message.stop_signal,
+            grace: needed("the grace of a task", grace)?,
+        },
+        stopping: message.stopping.map(read_stopping).transpose()?,
+    })
+}
+
+fn stopping_message(stopping: Stopping) -> stored::Stopping {
+    let cause = match stopping.cause {
+        StopCause::Wanted => Cause::Wanted,
+        StopCause::StartDeadline => Cause::StartDeadline,
+    };
+    stored::Stopping {
+        cause: cause.into(),
+        since: Some(render::timestamp(stopping.since)),
+        insist_at: Some(render::timestamp(stopping.insist_at)),
+    }
+}
+
+fn read_stopping(message: stored::Stopping) -> Result<Stopping, BadMessage> {
+    let cause = match Cause::try_from(message.cause) {
+        Ok(Cause::Wanted) => StopCause::Wanted,
+        Ok(Cause::StartDeadline) => StopCause::StartDeadline,
+        Ok(Cause::Unspecified) | Err(_) => {
+            let what = format!("no cause to stop has the number {}", message.cause);
+            return Err(BadMessage::new(what));
+        }
+    };
+    Ok(Stopping {
+        cause,
+        since: time(message.since)?,
+        insist_at: time(message.insist_at)?,
+    })
 }

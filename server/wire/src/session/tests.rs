@@ -3,14 +3,20 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use prost::Message;
 use skep_core::assign::{
     AssignedTask, AssignedTemplate, Assignment, Assignments, Held, Unassignment,
 };
+use skep_core::filter::TaskFilter;
 use skep_core::model::{
-    Backend, BackendState, Condition, DesiredState, NodeDescription, Platform, PortMode, Resources,
-    Revision, ServiceEndpoints, ServiceId, TaskId, TaskState, Timestamp,
+    Backend, BackendState, Condition, DesiredState, NodeDescription, NodeId, Platform, PortMode,
+    Resources, Revision, ServiceEndpoints, ServiceId, TaskId, TaskState, Timestamp,
+};
+use skep_core::node_agent::{StatusReport, StopCause, StopHow, Stopping, TaskRecord};
+use skep_core::session::{
+    AgentMessage, AssignmentsAck, Hello, LogRequest, LogSubscription, ManagerMessage, Welcome,
 };
 use skep_core::state::Observation;
 use skep_core::testing::{tcp, template};
@@ -150,9 +156,8 @@ fn a_report_of_what_is_no_task_is_refused() {
     assert!(read_report(message).is_err());
 }
 
-#[test]
-fn a_node_is_described_as_it_describes_itself() {
-    let description = NodeDescription {
+fn description() -> NodeDescription {
+    NodeDescription {
         hostname: "host".to_owned(),
         address: [10, 0, 0, 1].into(),
         platform: Platform {
@@ -173,8 +178,105 @@ fn a_node_is_described_as_it_describes_itself() {
             observed_spec_revision: Revision(0),
             transition_time: Timestamp(4),
         }],
-    };
-    let message = sent(&node_message(&description));
-    assert_eq!(read_node(Some(message)), Ok(description));
+    }
+}
+
+fn welcome() -> Welcome {
+    Welcome {
+        heartbeat: Duration::from_millis(1_500),
+        node: NodeId(4),
+        name: "node-4".into(),
+        labels: Arc::new([("zone".to_owned(), "a".to_owned())].into()),
+    }
+}
+
+#[test]
+fn what_an_agent_says_is_heard() {
+    let seen = Observation::of(TaskState::Running, Timestamp(6));
+    for said in [
+        AgentMessage::Hello(Hello {
+            description: Arc::new(description()),
+            after: Revision(8),
+            acked: 3,
+        }),
+        AgentMessage::Heartbeat,
+        AgentMessage::Node(Arc::new(description())),
+        AgentMessage::Report(StatusReport {
+            seq: 4,
+            tasks: BTreeMap::from([(TaskId(2), seen)]),
+        }),
+        AgentMessage::Ack(AssignmentsAck {
+            tasks: Revision(9),
+            endpoints: Revision(7),
+        }),
+    ] {
+        let message = sent(&agent_message(&said));
+        assert_eq!(read_agent_message(message), Ok(said));
+    }
+    let empty = internal::SessionRequest::default();
+    assert_eq!(read_agent_message(empty), Ok(AgentMessage::Heartbeat));
     assert!(read_node(None).is_err());
+}
+
+#[test]
+fn what_a_manager_says_is_heard() {
+    let wanted = LogRequest {
+        filter: TaskFilter {
+            tasks: vec![TaskId(1), TaskId(2)],
+            ..TaskFilter::default()
+        },
+        follow: true,
+        tail: Some(0),
+        since: Some(Timestamp(5)),
+    };
+    for said in [
+        ManagerMessage::Welcome(welcome()),
+        ManagerMessage::Assignments(step()),
+        ManagerMessage::ReportAck(4),
+        ManagerMessage::Logs(LogSubscription {
+            id: "7".into(),
+            request: Some(wanted),
+        }),
+        ManagerMessage::Logs(LogSubscription {
+            id: "7".into(),
+            request: None,
+        }),
+        ManagerMessage::Alive,
+    ] {
+        let message = sent(&manager_message(&said));
+        assert_eq!(read_manager_message(message), Ok(said));
+    }
+}
+
+#[test]
+fn an_agent_remembers_what_it_did() {
+    let record = |task, stopping| TaskRecord {
+        task: TaskId(task),
+        reported: Observation::of(TaskState::Running, Timestamp(6)).because("STOPPING", ""),
+        started: true,
+        stop: StopHow {
+            signal: 15,
+            grace: Duration::from_secs(10),
+        },
+        stopping,
+    };
+    let stopping = |cause| {
+        Some(Stopping {
+            cause,
+            since: Timestamp(7),
+            insist_at: Timestamp(8),
+        })
+    };
+    let memory = AgentMemory {
+        welcome: Some(welcome()),
+        tasks: vec![
+            record(1, None),
+            record(2, stopping(StopCause::Wanted)),
+            record(3, stopping(StopCause::StartDeadline)),
+        ],
+    };
+    let bytes = encode_memory(memory.welcome.as_ref(), &memory.tasks);
+    assert_eq!(decode_memory(&bytes), Ok(memory));
+    assert_eq!(decode_memory(b""), Ok(AgentMemory::default()));
+    assert!(decode_memory(b"\x12\x00").is_err());
 }

@@ -34,7 +34,7 @@ pub(crate) fn needed<T>(what: &str, value: Option<T>) -> Result<T, Corrupt> {
     value.ok_or_else(|| Corrupt::new(format!("{what} is missing")))
 }
 
-pub(super) fn time(message: Option<prost_types::Timestamp>) -> Result<Timestamp, Corrupt> {
+pub(crate) fn time(message: Option<prost_types::Timestamp>) -> Result<Timestamp, Corrupt> {
     let message = needed("a time", message)?;
     parse::timestamp(message).ok_or_else(|| Corrupt::new("a time lies outside of all time"))
 }
