@@ -17,7 +17,7 @@ use std::fmt;
 
 use crate::state::State;
 
-pub use step::step;
+pub use step::{ONE_TURN, step};
 
 /// A rule that does not hold.
 #[derive(Clone, PartialEq, Eq, Debug)]

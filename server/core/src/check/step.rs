@@ -9,6 +9,11 @@ use crate::state::State;
 use super::place::{Place, holder_at, places};
 use super::{Violation, load};
 
+/// The rule that an update waits for what it has made. It rests on a promise that is not kept
+/// by the state itself: that the plans of a service are written one after the other, each made
+/// when the one before was written or refused.
+pub const ONE_TURN: &str = "an update waits for what it made";
+
 /// Every rule about the step from one state to one that follows it that does not hold.
 #[must_use]
 pub fn step(before: &State, after: &State) -> Vec<Violation> {
@@ -121,7 +126,7 @@ fn check_updates(before: &State, after: &State, found: &mut Vec<Violation>) {
         }
         if let Some(others) = unproven.get(&service) {
             let message = format!("{places:?}, while {others:?}");
-            found.push(Violation::new("an update waits for what it made", message));
+            found.push(Violation::new(ONE_TURN, message));
         }
     }
 }

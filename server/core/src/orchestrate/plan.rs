@@ -5,6 +5,10 @@ use crate::model::Timestamp;
 use crate::state::{Change, Precondition, Write};
 
 /// What to write now, and when to look again.
+///
+/// The next plan for the same service is to be made when this one was written or refused.
+/// Should two be under way nevertheless, the state keeps every place to one task; only a
+/// rolling update may then take two places at once.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Plan {
     /// All must hold, or the decision is taken again.

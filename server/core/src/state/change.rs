@@ -189,8 +189,8 @@ pub enum Write {
         /// Whether.
         outcome: Outcome,
     },
-    /// Forgets a task that has ended, waits for a node, or was on one that is down or gone; one
-    /// that may run stays.
+    /// Forgets a task that has ended, waits for a node, or was on one that is down or gone. One
+    /// that may run is removed: stopped, and forgotten after that.
     DeleteTask {
         /// The task.
         task: TaskId,

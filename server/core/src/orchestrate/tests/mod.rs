@@ -210,6 +210,8 @@ impl Case {
     pub(super) fn delete_node(&mut self, node: u8) {
         let node = NodeId(u128::from(node));
         self.world.apply([Write::DeleteNode { node }]);
+        // The books of the node stay as long as its tasks do.
+        assert_eq!(check::invariants(&self.world.state), []);
     }
 
     pub(super) fn scale(&mut self, replicas: u32) {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::model::*;
+use crate::state::Refusal;
 use crate::testing::{every_node, replicated};
 
 use super::Case;
@@ -234,4 +235,15 @@ fn a_return_to_an_earlier_spec_is_one_more_update() {
     case.settle();
     assert_eq!(case.task("web.1").attempt, 3);
     assert!(case.holds("CONVERGED"));
+}
+
+#[test]
+fn a_plan_holds_for_its_spec_alone() {
+    let mut case = Case::running(1, replicated("web", 1));
+    case.new_template("new");
+    let plan = case.world.plan(case.service);
+    case.new_template("newer");
+    let applied = case.world.apply_change(plan.into_change(case.world.now));
+    let service = ObjectId::Service(case.service);
+    assert_eq!(applied.refusal, Some(Refusal::Changed(service)));
 }

@@ -151,6 +151,7 @@ impl Writing<'_> {
             return;
         };
         if self.state.may_run(known) {
+            self.set_desired(id, DesiredState::Removed);
             return;
         }
         if let Some(before) = self.state.remove_task(id) {

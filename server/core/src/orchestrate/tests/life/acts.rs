@@ -113,9 +113,9 @@ pub(super) fn act() -> impl Strategy<Value = Act> {
         3 => (n.clone(), end()).prop_map(|(n, end)| Act::End(n, end)),
         2 => n.clone().prop_map(Act::Stop),
         4 => (1u64..100_000).prop_map(Act::Pass),
-        6 => Just(Act::Schedule),
+        8 => Just(Act::Schedule),
         6 => n.prop_map(Act::Agents),
-        6 => Just(Act::AllAgents),
+        8 => Just(Act::AllAgents),
     ]
 }
 

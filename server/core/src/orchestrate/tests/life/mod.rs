@@ -7,7 +7,9 @@ mod world;
 
 use proptest::prelude::*;
 
-use acts::{Act, act};
+use crate::state::Change;
+
+use acts::act;
 use world::Life;
 
 /// How many lives, unless `PROPTEST_CASES` asks for another number.
@@ -19,14 +21,47 @@ fn config() -> ProptestConfig {
     config
 }
 
+/// When a plan is written that the orchestrator makes after something happened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Pace {
+    /// At once.
+    Prompt,
+    /// After the next thing has happened.
+    Late,
+    /// After the plan that is made then: what a loop must not do, and does no great harm.
+    Twice,
+}
+
+fn pace() -> impl Strategy<Value = Pace> {
+    prop_oneof![
+        4 => Just(Pace::Prompt),
+        1 => Just(Pace::Late),
+        1 => Just(Pace::Twice),
+    ]
+}
+
 proptest! {
     #![proptest_config(config())]
 
     #[test]
-    fn all_is_well_in_the_end(acts in prop::collection::vec((act(), any::<bool>()), 1..60)) {
+    fn all_is_well_in_the_end(acts in prop::collection::vec((act(), pace()), 1..60)) {
         let mut life = Life::new();
-        for (act, is_late) in acts {
-            live(&mut life, act, is_late);
+        let mut decided: (Pace, Vec<Change>) = (Pace::Prompt, Vec::new());
+        for (act, pace) in acts {
+            life.act(act);
+            if decided.0 == Pace::Twice {
+                life.orchestrate();
+            }
+            for change in decided.1 {
+                // It may be refused; if it is not, it does no harm.
+                life.apply_late(change, decided.0 == Pace::Twice);
+            }
+            decided = (pace, Vec::new());
+            if pace == Pace::Prompt {
+                life.orchestrate();
+            } else {
+                decided.1 = life.decide();
+            }
         }
         life.heal();
         life.come_to_rest();
@@ -35,15 +70,4 @@ proptest! {
         prop_assert_eq!(life.world.state.task_count(), 0);
         prop_assert_eq!(life.world.state.services().count(), 0);
     }
-}
-
-/// Does one thing. If `is_late`, what was decided before it is written after it.
-fn live(life: &mut Life, act: Act, is_late: bool) {
-    let decided = if is_late { life.decide() } else { Vec::new() };
-    life.act(act);
-    for change in decided {
-        // It may be refused; if it is not, it does no harm.
-        life.apply_change(change);
-    }
-    life.orchestrate();
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::check;
+use crate::check::{self, Violation};
 use crate::model::*;
 use crate::orchestrate::{Dirty, dirty};
 use crate::schedule;
@@ -11,6 +11,9 @@ use crate::state::{Change, Observation, Write, derive};
 use crate::testing::{World, every_node, replicated};
 
 use super::acts::{Act, Program};
+
+/// How many steps of its agent a process takes to stop.
+const GRACE_STEPS: u32 = 4;
 
 /// The state, the agents, and what the loop around the orchestrator remembers.
 pub(super) struct Life {
@@ -21,6 +24,8 @@ pub(super) struct Life {
     pub(super) agents: BTreeMap<NodeId, BTreeSet<TaskId>>,
     /// Nodes that are cut off from the managers.
     pub(super) cut: BTreeSet<NodeId>,
+    /// Of processes that were told to stop, for how many steps they will not.
+    grace: BTreeMap<TaskId, u32>,
     /// Tasks that were on a node while it was down: they may run twice.
     lost: BTreeSet<TaskId>,
     dirty: Dirty,
@@ -40,6 +45,7 @@ impl Life {
             nodes_made: 3,
             agents: BTreeMap::new(),
             cut: BTreeSet::new(),
+            grace: BTreeMap::new(),
             lost: BTreeSet::new(),
             dirty: Dirty::all(),
             due: BTreeMap::new(),
@@ -58,7 +64,21 @@ impl Life {
     }
 
     /// Whether the change was written. Every rule holds afterwards.
-    pub(super) fn apply_change(&mut self, mut change: Change) -> bool {
+    pub(super) fn apply_change(&mut self, change: Change) -> bool {
+        let (is_written, broken) = self.try_change(change);
+        assert_eq!(broken, []);
+        is_written
+    }
+
+    /// The same with a change that was decided some time ago. If another was decided since, an
+    /// update may have two turns at once, but no other rule is broken.
+    pub(super) fn apply_late(&mut self, change: Change, is_second: bool) {
+        let (_, mut broken) = self.try_change(change);
+        broken.retain(|violation| !is_second || violation.rule != check::ONE_TURN);
+        assert_eq!(broken, []);
+    }
+
+    fn try_change(&mut self, mut change: Change) -> (bool, Vec<Violation>) {
         change.time = self.world.now;
         let before = self.world.state.clone();
         let applied = self.world.apply_change(change);
@@ -66,8 +86,7 @@ impl Life {
         self.dirty.merge(dirty(state, applied.step.events.iter()));
         let mut broken = check::invariants(state);
         broken.extend(check::step(&before, state));
-        assert_eq!(broken, []);
-        applied.refusal.is_none()
+        (applied.refusal.is_none(), broken)
     }
 
     /// What the orchestrator would do now.
@@ -221,14 +240,18 @@ impl Life {
         let processes = self.agents.entry(node).or_default();
         match (task.desired, task.status.state) {
             (DesiredState::Stopped | DesiredState::Removed, _) => {
+                let grace = self.grace.entry(task.meta.id).or_insert(GRACE_STEPS);
+                *grace = grace.saturating_sub(1);
+                if *grace > 0 && processes.contains(&task.meta.id) {
+                    return None;
+                }
                 processes.remove(&task.meta.id);
                 Some(TaskState::Stopped)
             }
-            (_, state) if state < TaskState::Preparing => Some(TaskState::Preparing),
-            (_, TaskState::Preparing) if program == Program::CannotStart => {
+            (_, state) if state < TaskState::Ready && program == Program::CannotStart => {
                 Some(TaskState::Rejected)
             }
-            (_, TaskState::Preparing) => Some(TaskState::Ready),
+            (_, state) if state < TaskState::Ready => Some(TaskState::Ready),
             (DesiredState::Running, TaskState::Ready) => {
                 processes.insert(task.meta.id);
                 Some(TaskState::Starting)
@@ -256,6 +279,7 @@ impl Life {
 
     /// Lets everyone work until nothing moves and nothing is due.
     pub(super) fn come_to_rest(&mut self) {
+        let mut quiet = 0;
         for _ in 0..1_000 {
             let before = self.world.state.revision();
             self.orchestrate();
@@ -265,10 +289,10 @@ impl Life {
             }
             self.run_agents();
             let next = self.due.values().min().copied();
-            if before != self.world.state.revision() {
-                continue;
-            }
+            let is_quiet = before == self.world.state.revision();
+            quiet = if is_quiet { quiet + 1 } else { 0 };
             match next {
+                _ if quiet <= GRACE_STEPS => {}
                 Some(time) => self.world.now = self.world.now.max(time),
                 None => return self.check_rest(),
             }
