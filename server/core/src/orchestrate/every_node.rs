@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One task on every node that fits.
 
-use crate::model::{DesiredState, NodeId};
+use crate::model::{DesiredState, Outcome, TaskState};
 use crate::state::derive::wants_node;
 
 use super::desk::Desk;
-use super::place::{Attempt, Place, PlaceKey, Places};
+use super::place::{Place, PlaceKey, Places};
 use super::reaper;
 
 /// The nodes that should have a task, by id. Tasks on others are stopped, and forgotten if
@@ -38,19 +38,18 @@ pub(super) fn choose(desk: &mut Desk<'_>, places: &mut Places<'_>) -> Vec<PlaceK
 
 /// What [`crate::state::derive::keeps_node`] will say of the holder.
 fn keeps_node(place: &Place<'_>) -> bool {
-    use crate::model::{Outcome, TaskState};
-    place.holder().is_some_and(|holder: &Attempt<'_>| {
+    place.holder().is_some_and(|holder| {
         let is_placed = holder.state >= TaskState::Assigned && !holder.has_ended();
         is_placed || holder.outcome != Outcome::Open
     })
 }
 
+/// Whether the node of a place is still in the swarm.
 fn is_known(desk: &Desk<'_>, key: PlaceKey) -> bool {
-    let node: Option<NodeId> = match key {
-        PlaceKey::Node(node) => Some(node),
-        PlaceKey::Slot(_) => None,
-    };
-    node.is_some_and(|node| desk.state.node(node).is_some())
+    match key {
+        PlaceKey::Node(node) => desk.state.node(node).is_some(),
+        PlaceKey::Slot(_) => false,
+    }
 }
 
 fn stop(desk: &mut Desk<'_>, place: &mut Place<'_>) {
