@@ -13,6 +13,8 @@ mod agent;
 mod backoff;
 mod manager;
 mod message;
+#[cfg(test)]
+mod tests;
 
 pub use agent::{AgentOutput, AgentSession, CONNECT_TIMEOUT};
 pub use backoff::{BACKOFF_FIRST, BACKOFF_MAX, backoff};
