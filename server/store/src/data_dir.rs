@@ -102,11 +102,12 @@ impl DataDir {
             format
                 .write_at(0, expected.as_bytes())
                 .map_err(at("write", &file))?;
-            format.sync_data().map_err(at("sync", &file))?;
-            fs.sync_dir(path).map_err(at("sync", path))?;
         } else {
             check_format(path, &content)?;
         }
+        // Also what was there: a daemon that died may have left it in the system's cache alone.
+        format.sync_data().map_err(at("sync", &file))?;
+        fs.sync_dir(path).map_err(at("sync", path))?;
         Ok(Self {
             path: path.to_path_buf(),
             _format: format,

@@ -224,7 +224,7 @@ impl Disk {
         let at = usize::try_from(at).map_err(io::Error::other)?;
         let mut size = data.len();
         let growth = (at + size).saturating_sub(self.inode(number).cached.len()) as u64;
-        if fault.is_none() && self.used_bytes() + growth > self.capacity_bytes {
+        if fault.is_none() && growth > 0 && self.used_bytes() + growth > self.capacity_bytes {
             fault = Some(Fault::NoSpace);
         }
         if fault.is_some() {

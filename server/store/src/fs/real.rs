@@ -15,15 +15,18 @@ pub struct RealFs;
 
 impl Fs for RealFs {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        let above = dir.parent().filter(|above| !above.as_os_str().is_empty());
         if dir.is_dir() {
+            // One who died may have made it and not synced its name. Where the directory above
+            // may not be read, it is not ours and was there before.
+            above.map(|above| self.sync_dir(above).ok());
             return Ok(());
         }
-        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        // The new directory's own name is in the one above it.
-        match dir.parent() {
-            Some(above) if !above.as_os_str().is_empty() => self.sync_dir(above),
-            _ => Ok(()),
+        if let Some(above) = above.filter(|above| !above.is_dir()) {
+            self.create_dir(above)?;
         }
+        DirBuilder::new().mode(0o700).create(dir)?;
+        above.map_or(Ok(()), |above| self.sync_dir(above))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {

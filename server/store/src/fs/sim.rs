@@ -20,6 +20,8 @@ use super::{File, Fs, OpenMode};
 pub struct SimFs {
     disk: Arc<Mutex<Disk>>,
     gate: Arc<Gate>,
+    /// The life of the disk that this handle ends with; nothing: it outlives crashes.
+    life: Option<u64>,
 }
 
 /// Holds syncs back, for tests of what gathers behind a slow one.
@@ -36,11 +38,32 @@ impl SimFs {
         Self {
             disk: Arc::new(Mutex::new(Disk::new(seed))),
             gate: Arc::default(),
+            life: None,
         }
     }
 
     fn disk(&self) -> MutexGuard<'_, Disk> {
         self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same disk as a process sees it that dies with the next crash: afterwards every call
+    /// of [`Fs`] on this handle fails, so that threads of the dead do not write on.
+    #[must_use]
+    pub fn for_one_life(&self) -> Self {
+        let life = self.disk().life;
+        Self {
+            life: Some(life),
+            ..self.clone()
+        }
+    }
+
+    /// The disk, if this handle has not died.
+    fn living(&self) -> io::Result<MutexGuard<'_, Disk>> {
+        let disk = self.disk();
+        match self.life {
+            Some(life) if life != disk.life => Err(io::Error::other("of before the crash")),
+            _ => Ok(disk),
+        }
     }
 
     /// Ends the life of every open file and decides what became of all that was not synced.
@@ -150,15 +173,15 @@ impl fmt::Debug for SimFs {
 
 impl Fs for SimFs {
     fn create_dir(&self, dir: &Path) -> io::Result<()> {
-        self.disk().create_dir(dir)
+        self.living()?.create_dir(dir)
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        self.disk().list(dir)
+        self.living()?.list(dir)
     }
 
     fn open(&self, path: &Path, mode: OpenMode) -> io::Result<Arc<dyn File>> {
-        let mut disk = self.disk();
+        let mut disk = self.living()?;
         let found = disk.find(path);
         let number = match (mode, found) {
             (OpenMode::CreateNew, Ok(_)) => return Err(io::ErrorKind::AlreadyExists.into()),
@@ -182,15 +205,15 @@ impl Fs for SimFs {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.disk().rename(from, to)
+        self.living()?.rename(from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.disk().remove(path)
+        self.living()?.remove(path)
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        self.disk().sync_dir(dir)
+        self.living()?.sync_dir(dir)
     }
 }
 

@@ -23,7 +23,7 @@ mod wal;
 mod writer;
 
 pub use book::{Book, Contradiction};
-pub use error::{LogError, OpenError, Poison};
+pub use error::{LogError, Poison};
 pub use record::{LogId, PAYLOAD_BYTES_MAX, Record, Vote};
 pub use segment::{Spare, SpareRequest};
 pub use tail::Tail;

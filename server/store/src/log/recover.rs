@@ -8,13 +8,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::book::Book;
-use super::error::OpenError;
 use super::record::{LogId, Record};
 use super::scan::{Scan, Tail, scan};
 use super::segment::{
     HEADER_BYTES, Header, SpareRequest, file_name, fill_with_zeros, is_unfinished, number_of,
 };
 use super::wal::{Active, Recovered, Repair, Sealed, WalOptions, capacity_of, start_segment};
+use crate::error::{OpenError, io_error};
 use crate::fs::{File, Fs, OpenMode, read_all};
 
 /// A log as it was found, and ready to be written on.
@@ -57,6 +57,8 @@ pub(super) fn recover(fs: &dyn Fs, dir: &Path, options: WalOptions) -> Result<Fo
         None => begin(fs, dir, options, &names)?,
         Some(last) => read(fs, dir, first, *last)?,
     };
+    // The names may be in the system's cache alone, if the daemon died before it synced them.
+    fs.sync_dir(dir).map_err(io_error("sync", dir))?;
     // Only now, when the log is sound, is anything removed.
     let leftovers = numbers
         .iter()
@@ -84,15 +86,6 @@ fn first_of_last_row(numbers: &[u64]) -> u64 {
         first = *number;
     }
     first
-}
-
-fn io_error(operation: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> OpenError {
-    let path = path.to_path_buf();
-    move |source| OpenError::Io {
-        operation,
-        path,
-        source,
-    }
 }
 
 fn begin(

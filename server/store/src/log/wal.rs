@@ -8,9 +8,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::book::Book;
-use super::error::{LogError, OpenError, Poison};
+use super::error::{LogError, Poison};
 use super::record::{LogId, Place, Record};
 use super::segment::{HEADER_BYTES, Header, Spare, SpareRequest, file_name};
+use crate::error::{OpenError, io_error};
 use crate::fs::{File, Fs};
 
 /// How the log is cut into files.
@@ -238,14 +239,15 @@ impl Wal {
         let wanted = self.spare.is_none()
             && self.spares_made < self.active.number
             && used * 2 > self.active.capacity;
-        wanted.then(|| self.spare_request(0))
+        wanted.then(|| self.spare_request("ahead", 0))
     }
 
-    fn spare_request(&mut self, record_bytes: u64) -> SpareRequest {
+    /// One that is made ahead and one that is needed at once must not meet.
+    fn spare_request(&mut self, why: &str, record_bytes: u64) -> SpareRequest {
         self.spares_made = self.active.number;
         let number = self.active.number + 1;
         SpareRequest {
-            path: self.dir.join(format!("spare-{number}.tmp")),
+            path: self.dir.join(format!("spare-{number}-{why}.tmp")),
             capacity: capacity_of(self.options, number, record_bytes),
         }
     }
@@ -292,7 +294,7 @@ impl Wal {
                 if let Some(small) = unfit {
                     let _ = self.fs.remove(&small.path);
                 }
-                let request = self.spare_request(needed);
+                let request = self.spare_request("now", needed);
                 match request.make(self.fs.as_ref()) {
                     Ok(spare) => spare,
                     Err((path, cause)) => return Err(self.stop("make", &path, &cause)),
@@ -367,23 +369,18 @@ pub(super) fn start_segment(
         capacity: spare.capacity,
         book,
     };
-    let at = |operation, path: &Path| {
-        let path = path.to_path_buf();
-        move |source| OpenError::Io {
-            operation,
-            path,
-            source,
-        }
-    };
     spare
         .file
         .write_at(0, &header.encode())
-        .map_err(at("write", &spare.path))?;
-    spare.file.sync_data().map_err(at("sync", &spare.path))?;
+        .map_err(io_error("write", &spare.path))?;
+    spare
+        .file
+        .sync_data()
+        .map_err(io_error("sync", &spare.path))?;
     let path = dir.join(file_name(number));
     fs.rename(&spare.path, &path)
-        .map_err(at("rename", &spare.path))?;
-    fs.sync_dir(dir).map_err(at("sync", dir))?;
+        .map_err(io_error("rename", &spare.path))?;
+    fs.sync_dir(dir).map_err(io_error("sync", dir))?;
     Ok(Active {
         file: spare.file,
         number,

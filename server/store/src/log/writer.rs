@@ -173,11 +173,7 @@ impl Thread {
     }
 
     fn push(&mut self, records: &[Record], done: Option<Done>) {
-        let bytes: usize = records.iter().map(Record::framed_bytes).sum();
-        if bytes as u64 > self.wal.free_bytes() {
-            // The segment is about to change: better wait for the prepared one than make two.
-            self.take_spare();
-        }
+        self.before(records.iter().map(Record::framed_bytes).sum());
         let pushed = records.iter().try_for_each(|record| self.wal.push(record));
         match (pushed, done) {
             (Ok(()), Some(done)) => self.waiting.push(done),
@@ -191,8 +187,17 @@ impl Thread {
         }
     }
 
+    /// If so many bytes do not fit and the segment is about to change: better wait for the
+    /// prepared one than make two.
+    fn before(&mut self, bytes: usize) {
+        if bytes as u64 > self.wal.free_bytes() {
+            self.take_spare();
+        }
+    }
+
     /// Syncs the batch and tells those who wait for it.
     fn finish(&mut self) {
+        self.before(Record::Committed(None).framed_bytes());
         let synced = self.wal.sync();
         self.note(&synced);
         for done in self.waiting.drain(..) {

@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use skep_store::OpenError;
 use skep_store::fs::{Fs, SimFs};
-use skep_store::log::{LogId, OpenError, Record, Wal};
+use skep_store::log::{LogId, Record, Wal};
 
 use crate::log_model::{DIR, Seen, open};
 

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use skep_store::OpenError;
 use skep_store::fs::{Fs, SimFs};
-use skep_store::log::{Book, LogId, OpenError, Record, Wal, WalOptions};
+use skep_store::log::{Book, LogId, Record, Wal, WalOptions};
 
 /// Where the log under test lies.
 pub(crate) const DIR: &str = "/log";

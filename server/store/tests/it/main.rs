@@ -4,3 +4,6 @@
 mod damage;
 mod log_model;
 mod recovery;
+mod snapshots;
+mod store;
+mod swarm;

@@ -170,6 +170,11 @@ fn the_power_may_go_at_every_operation() {
             }
             pair.fs.crash(loss);
             reopen(&mut pair, None);
+            // What a short second life acknowledges must not hang on what the first left undone.
+            pair.entry(9, 10);
+            assert!(pair.sync());
+            pair.fs.crash(Loss::Everything);
+            reopen(&mut pair, None);
             script(&mut pair);
             assert!(!pair.stopped());
         }
