@@ -1,0 +1,382 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Turns the names in a task's work into what this node knows them as, or refuses them.
+
+use std::ffi::CString;
+
+use nix::unistd::{self, Gid, Group, Uid, User};
+
+use crate::cgroup::{Cgroups, Controller};
+use crate::executor::{ExecutorError, TaskWork};
+use crate::logs::LogLimits;
+use crate::shim::limits;
+use crate::shim::spec::{Credentials, Spec};
+
+/// The environment variable that marks every process of a task.
+pub(super) const TASK_ID: &str = "SKEP_TASK_ID";
+
+/// What a task finds programs by if its spec does not say.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What the shim is told.
+///
+/// # Errors
+/// `Refused`, naming the field.
+pub(super) fn spec(
+    mut work: TaskWork,
+    cgroups: &Cgroups,
+    logs: LogLimits,
+) -> Result<Spec, ExecutorError> {
+    check_texts(&work)?;
+    check_limits(&work, cgroups)?;
+    let credentials = credentials(&work.user, &work.groups, &Daemon::this())?;
+    work.env.insert(TASK_ID.into(), work.task.to_string());
+    work.env.entry("PATH".into()).or_insert_with(|| PATH.into());
+    let cgroup = cgroups.plan(work.task, &work.limits);
+    Ok(Spec {
+        work,
+        credentials,
+        cgroup,
+        logs,
+    })
+}
+
+fn check_texts(work: &TaskWork) -> Result<(), ExecutorError> {
+    let refuse = |field: String, problem: &str| Err(ExecutorError::refused(field, problem));
+    const NUL: &str = "a text with a zero byte cannot be passed to a program";
+    match work.command.first() {
+        None => return refuse("process.command".into(), "it names no program"),
+        Some(program) if !program.starts_with('/') => {
+            let problem = format!("{program}: give the program's absolute path");
+            return refuse("process.command[0]".into(), &problem);
+        }
+        Some(_) => {}
+    }
+    for (field, texts) in [("command", &work.command), ("args", &work.args)] {
+        if let Some(at) = texts.iter().position(|text| text.contains('\0')) {
+            return refuse(format!("process.{field}[{at}]"), NUL);
+        }
+    }
+    for (key, value) in &work.env {
+        if key.is_empty() || key.contains(['=', '\0']) {
+            return refuse(
+                "process.env".into(),
+                &format!("{key:?} cannot be a variable's name"),
+            );
+        }
+        if value.contains('\0') {
+            return refuse(format!("process.env[{key:?}]"), NUL);
+        }
+    }
+    if !work.dir.is_empty() && (!work.dir.starts_with('/') || work.dir.contains('\0')) {
+        let problem = format!("{}: give an absolute path", work.dir);
+        return refuse("process.dir".into(), &problem);
+    }
+    Ok(())
+}
+
+fn check_limits(work: &TaskWork, cgroups: &Cgroups) -> Result<(), ExecutorError> {
+    for name in work.ulimits.keys() {
+        if limits::resource(name).is_none() {
+            let problem = format!("there is no such limit; there are {}", limits::names());
+            return Err(ExecutorError::refused(
+                format!("process.ulimits[{name:?}]"),
+                problem,
+            ));
+        }
+    }
+    let wanted = [
+        (
+            Controller::Cpu,
+            "limits.cpu_millis",
+            work.limits.cpu_millis > 0,
+        ),
+        (
+            Controller::Memory,
+            "limits.memory_bytes",
+            work.limits.memory_bytes > 0,
+        ),
+        (Controller::Pids, "limits.pids", work.limits.pids > 0),
+    ];
+    for (controller, field, is_wanted) in wanted {
+        if is_wanted && !cgroups.has(controller) {
+            let problem = format!(
+                "this node cannot limit it: the daemon may use no \"{}\" control group",
+                controller.name()
+            );
+            return Err(ExecutorError::refused(field, problem));
+        }
+    }
+    Ok(())
+}
+
+/// Who the daemon is.
+struct Daemon {
+    uid: u32,
+    gid: u32,
+    groups: Vec<u32>,
+}
+
+impl Daemon {
+    fn this() -> Self {
+        let groups = unistd::getgroups().unwrap_or_default();
+        Daemon {
+            uid: unistd::geteuid().as_raw(),
+            gid: unistd::getegid().as_raw(),
+            groups: groups.into_iter().map(Gid::as_raw).collect(),
+        }
+    }
+}
+
+/// Whom a task is to become; none: whoever the daemon is.
+fn credentials(
+    user: &str,
+    groups: &[String],
+    daemon: &Daemon,
+) -> Result<Option<Credentials>, ExecutorError> {
+    if user.is_empty() && groups.is_empty() {
+        return Ok(None);
+    }
+    let mut wanted = main_credentials(user, daemon)?;
+    for (at, name) in groups.iter().enumerate() {
+        wanted
+            .groups
+            .push(group(name, &format!("process.groups[{at}]"))?);
+    }
+    wanted.groups.sort_unstable();
+    wanted.groups.dedup();
+    if daemon.uid == 0 {
+        return Ok(Some(wanted));
+    }
+    let same = (wanted.uid, wanted.gid) == (daemon.uid, daemon.gid) && groups.is_empty();
+    if same {
+        return Ok(None);
+    }
+    let field = if user.is_empty() {
+        "process.groups"
+    } else {
+        "process.user"
+    };
+    Err(ExecutorError::refused(
+        field,
+        format!(
+            "the daemon runs as user {} and not as root, so it cannot run a task as another user \
+             or group; leave the field empty, or run the daemon as root",
+            daemon.uid
+        ),
+    ))
+}
+
+/// The user, its main group, and the groups it is in by itself.
+fn main_credentials(user: &str, daemon: &Daemon) -> Result<Credentials, ExecutorError> {
+    const FIELD: &str = "process.user";
+    if user.is_empty() {
+        return Ok(Credentials {
+            uid: daemon.uid,
+            gid: daemon.gid,
+            groups: daemon.groups.clone(),
+        });
+    }
+    let (name, group_name) = match user.split_once(':') {
+        Some((name, group)) => (name, Some(group)),
+        None => (user, None),
+    };
+    let (uid, account) = match name.parse::<u32>() {
+        Ok(uid) => (uid, look_up(FIELD, User::from_uid(Uid::from_raw(uid)))?),
+        Err(_) => {
+            let account = look_up(FIELD, User::from_name(name))?;
+            let account = account.ok_or_else(|| {
+                ExecutorError::refused(FIELD, format!("there is no user {name:?} on this node"))
+            })?;
+            (account.uid.as_raw(), Some(account))
+        }
+    };
+    let gid = match (group_name, &account) {
+        (Some(name), _) => group(name, FIELD)?,
+        (None, Some(account)) => account.gid.as_raw(),
+        // A number without an account has no group: the same number is nobody else's, while
+        // 0 would be root's.
+        (None, None) => uid,
+    };
+    let groups = account.map_or(Ok(Vec::new()), |account| own_groups(&account.name, gid))?;
+    Ok(Credentials { uid, gid, groups })
+}
+
+fn own_groups(name: &str, gid: u32) -> Result<Vec<u32>, ExecutorError> {
+    let name = CString::new(name).unwrap_or_default();
+    let groups = unistd::getgrouplist(&name, Gid::from_raw(gid));
+    let failed =
+        |errno: nix::Error| ExecutorError::io("cannot read the user's groups", errno.into());
+    Ok(groups
+        .map_err(failed)?
+        .into_iter()
+        .map(Gid::as_raw)
+        .collect())
+}
+
+fn group(name: &str, field: &str) -> Result<u32, ExecutorError> {
+    if let Ok(gid) = name.parse::<u32>() {
+        return Ok(gid);
+    }
+    let found = look_up(field, Group::from_name(name))?;
+    let missing =
+        || ExecutorError::refused(field, format!("there is no group {name:?} on this node"));
+    Ok(found.ok_or_else(missing)?.gid.as_raw())
+}
+
+fn look_up<T>(field: &str, found: nix::Result<Option<T>>) -> Result<Option<T>, ExecutorError> {
+    found.map_err(|errno| {
+        ExecutorError::io(
+            format!("cannot look up users and groups for {field}"),
+            errno.into(),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::executor::{Limits, Ulimit};
+    use skep_core::model::TaskId;
+
+    fn work() -> TaskWork {
+        TaskWork {
+            task: TaskId(9),
+            command: vec!["/bin/true".into()],
+            ..TaskWork::default()
+        }
+    }
+
+    fn told(work: TaskWork) -> String {
+        match spec(work, &Cgroups::none(), LogLimits::default()) {
+            Ok(_) => "fine".to_owned(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    const ROOT: Daemon = Daemon {
+        uid: 0,
+        gid: 0,
+        groups: Vec::new(),
+    };
+
+    fn whom(user: &str, groups: &[&str], daemon: &Daemon) -> Result<Option<Credentials>, String> {
+        let groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
+        credentials(user, &groups, daemon).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_environment_is_marked_and_has_a_path() {
+        let mut given = work();
+        given.env.insert(TASK_ID.into(), "a lie".into());
+        let made = spec(given, &Cgroups::none(), LogLimits::default()).expect("a spec");
+        assert_eq!(made.work.env[TASK_ID], TaskId(9).to_string());
+        assert_eq!(made.work.env["PATH"], PATH);
+
+        let mut given = work();
+        given.env.insert("PATH".into(), "/opt".into());
+        let made = spec(given, &Cgroups::none(), LogLimits::default()).expect("a spec");
+        assert_eq!(made.work.env["PATH"], "/opt");
+    }
+
+    #[test]
+    fn texts_that_no_program_can_get_are_refused_by_field() {
+        assert_eq!(told(work()), "fine");
+        let command = |command: &[&str]| TaskWork {
+            command: command.iter().map(|word| (*word).to_owned()).collect(),
+            ..work()
+        };
+        assert_eq!(
+            told(command(&[])),
+            "it names no program (field process.command)"
+        );
+        let want = "ls: give the program's absolute path (field process.command[0])";
+        assert_eq!(told(command(&["ls"])), want);
+        assert!(told(command(&["/a", "b\0"])).ends_with("(field process.command[1])"));
+        let env = |key: &str, value: &str| TaskWork {
+            env: [(key.to_owned(), value.to_owned())].into(),
+            ..work()
+        };
+        assert!(told(env("A=B", "")).contains("\"A=B\" cannot be a variable's name"));
+        assert!(told(env("A", "\0")).ends_with("(field process.env[\"A\"])"));
+        let dir = TaskWork {
+            dir: "here".into(),
+            ..work()
+        };
+        assert_eq!(told(dir), "here: give an absolute path (field process.dir)");
+    }
+
+    #[test]
+    fn limits_that_would_not_hold_are_refused() {
+        let limits = Limits {
+            memory_bytes: 1 << 30,
+            ..Limits::default()
+        };
+        let told_so = told(TaskWork { limits, ..work() });
+        assert!(told_so.contains("\"memory\" control group (field limits.memory_bytes)"));
+        let ulimit = Ulimit { soft: 1, hard: 1 };
+        let ulimits = [("files".to_owned(), ulimit)].into();
+        let told_so = told(TaskWork { ulimits, ..work() });
+        assert!(
+            told_so.starts_with("there is no such limit; there are as, core"),
+            "{told_so}"
+        );
+        assert!(
+            told_so.ends_with("(field process.ulimits[\"files\"])"),
+            "{told_so}"
+        );
+    }
+
+    #[test]
+    fn users_and_groups_go_by_name_and_number() {
+        assert_eq!(whom("", &[], &ROOT), Ok(None));
+        let numbers = whom("4000111:7", &["9", "8", "9"], &ROOT).expect("credentials");
+        assert_eq!(
+            numbers,
+            Some(Credentials {
+                uid: 4_000_111,
+                gid: 7,
+                groups: vec![8, 9]
+            })
+        );
+        let alone = whom("4000111", &[], &ROOT)
+            .expect("credentials")
+            .expect("some");
+        assert_eq!(alone.gid, 4_000_111, "not root's group");
+        let root = whom("root", &["root"], &ROOT)
+            .expect("credentials")
+            .expect("some");
+        assert_eq!((root.uid, root.gid), (0, 0));
+        let only_groups = whom("", &["55"], &ROOT)
+            .expect("credentials")
+            .expect("some");
+        assert_eq!((only_groups.uid, only_groups.groups), (0, vec![55]));
+    }
+
+    #[test]
+    fn unknown_names_are_refused() {
+        let want = "there is no user \"no-such-user\" on this node (field process.user)";
+        assert_eq!(whom("no-such-user", &[], &ROOT), Err(want.to_owned()));
+        let want = "there is no group \"no-such-group\" on this node (field process.user)";
+        assert_eq!(whom("root:no-such-group", &[], &ROOT), Err(want.to_owned()));
+        let want = "there is no group \"nope\" on this node (field process.groups[1])";
+        assert_eq!(whom("root", &["0", "nope"], &ROOT), Err(want.to_owned()));
+    }
+
+    #[test]
+    fn only_root_can_become_somebody_else() {
+        let daemon = Daemon {
+            uid: 4_000_111,
+            gid: 4_000_111,
+            groups: vec![],
+        };
+        assert_eq!(whom("4000111", &[], &daemon), Ok(None), "that is who it is");
+        let refused = whom("root", &[], &daemon).expect_err("not root");
+        assert!(
+            refused.contains("runs as user 4000111 and not as root"),
+            "{refused}"
+        );
+        assert!(refused.ends_with("(field process.user)"), "{refused}");
+        let refused = whom("", &["5"], &daemon).expect_err("not root");
+        assert!(refused.ends_with("(field process.groups)"), "{refused}");
+    }
+}
