@@ -33,7 +33,7 @@ pub const MESSAGE_CHARS: usize = 4_096;
 /// for an order does not take it back.
 #[async_trait::async_trait]
 pub trait Executor: Send + Sync + 'static {
-    /// What tasks may ask for here, as a node's capabilities name it: "process",
+    /// What tasks may ask for here, as a node's capabilities name it: "workload.process",
     /// "limits.cpu", "limits.memory", "limits.pids".
     fn capabilities(&self) -> Vec<&'static str>;
 

@@ -11,6 +11,7 @@
 //! are too many, [`recorder`] numbers and encodes, [`segment`] says when to begin a file and
 //! which to delete; [`writer`] and [`reader`] do the input and output.
 
+mod cursor;
 mod follow;
 mod frame;
 mod last;

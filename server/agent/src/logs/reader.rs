@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Reads the log of one task, also while it is being written.
 
-use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use skep_core::model::Timestamp;
 
-use super::record::{Parsed, Record, parse};
+use super::cursor::{Cursor, Step};
+use super::record::Record;
 use super::{GapReason, LogItem, LogQuery, segment};
-
-/// How much is read from a file at once.
-const CHUNK_BYTES: usize = 64 * 1024;
 
 /// A place in a log, moving forward.
 pub(super) struct Reader {
@@ -178,92 +175,12 @@ fn tail_place(dir: &Path, lines: usize) -> io::Result<Option<Cursor>> {
     Ok(None)
 }
 
-/// What lies at a cursor's place.
-enum Step {
-    /// A record; the cursor is behind it now.
-    Record(Record),
-    /// Nothing, or half a record: the end for now.
-    End,
-    /// Bytes that are no record.
-    Damaged,
-}
-
-/// A place in one segment.
-struct Cursor {
-    first: u64,
-    file: File,
-    /// Where in the file `buffer[used]` lies.
-    offset: u64,
-    buffer: Vec<u8>,
-    used: usize,
-}
-
-impl Cursor {
-    /// The beginning of the segment; none if it is gone.
-    fn open(dir: &Path, first: u64) -> io::Result<Option<Self>> {
-        match File::open(dir.join(segment::name(first))) {
-            Ok(file) => Ok(Some(Cursor {
-                first,
-                file,
-                offset: 0,
-                buffer: Vec::new(),
-                used: 0,
-            })),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn step(&mut self) -> io::Result<Step> {
-        loop {
-            match parse(&self.buffer[self.used..]) {
-                Parsed::Record(record, bytes) => {
-                    self.used += bytes;
-                    self.offset += bytes as u64;
-                    return Ok(Step::Record(record));
-                }
-                Parsed::Damaged => return Ok(Step::Damaged),
-                Parsed::Incomplete if self.fill()? => {}
-                Parsed::Incomplete => return Ok(Step::End),
-            }
-        }
-    }
-
-    /// Reads more; false at the end of the file.
-    fn fill(&mut self) -> io::Result<bool> {
-        self.buffer.drain(..self.used);
-        self.used = 0;
-        let chunk = CHUNK_BYTES as u64;
-        let bytes = Read::by_ref(&mut self.file)
-            .take(chunk)
-            .read_to_end(&mut self.buffer)?;
-        Ok(bytes > 0)
-    }
-
-    fn seek(&mut self, offset: u64) -> io::Result<()> {
-        self.file.seek(SeekFrom::Start(offset))?;
-        self.buffer.clear();
-        self.used = 0;
-        self.offset = offset;
-        Ok(())
-    }
-
-    /// Whether the first record is younger than `moment`; the cursor stays where it is.
-    fn begins_after(&mut self, moment: Option<Timestamp>) -> io::Result<bool> {
-        let time = match self.step()? {
-            Step::Record(record) => Some(record.time()),
-            Step::End | Step::Damaged => None,
-        };
-        self.seek(0)?;
-        Ok(time > moment)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::record::{put_dropped, put_line};
     use super::super::{LogLine, LogSource};
     use super::*;
+    use std::fs::File;
 
     /// Writes a segment of lines `first..=last`, whose time in milliseconds is their number.
     fn write(dir: &Path, first: u64, last: u64) {

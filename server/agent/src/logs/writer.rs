@@ -146,3 +146,62 @@ impl Segments {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::follow;
+    use super::super::{LogItem, LogQuery};
+    use super::*;
+    use futures::StreamExt;
+
+    /// All that can be read, gaps as "<reason lines>".
+    fn read(dir: &std::path::Path) -> Vec<String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let items = follow(dir.to_owned(), LogQuery::default(), || true).collect::<Vec<_>>();
+        let items = runtime.expect("a runtime").block_on(items);
+        let show = |item| match item {
+            Ok(LogItem::Line(line)) => String::from_utf8_lossy(&line.data).into_owned(),
+            Ok(LogItem::Gap { reason, lines }) => format!("<{} {lines}>", reason.as_str()),
+            Err(error) => panic!("{error}"),
+        };
+        items.into_iter().map(show).collect()
+    }
+
+    #[test]
+    fn only_the_newest_segments_stay() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let limits = LogLimits {
+            segment_bytes: 100,
+            segments: 2,
+            ..LogLimits::default()
+        };
+        let mut log = LogWriter::new(dir.path().into(), limits);
+        for number in 1..=30 {
+            log.take(LogSource::Stdout, format!("line {number}\n").as_bytes());
+        }
+        log.finish();
+        let files = std::fs::read_dir(dir.path()).expect("a log").flatten();
+        let sizes: Vec<u64> = files
+            .map(|file| file.metadata().expect("a size").len())
+            .collect();
+        assert_eq!(sizes.len(), 2);
+        assert!(sizes.iter().all(|size| *size <= 100), "{sizes:?}");
+        let lines = read(dir.path());
+        assert!(lines[0].starts_with("<ROTATED 2"), "{lines:?}");
+        assert_eq!(lines.last().map(String::as_str), Some("line 30"));
+    }
+
+    #[test]
+    fn a_disk_that_takes_nothing_for_a_while_costs_lines_and_no_more() {
+        let root = tempfile::tempdir().expect("a directory");
+        let dir = root.path().join("log");
+        let mut log = LogWriter::new(dir.clone(), LogLimits::default());
+        log.take(LogSource::Stdout, b"one\ntwo\n");
+        std::fs::create_dir(&dir).expect("a directory");
+        assert!(log.gap_due().is_some());
+        log.take(LogSource::Stdout, b"three\n");
+        log.finish();
+        assert_eq!(read(&dir), ["<RATE_LIMITED 2>", "three"]);
+        assert_eq!(log.last().text(100), "one\ntwo\nthree");
+    }
+}

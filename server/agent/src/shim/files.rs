@@ -74,9 +74,15 @@ impl TaskDir {
 
     /// Makes it, with what every task has, and brings that to disk.
     pub(crate) fn create(&self) -> io::Result<()> {
-        let mut directory = std::fs::DirBuilder::new();
-        directory.recursive(true).mode(0o700);
-        directory.create(self.log())?;
+        let directory = |path: &Path, mode| {
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(mode)
+                .create(path)
+        };
+        // Its user may pass through to its working directory, and see nothing on the way.
+        directory(&self.0, 0o711)?;
+        directory(&self.log(), 0o700)?;
         File::create(self.file(LOCK))?;
         sync_directory(&self.0)?;
         self.0.parent().map_or(Ok(()), sync_directory)

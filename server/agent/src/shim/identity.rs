@@ -38,7 +38,8 @@ impl ProcessIdentity {
         }
         let handle = match sys::pidfd_open(self.pid) {
             Ok(handle) => handle,
-            Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => return Ok(None),
+            // None has this number, or it is that of a thread now.
+            Err(error) if is_gone(&error) => return Ok(None),
             Err(error) => return Err(error),
         };
         // The handle is held first: if the number still means the same process now, it is that
@@ -48,6 +49,12 @@ impl ProcessIdentity {
             _ => None,
         })
     }
+}
+
+fn is_gone(error: &io::Error) -> bool {
+    let gone = [Errno::ESRCH, Errno::EINVAL, Errno::ENOENT];
+    gone.map(|errno| Some(errno as i32))
+        .contains(&error.raw_os_error())
 }
 
 /// Which run of the machine this is: random, new at each boot.

@@ -222,6 +222,9 @@ impl<'a> Plan<'a> {
         };
         let groups: Vec<Gid> = groups.iter().copied().map(Gid::from_raw).collect();
         let (uid, gid) = (Uid::from_raw(*uid), Gid::from_raw(*gid));
+        // Or the task could not open /dev/stdout, as many programs do for their logs.
+        unistd::fchown(std::io::stdout(), Some(uid), Some(gid))?;
+        unistd::fchown(std::io::stderr(), Some(uid), Some(gid))?;
         unistd::setgroups(&groups)?;
         unistd::setresgid(gid, gid, gid)?;
         unistd::setresuid(uid, uid, uid)

@@ -22,6 +22,7 @@ mod words;
 use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -34,6 +35,7 @@ use greeting::Voice;
 use identity::ProcessIdentity;
 use spec::{Running, Spec};
 use supervise::Supervisor;
+use sys::Reaped;
 
 pub(crate) use course::StopOrder;
 pub(crate) use greeting::Greeting;
@@ -41,6 +43,9 @@ pub(crate) use words::stopped_before_start;
 
 /// The hidden first argument that makes a daemon a shim.
 pub const ARGUMENT: &str = "shim";
+
+/// How long a process that was killed may take to go.
+const COLLECT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Becomes the shim of a task if the arguments of this process ask for it, and returns
 /// otherwise. The daemon calls this first of all, while it has one thread.
@@ -124,11 +129,20 @@ fn run(files: &TaskDir, spec: &Spec, signals: SignalFd, voice: &mut Voice) -> io
             files.write_exit(&supervisor.run()?)
         }
         Err(error) => {
+            collect_all();
             spec.cgroup.remove();
             files.write_exit(&words::not_started(&error, clock::now()))?;
             voice.say(&Greeting::not_started(error));
             Ok(())
         }
+    }
+}
+
+/// Collects a process that did not become a task: it is gone, or about to go.
+fn collect_all() {
+    let deadline = Instant::now() + COLLECT_PATIENCE;
+    while sys::reap() != Reaped::NoChildren && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

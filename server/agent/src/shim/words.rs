@@ -5,8 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::signal::Signal;
-use skep_core::model::Timestamp;
+use skep_core::model::{Timestamp, signal};
 
 use super::course::StopOrder;
 use super::launch::{Failure, Stage};
@@ -156,14 +155,14 @@ fn cause_words(
         (_, Some(order), _) if seen.killed => format!(
             "killed: it did not end within {} of {}",
             span(order.grace),
-            signal_name(order.signal)
+            signal::name(order.signal)
         ),
-        (_, Some(order), _) => format!("stopped with {}", signal_name(order.signal)),
+        (_, Some(order), _) => format!("stopped with {}", signal::name(order.signal)),
         (ExitCause::OutOfMemory, ..) => format!(
             "killed because it used more memory than its limit of {} bytes",
             spec.work.limits.memory_bytes
         ),
-        (_, _, Some(signal)) => format!("killed by signal {signal} ({})", signal_name(signal)),
+        (_, _, Some(signal)) => format!("killed by signal {signal} ({})", signal::name(signal)),
         _ if code == 0 => String::new(),
         _ => format!("exited with code {code}"),
     }
@@ -178,11 +177,6 @@ fn with_last_lines(mut message: String, last: &LastLines) -> String {
         message.push_str(&lines);
     }
     message
-}
-
-/// "SIGTERM", or "signal 40" for one without a name.
-pub(crate) fn signal_name(signal: i32) -> String {
-    Signal::try_from(signal).map_or(format!("signal {signal}"), |known| known.to_string())
 }
 
 /// "10 s", "1.5 s".
@@ -321,11 +315,5 @@ mod tests {
         let want = "cannot become user \"ann\" with its groups: operation not permitted \
                     (field process.user)";
         assert_eq!(told(Stage::Credentials, Errno::EPERM), want);
-    }
-
-    #[test]
-    fn signals_without_a_name_have_a_number() {
-        assert_eq!(signal_name(15), "SIGTERM");
-        assert_eq!(signal_name(40), "signal 40");
     }
 }

@@ -262,8 +262,10 @@ async fn a_task_from_before_a_restart_of_the_machine_is_lost() {
     let exit = end_of(&executor, task).await;
     assert_eq!(exit.cause, ExitCause::Lost);
     assert_eq!(exit.message, "the machine was restarted while the task ran");
+    // What only the test has made of a task that still runs.
     kill(shim, Signal::SIGKILL);
     until("the end of the task", || processes_of(task).is_empty()).await;
+    executor.remove(task).await.expect("removed");
 }
 
 #[tokio::test]

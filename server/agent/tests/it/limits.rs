@@ -65,7 +65,7 @@ async fn a_task_that_takes_too_much_memory_is_ended_and_told_so() {
     );
     let want = "killed because it used more memory than its limit of 33554432 bytes";
     assert_eq!(exit.message, want);
-    assert_eq!(groups_of(task), [PathBuf::new(); 0]);
+    assert!(groups_of(task).is_empty());
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn a_task_gets_no_more_processes_than_its_limit() {
         "the shell could not make its fourth process"
     );
     assert!(exit.message.contains("fork"), "{}", exit.message);
-    assert_eq!(groups_of(task), [PathBuf::new(); 0]);
+    assert!(groups_of(task).is_empty());
 }
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn a_share_of_the_cpus_is_set_for_the_task() {
         );
     }
     executor.remove(task).await.expect("removed");
-    assert_eq!(groups_of(task), [PathBuf::new(); 0]);
+    assert!(groups_of(task).is_empty());
 }
 
 #[tokio::test]
@@ -147,7 +147,7 @@ async fn without_control_groups_limits_are_refused_and_trees_are_still_killed() 
         ..ProcessOptions::new(node.dir())
     };
     let executor = ProcessExecutor::open(options).await.expect("an executor");
-    assert_eq!(executor.capabilities(), ["process"]);
+    assert_eq!(executor.capabilities(), ["workload.process"]);
     let limits = Limits {
         pids: 3,
         ..Limits::default()

@@ -6,4 +6,5 @@ mod limits;
 mod logs;
 mod process;
 mod simulated;
+mod start;
 mod support;

@@ -43,6 +43,15 @@ impl Node {
         self.root.path().join(name)
     }
 
+    /// One whose directory any user may pass through.
+    pub(crate) fn open_to_all() -> Self {
+        use std::os::unix::fs::PermissionsExt;
+        let node = Node::new();
+        let mode = std::fs::Permissions::from_mode(0o711);
+        std::fs::set_permissions(node.root.path(), mode).expect("permissions");
+        node
+    }
+
     pub(crate) fn task_dir(&self, task: TaskId) -> PathBuf {
         self.dir().join(task.to_string())
     }
@@ -55,6 +64,25 @@ impl Node {
             ..ProcessOptions::new(self.dir())
         };
         ProcessExecutor::open(options).await.expect("an executor")
+    }
+}
+
+impl Drop for Node {
+    /// A test that fails in the middle leaves tasks; their shims end with them.
+    fn drop(&mut self) {
+        for entry in std::fs::read_dir(self.dir())
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let name = entry.file_name();
+            let task = name.to_str().and_then(|name| name.parse().ok());
+            for pid in task.map(processes_of).unwrap_or_default() {
+                let pid = nix::unistd::Pid::from_raw(pid);
+                // It may have gone since it was listed.
+                nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).ok();
+            }
+        }
     }
 }
 

@@ -73,7 +73,7 @@ impl ProcessExecutor {
             let failed = |error| ExecutorError::io(format!("cannot use {}", dir.display()), error);
             std::fs::DirBuilder::new()
                 .recursive(true)
-                .mode(0o700)
+                .mode(0o711)
                 .create(dir)
                 .map_err(failed)?;
             // A shim has another working directory.
@@ -109,7 +109,7 @@ impl ProcessExecutor {
 #[async_trait::async_trait]
 impl Executor for ProcessExecutor {
     fn capabilities(&self) -> Vec<&'static str> {
-        let mut capabilities = vec!["process"];
+        let mut capabilities = vec!["workload.process"];
         capabilities.extend(self.inner.options.cgroups.capabilities());
         capabilities
     }

@@ -46,8 +46,15 @@ impl Inner {
         if self.must_know(task)?.phase != Phase::Prepared {
             return Ok(());
         }
-        let (mut child, greeting) = spawn(&self.options.shim, &self.dir(task))
-            .map_err(failed("cannot start the task's supervisor"))?;
+        let spawned = spawn(&self.options.shim, &self.dir(task));
+        let (mut child, greeting) = match spawned {
+            Ok(spawned) => spawned,
+            Err(error) => {
+                // It may have come as far as to start something.
+                self.refresh(task, GREETING_PATIENCE, None)?;
+                return Err(failed("cannot start the task's supervisor")(error));
+            }
+        };
         let child = match greeting {
             Greeting::Running => Some(child),
             // It says nothing more and ends.

@@ -125,7 +125,12 @@ async fn drive(shared: Arc<Shared>) {
 impl Executor for SimulatedExecutor {
     fn capabilities(&self) -> Vec<&'static str> {
         // What uses nothing stays below every limit.
-        vec!["process", "limits.cpu", "limits.memory", "limits.pids"]
+        vec![
+            "workload.process",
+            "limits.cpu",
+            "limits.memory",
+            "limits.pids",
+        ]
     }
 
     async fn prepare(&self, work: TaskWork) -> Result<(), ExecutorError> {
