@@ -55,6 +55,32 @@ pub(crate) fn blames_backend(error: &io::Error) -> bool {
     !ours && !is_out_of_files(error)
 }
 
+/// Whether a failure to accept is of one client, which was gone before it was accepted; accept
+/// passes on whatever became of the connection meanwhile.
+pub(crate) fn is_of_one_client(error: &io::Error) -> bool {
+    use nix::libc::{
+        ECONNABORTED, ECONNRESET, EHOSTDOWN, EHOSTUNREACH, ENETDOWN, ENETUNREACH, ENONET,
+        ENOPROTOOPT, EOPNOTSUPP, EPERM, EPROTO, ETIMEDOUT,
+    };
+    matches!(
+        error.raw_os_error(),
+        Some(
+            ECONNABORTED
+                | ECONNRESET
+                | EHOSTDOWN
+                | EHOSTUNREACH
+                | ENETDOWN
+                | ENETUNREACH
+                | ENONET
+                | ENOPROTOOPT
+                | EOPNOTSUPP
+                | EPERM
+                | EPROTO
+                | ETIMEDOUT
+        )
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,5 +123,16 @@ mod tests {
         for theirs in [libc::ECONNREFUSED, libc::EHOSTUNREACH, libc::ENETUNREACH] {
             assert!(blames_backend(&io::Error::from_raw_os_error(theirs)));
         }
+    }
+
+    #[test]
+    fn a_client_that_is_gone_does_not_hold_up_the_next() {
+        assert!(is_of_one_client(&io::Error::from_raw_os_error(
+            libc::ECONNABORTED
+        )));
+        assert!(!is_of_one_client(&io::Error::from_raw_os_error(
+            libc::EMFILE
+        )));
+        assert!(!is_of_one_client(&io::Error::other("the runtime is gone")));
     }
 }

@@ -18,7 +18,7 @@ use super::Inbox;
 use super::connections::Connections;
 use super::front::Front;
 use super::route::Route;
-use super::shared::Shared;
+use super::shared::{SHORTEST, Shared};
 use super::socket;
 use super::tcp::TcpPort;
 use super::udp::UdpPort;
@@ -65,7 +65,7 @@ impl Control {
 
     /// Runs until told to stop, or until nobody is left who could tell.
     pub(super) async fn run(mut self, mut stop: watch::Receiver<Option<Duration>>) {
-        let mut retry = interval(self.shared.options.bind_retry);
+        let mut retry = interval(self.shared.options.bind_retry.max(SHORTEST));
         retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let inbox = Arc::clone(&self.inbox);
         let grace = loop {

@@ -14,6 +14,9 @@ use crate::moment::Moment;
 /// How often at most the log is told of a limit that is reached.
 const REPORT_PERIOD: Duration = Duration::from_secs(10);
 
+/// Anything done again and again is done no more often than this, whatever the options say.
+pub(super) const SHORTEST: Duration = Duration::from_millis(1);
+
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) options: Options,

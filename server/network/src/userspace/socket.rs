@@ -9,7 +9,7 @@ use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket};
 
 /// Connections that may wait to be accepted. The kernel lowers it to `net.core.somaxconn`.
-const BACKLOG: u32 = 4_096;
+const BACKLOG: i32 = 4_096;
 
 /// Silence after which a peer is asked whether it is still there.
 const KEEPALIVE_AFTER: Duration = Duration::from_secs(60);
@@ -50,11 +50,10 @@ pub(super) fn listen(at: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     prepare(SockRef::from(&socket))?;
     socket.bind(&at.into())?;
-    let std: std::net::TcpListener = socket.into();
-    let listener = TcpListener::from_std(std)?;
-    // Bound sockets that share a port by that option meet only when they listen.
-    SockRef::from(&listener).listen(i32::try_from(BACKLOG).unwrap_or(i32::MAX))?;
-    Ok(listener)
+    // Before the runtime watches the socket: one that does not listen yet counts as hung up,
+    // which the runtime would never forget.
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
 }
 
 /// Connects to a backend.

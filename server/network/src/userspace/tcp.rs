@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::{debug, warn};
 
@@ -17,7 +18,7 @@ use super::socket;
 use crate::balance::Target;
 use crate::dial;
 
-/// Pause after a failure to accept that lies with this machine, such as too many open files.
+/// Pause after a failure to accept that will come again, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A published TCP port.
@@ -65,13 +66,16 @@ impl TcpPort {
     }
 
     async fn recover(&self, error: &io::Error) {
-        // All others are of one client that is gone before it was accepted.
-        if !dial::blames_backend(error) {
-            if self.shared.may_report() {
-                warn!(listener = ?self.listener.local_addr(), %error, "cannot accept connections");
-            }
-            sleep(ACCEPT_PAUSE).await;
+        // A listener whose runtime ends fails at once, again and again: without this it would
+        // keep its thread for ever.
+        yield_now().await;
+        if dial::is_of_one_client(error) {
+            return;
         }
+        if self.shared.may_report() {
+            warn!(listener = ?self.listener.local_addr(), %error, "cannot accept connections");
+        }
+        sleep(ACCEPT_PAUSE).await;
     }
 
     /// Waits for room. Meanwhile further clients wait in the kernel.
@@ -182,4 +186,57 @@ async fn attempt(target: &Target, round: u32, shared: &Shared) -> Option<TcpStre
         warn!(address = %target.address, %error, "cannot connect to backends");
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::balance::Cursor;
+    use crate::userspace::{Limits, Options};
+    use skep_core::model::{Port, PortMode, Protocol, ServiceEndpoints, ServiceId};
+    use tokio::runtime::{Builder, Runtime};
+
+    fn runtime() -> Runtime {
+        Builder::new_current_thread().enable_all().build().unwrap()
+    }
+
+    fn route() -> Route {
+        let port = Port {
+            target: 80,
+            published: 80,
+            protocol: Protocol::Tcp,
+            mode: PortMode::Ingress,
+            name: "".into(),
+        };
+        let endpoints = ServiceEndpoints {
+            service: ServiceId(1),
+            name: "web".into(),
+            ports: vec![port.clone()],
+            backends: vec![],
+        };
+        Route::new(&endpoints, &port, Arc::default(), Cursor::new(0))
+    }
+
+    #[test]
+    fn a_listener_that_always_fails_lets_others_work() {
+        let ended = runtime();
+        let listener = ended.block_on(async { socket::listen(([127, 0, 0, 1], 0).into()) });
+        drop(ended);
+
+        let options = Options {
+            limits: Limits::within(256),
+            ..Options::new([127, 0, 0, 1].into())
+        };
+        let (_sender, route) = watch::channel(Arc::new(route()));
+        let port = TcpPort::new(listener.unwrap(), route, Arc::new(Shared::new(options)));
+        runtime().block_on(async {
+            let error = port.listener.accept().await.unwrap_err();
+            assert!(!dial::is_of_one_client(&error), "{error}");
+            tokio::select! {
+                biased;
+                () = port.run() => panic!("it never ends"),
+                () = yield_now() => {}
+            }
+        });
+    }
 }

@@ -19,7 +19,7 @@ use tracing::{debug, warn};
 use super::front::{Client, Front};
 use super::route::Route;
 use super::scratch::with_scratch;
-use super::shared::{Shared, count};
+use super::shared::{SHORTEST, Shared, count};
 use super::socket;
 use crate::balance::Target;
 use crate::dial;
@@ -99,7 +99,7 @@ impl UdpPort {
 
     /// Passes datagrams on until it is aborted.
     pub(super) async fn run(mut self) {
-        let mut expiry = interval(EXPIRY_PERIOD.min(self.shared.options.udp_idle));
+        let mut expiry = interval(EXPIRY_PERIOD.min(self.shared.options.udp_idle.max(SHORTEST)));
         expiry.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             // Readiness alone never lets others have their turn.
@@ -292,6 +292,7 @@ impl Answers {
         // A refusal is an error of the socket, and does not make it readable.
         let either = Interest::READABLE.add(Interest::ERROR);
         while let Ok(ready) = self.socket.ready(either).await {
+            // One of the two at a time: asked for both at once, `try_io` finds nothing ready.
             let seen = if ready.is_readable() {
                 Interest::READABLE
             } else {

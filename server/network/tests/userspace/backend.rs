@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, split};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::harness::{Net, fresh_address, soon};
@@ -13,10 +15,17 @@ use crate::harness::{Net, fresh_address, soon};
 /// A server that runs until it is dropped.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    retire: Arc<Notify>,
     task: JoinHandle<()>,
 }
 
 impl Server {
+    /// Accepts who is connected already, then closes its port. The connections go on.
+    pub(crate) async fn retire(mut self) {
+        self.retire.notify_one();
+        soon(&mut self.task).await.unwrap();
+    }
+
     /// Ends it, and returns when its port is closed.
     pub(crate) async fn end(mut self) {
         self.task.abort();
@@ -39,17 +48,36 @@ pub(crate) async fn letter(letter: char) -> Server {
 /// The same on a listener that is there already.
 pub(crate) fn letter_at(letter: char, listener: TcpListener) -> Server {
     let address = listener.local_addr().unwrap();
+    let retire = Arc::new(Notify::new());
+    let retiring = Arc::clone(&retire);
     let task = tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let (mut from, mut to) = split(stream);
-                let _ = to.write_all(&[letter as u8]).await;
-                let _ = copy(&mut from, &mut to).await;
-                let _ = to.shutdown().await;
-            });
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => {
+                    tokio::spawn(say(letter, accepted.unwrap().0));
+                }
+                () = retiring.notified() => break,
+            }
+        }
+        // Asked directly: the runtime may not have heard of the latest yet.
+        let listener = listener.into_std().unwrap();
+        while let Ok((stream, _)) = listener.accept() {
+            stream.set_nonblocking(true).unwrap();
+            tokio::spawn(say(letter, TcpStream::from_std(stream).unwrap()));
         }
     });
-    Server { address, task }
+    Server {
+        address,
+        retire,
+        task,
+    }
+}
+
+async fn say(letter: char, stream: TcpStream) {
+    let (mut from, mut to) = split(stream);
+    let _ = to.write_all(&[letter as u8]).await;
+    let _ = copy(&mut from, &mut to).await;
+    let _ = to.shutdown().await;
 }
 
 /// A UDP server that answers each datagram with its letter and the datagram.
@@ -65,7 +93,11 @@ pub(crate) async fn udp_letter(letter: char) -> Server {
             let _ = socket.send_to(&buffer[..=count], from).await;
         }
     });
-    Server { address, task }
+    Server {
+        address,
+        retire: Arc::default(),
+        task,
+    }
 }
 
 /// Which server a connection reached.

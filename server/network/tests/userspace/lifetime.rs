@@ -1,15 +1,61 @@
 // SPDX-License-Identifier: Apache-2.0
-//! How a proxy ends.
+//! How a proxy lives through changes, and how it ends.
 
+use std::collections::VecDeque;
 use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use skep_core::model::Protocol::{Tcp, Udp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
-use crate::backend::{ask, echo, letter, letter_of, udp_letter};
+use crate::backend::{Server, ask, echo, letter, letter_of, udp_letter};
 use crate::harness::{Net, serving, soon, until};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replacing_every_backend_fails_no_client() {
+    let mut net = Net::new(Tcp).await;
+    let mut servers = VecDeque::from([letter('a').await, letter('b').await]);
+    let backends = |servers: &VecDeque<Server>| {
+        let addresses: Vec<_> = servers.iter().map(|server| server.address).collect();
+        serving(&addresses)
+    };
+    net.serve(backends(&servers)).await;
+
+    let done = Arc::new(AtomicBool::new(false));
+    let front = net.front();
+    let clients: Vec<_> = (0..4)
+        .map(|_| {
+            let done = Arc::clone(&done);
+            tokio::spawn(async move {
+                let mut served = 0;
+                while !done.load(Ordering::Relaxed) {
+                    let mut client = soon(TcpStream::connect(front)).await.unwrap();
+                    letter_of(&mut client).await;
+                    echo(&mut client, b"hello").await;
+                    served += 1;
+                }
+                served
+            })
+        })
+        .collect();
+
+    for new in 'c'..'k' {
+        let before = net.stats().connections_total;
+        until(|| net.stats().connections_total > before + 8).await;
+        let old = servers.pop_front().unwrap();
+        servers.push_back(letter(new).await);
+        net.serve(backends(&servers)).await;
+        old.retire().await;
+    }
+    done.store(true, Ordering::Relaxed);
+    for client in clients {
+        assert!(soon(client).await.unwrap() > 0);
+    }
+    assert_eq!(net.stats().connections_failed_total, 0);
+}
 
 #[tokio::test]
 async fn shutdown_closes_ports_at_once_and_lets_connections_finish() {

@@ -300,3 +300,20 @@ async fn a_node_balances_over_its_own_and_other_nodes_alike() {
     let letters: BTreeSet<char> = tally(&net, 4).await.into_keys().collect();
     assert_eq!(letters, BTreeSet::from(['a', 'b']));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hundreds_of_connections_talk_at_once() {
+    let mut net = Net::new(Tcp).await;
+    let (a, b) = (letter('a').await, letter('b').await);
+    net.serve(serving(&[a.address, b.address])).await;
+    let mut clients = Vec::new();
+    for _ in 0..200 {
+        clients.push(net.connect().await);
+    }
+    for client in &mut clients {
+        echo_after_letter(client).await;
+    }
+    assert_eq!(net.stats().connections_open, 200);
+    drop(clients);
+    until(|| net.stats().connections_open == 0).await;
+}
