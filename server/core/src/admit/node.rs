@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Availability, DesiredState, NAME_LENGTH_MAX, Name, Node, NodeDescription, NodeId, NodeRole,
-    NodeSpec, NodeState, ObjectId, Revision, Task, TaskState,
+    Availability, DesiredState, NAME_LENGTH_MAX, NODE_LOST, Name, Node, NodeDescription, NodeId,
+    NodeRole, NodeSpec, NodeState, ObjectId, Revision, Task, TaskState,
 };
 use crate::state::{CHANGE_WRITES_MAX, Change, Found, Observation, Precondition, State, Write};
 
@@ -87,8 +87,7 @@ pub fn delete_node(
 /// service has to wait after.
 fn lose(task: &Arc<Task>, node: &Node, ctx: &Context) -> [Write; 2] {
     let message = format!("node \"{}\" was deleted", node.spec.name);
-    let observation =
-        Observation::of(TaskState::Orphaned, ctx.now).because("NODE_DELETED", message);
+    let observation = Observation::of(TaskState::Orphaned, ctx.now).because(NODE_LOST, message);
     [
         Write::SetDesired {
             task: task.meta.id,

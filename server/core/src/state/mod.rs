@@ -17,6 +17,7 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Bound::{self, Excluded, Unbounded};
 use std::sync::Arc;
 
 use imbl::{OrdMap, OrdSet};
@@ -99,6 +100,13 @@ impl State {
         self.nodes.values()
     }
 
+    /// The nodes whose ids come after this one, by id; all, if there is none.
+    pub fn nodes_after(&self, id: Option<NodeId>) -> impl Iterator<Item = &Arc<Node>> {
+        self.nodes
+            .range((after(id), Unbounded))
+            .map(|(_, node)| node)
+    }
+
     /// How many nodes there are.
     #[must_use]
     pub fn node_count(&self) -> usize {
@@ -116,6 +124,13 @@ impl State {
         self.services.values()
     }
 
+    /// The services whose ids come after this one, by id; all, if there is none.
+    pub fn services_after(&self, id: Option<ServiceId>) -> impl Iterator<Item = &Arc<Service>> {
+        self.services
+            .range((after(id), Unbounded))
+            .map(|(_, service)| service)
+    }
+
     /// One task.
     #[must_use]
     pub fn task(&self, id: TaskId) -> Option<&Arc<Task>> {
@@ -125,6 +140,13 @@ impl State {
     /// All tasks, by id.
     pub fn tasks(&self) -> impl Iterator<Item = &Arc<Task>> {
         self.tasks.values()
+    }
+
+    /// The tasks whose ids come after this one, by id; all, if there is none.
+    pub fn tasks_after(&self, id: Option<TaskId>) -> impl Iterator<Item = &Arc<Task>> {
+        self.tasks
+            .range((after(id), Unbounded))
+            .map(|(_, task)| task)
     }
 
     /// How many tasks there are.
@@ -261,4 +283,9 @@ impl State {
             .copied()
             .unwrap_or_default()
     }
+}
+
+/// Where a range begins that follows an id.
+fn after<I>(id: Option<I>) -> Bound<I> {
+    id.map_or(Unbounded, Excluded)
 }

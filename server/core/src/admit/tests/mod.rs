@@ -131,21 +131,6 @@ fn stopping_a_task_is_final() {
 }
 
 #[test]
-fn a_task_that_was_given_a_node_meanwhile_is_looked_at_again() {
-    let mut desk = Desk::new();
-    let service = desk.create(replicated("web", 1)).expect("it is free");
-    let task = desk.task(&service, 1);
-    let found = desk.world.state.task(task).expect("it is there").clone();
-    let Admitted::Change(change, object) = stop_task(&found, &desk.ctx) else {
-        panic!("it is not stopped yet");
-    };
-    let node = NodeId(2);
-    desk.world.apply([Write::AssignTask { task, node }]);
-    let refusal = desk.world.apply_change(change).refusal;
-    assert_eq!(refusal, Some(Refusal::Changed(object)));
-}
-
-#[test]
 fn the_swarm_is_founded_once_and_changed_by_compare_and_set() {
     let mut desk = Desk::new();
     let mut ids = || 9;
