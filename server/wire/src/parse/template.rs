@@ -145,8 +145,10 @@ fn ulimits(
                     format!("no such limit; there are: {}", ULIMITS.join(", ")),
                 );
             }
-            if limit.soft < -1 || limit.hard < -1 {
-                fields.wrong("soft", "a limit is -1 (unlimited) or more");
+            for (field, value) in [("soft", limit.soft), ("hard", limit.hard)] {
+                if value < -1 {
+                    fields.wrong(field, format!("is {value}; a limit is -1 (none) or more"));
+                }
             }
             if limit.hard != -1 && (limit.soft == -1 || limit.soft > limit.hard) {
                 fields.wrong("soft", "is above hard");

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Every field of every request is listed here with the test that shows what it does. A field
+//! that is added to the contract fails this until it has its own.
+
+use std::collections::BTreeSet;
+
+use prost_reflect::{Kind, MessageDescriptor};
+
+use super::raw::pool;
+use super::{listing, nodes, reading, repeats, services, swarm};
+
+/// Requests that are answered by a stream: proven where streams are made.
+const OF_STREAMS: [&str; 3] = [
+    "skep.v1.WatchTasksRequest",
+    "skep.v1.WatchRequest",
+    "skep.v1.StreamLogsRequest",
+];
+
+/// A test, and the fields that it proves.
+type Proof = (fn(), &'static [&'static str]);
+
+/// Fields, less `skep.v1.`, and what proves them. A name that ends in ".*" stands for all
+/// fields of a message.
+const PROOFS: [Proof; 22] = [
+    (
+        services::a_spec_is_kept_as_it_was_written,
+        &[
+            "CreateServiceRequest.spec",
+            "ServiceSpec.*",
+            "Replicated.*",
+            "TaskTemplate.*",
+            "Process.*",
+            "Ulimit.*",
+            "Resources.*",
+            "ResourceLimits.*",
+            "Placement.*",
+            "Requirement.*",
+            "RestartPolicy.*",
+            "StopPolicy.*",
+            "EndpointSpec.*",
+            "Port.*",
+        ],
+    ),
+    (
+        services::an_object_answers_to_its_id_its_name_and_the_beginning_of_its_id,
+        &[
+            "GetServiceRequest.service",
+            "UpdateServiceRequest.service",
+            "DeleteServiceRequest.service",
+        ],
+    ),
+    (
+        services::without_a_mask_the_whole_spec_is_replaced,
+        &["UpdateServiceRequest.spec"],
+    ),
+    (
+        services::a_mask_takes_over_what_it_names,
+        &["UpdateServiceRequest.update_mask"],
+    ),
+    (
+        services::the_revision_of_the_spec_is_compared,
+        &[
+            "UpdateServiceRequest.if_spec_revision",
+            "DeleteServiceRequest.if_spec_revision",
+        ],
+    ),
+    (
+        services::what_is_missing_is_created_if_allowed,
+        &["UpdateServiceRequest.allow_missing"],
+    ),
+    (
+        services::what_is_missing_is_deleted_if_allowed,
+        &["DeleteServiceRequest.allow_missing"],
+    ),
+    (
+        nodes::a_node_is_shown_with_what_its_session_knows,
+        &["GetNodeRequest.node"],
+    ),
+    (
+        nodes::the_spec_of_a_node_is_kept_as_it_was_written,
+        &[
+            "UpdateNodeRequest.node",
+            "UpdateNodeRequest.spec",
+            "NodeSpec.*",
+        ],
+    ),
+    (
+        nodes::a_mask_changes_one_thing_of_a_node,
+        &["UpdateNodeRequest.update_mask"],
+    ),
+    (
+        nodes::the_revision_of_the_spec_is_compared,
+        &[
+            "UpdateNodeRequest.if_spec_revision",
+            "DeleteNodeRequest.if_spec_revision",
+        ],
+    ),
+    (
+        nodes::a_node_that_is_there_is_only_forgotten_by_force,
+        &["DeleteNodeRequest.node", "DeleteNodeRequest.force"],
+    ),
+    (
+        nodes::what_is_missing_is_deleted_if_allowed,
+        &["DeleteNodeRequest.allow_missing"],
+    ),
+    (
+        nodes::a_task_is_shown_with_its_template_and_stopped,
+        &["GetTaskRequest.task", "StopTaskRequest.task"],
+    ),
+    (
+        swarm::the_settings_are_kept_as_they_were_written,
+        &["UpdateSwarmRequest.spec", "SwarmSpec.*"],
+    ),
+    (
+        swarm::a_mask_changes_one_setting,
+        &["UpdateSwarmRequest.update_mask"],
+    ),
+    (
+        swarm::the_revision_of_the_settings_is_compared,
+        &["UpdateSwarmRequest.if_spec_revision"],
+    ),
+    (
+        swarm::a_swarm_is_founded_as_was_asked_for,
+        &["InitSwarmRequest.*"],
+    ),
+    (
+        swarm::the_last_manager_leaves_by_force_only,
+        &["LeaveSwarmRequest.force"],
+    ),
+    (reading::a_local_read_needs_no_leader, READ_FIELDS),
+    (listing::all_pages_show_one_revision, LIST_FIELDS),
+    (repeats::services, REQUEST_IDS),
+];
+
+const READ_FIELDS: &[&str] = &[
+    "Consistency.*",
+    "GetServiceRequest.consistency",
+    "ListServicesRequest.consistency",
+    "GetNodeRequest.consistency",
+    "ListNodesRequest.consistency",
+    "GetTaskRequest.consistency",
+    "ListTasksRequest.consistency",
+    "GetSwarmRequest.consistency",
+];
+
+/// Also in `listing`: `nodes_and_tasks_have_pages_too`, `services_are_filtered`,
+/// `nodes_are_filtered`, `tasks_are_filtered`.
+const LIST_FIELDS: &[&str] = &[
+    "ListServicesRequest.filter",
+    "ListServicesRequest.page_size",
+    "ListServicesRequest.page_token",
+    "ListNodesRequest.filter",
+    "ListNodesRequest.page_size",
+    "ListNodesRequest.page_token",
+    "ListTasksRequest.filter",
+    "ListTasksRequest.page_size",
+    "ListTasksRequest.page_token",
+    "ServiceFilter.*",
+    "NodeFilter.*",
+    "TaskFilter.*",
+];
+
+/// Also in `repeats`: `nodes`, `tasks`, `the_swarm`.
+const REQUEST_IDS: &[&str] = &[
+    "CreateServiceRequest.request_id",
+    "UpdateServiceRequest.request_id",
+    "DeleteServiceRequest.request_id",
+    "UpdateNodeRequest.request_id",
+    "DeleteNodeRequest.request_id",
+    "StopTaskRequest.request_id",
+    "UpdateSwarmRequest.request_id",
+];
+
+/// The full names of all fields of all requests, at any depth.
+pub(super) fn request_fields() -> BTreeSet<String> {
+    let methods = pool()
+        .services()
+        .flat_map(|service| service.methods().collect::<Vec<_>>());
+    let mut waiting: Vec<MessageDescriptor> = methods
+        .map(|method| method.input())
+        .filter(|input| !OF_STREAMS.contains(&input.full_name()))
+        .collect();
+    let mut seen = BTreeSet::new();
+    let mut fields = BTreeSet::new();
+    while let Some(message) = waiting.pop() {
+        let ours = message.package_name() == "skep.v1";
+        if !ours || !seen.insert(message.full_name().to_owned()) {
+            continue;
+        }
+        for field in message.fields() {
+            if let Kind::Message(inner) = field.kind() {
+                waiting.push(inner);
+            }
+            if !message.is_map_entry() {
+                fields.insert(field.full_name().to_owned());
+            }
+        }
+    }
+    fields
+}
+
+#[test]
+fn every_field_of_every_request_has_its_proof() {
+    let listed: BTreeSet<&str> = PROOFS
+        .iter()
+        .flat_map(|(_, fields)| *fields)
+        .copied()
+        .collect();
+    let fields = request_fields();
+    assert!(fields.len() >= 90, "{} fields", fields.len());
+    for name in &fields {
+        let short = name.trim_start_matches("skep.v1.");
+        let message = short.split_once('.').map_or(short, |(message, _)| message);
+        let all = format!("{message}.*");
+        let proven = listed.contains(short) || listed.contains(all.as_str());
+        assert!(proven, "{short} needs a test, and its place in this table");
+    }
+    for name in listed {
+        let full = format!("skep.v1.{}", name.trim_end_matches('*'));
+        let known = fields.iter().any(|field| field.starts_with(&full));
+        assert!(known, "{name} is not in the contract any more");
+    }
+}

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The services behind their guard, called by real clients over connections in memory.
+
+mod desk;
+mod fields;
+mod limits;
+mod listing;
+mod nodes;
+mod raw;
+mod reading;
+mod reasons;
+mod repeats;
+mod samples;
+mod services;
+mod stand_ins;
+mod swarm;
+mod transport;
