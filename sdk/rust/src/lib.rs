@@ -39,6 +39,8 @@ mod policy;
 mod wait;
 mod watch;
 
+/// The name of a message type, which finds its descriptor.
+pub use prost::Name;
 /// The messages, clients and enums of the API, generated from the contract.
 pub use skep_proto::v1;
 /// What carries a call: the code of a failure, a request with metadata, a stream of answers.

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The command line: all commands, and the flags that several of them share.
+
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::commands::{completion, info, node, ps, service, swarm, task, version, watch};
+use crate::output::format::Format;
+use crate::parse::duration::parse_duration;
+use crate::parse::pair::parse_filter;
+
+/// Drives a swarm: services, tasks, nodes.
+///
+/// A service says what to run and how many tasks of it; the swarm makes the tasks, places them
+/// on nodes and replaces those that fail. Commands, flags and words are those of Docker Swarm
+/// where both have them.
+#[derive(Debug, Parser)]
+#[command(
+    name = "skep",
+    version,
+    max_term_width = 100,
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    after_help = "Begin with `skepd --dev` in one terminal, and in another:\n  \
+                  skep service create --name web --replicas 3 -p 8080:80 --process -- /path/to/program\n  \
+                  skep service ps web\n\
+                  Exit codes: 0 done, 1 refused, 2 usage, 3 no daemon, 11 failed, 14 no node fits, \
+                  124 timed out, 130 interrupted (the work goes on)."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Which daemon.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Target {
+    /// Address of the daemon: unix:///path/to/skep.sock, or http://host:port of a dev address
+    /// [env: SKEP_HOST]
+    #[arg(
+        short = 'H',
+        long,
+        global = true,
+        value_name = "ADDRESS",
+        help_heading = "Which daemon"
+    )]
+    pub(crate) host: Option<String>,
+    /// Named context of ~/.config/skep/config.json [env: SKEP_CONTEXT]
+    #[arg(
+        short = 'c',
+        long,
+        global = true,
+        value_name = "NAME",
+        help_heading = "Which daemon"
+    )]
+    pub(crate) context: Option<String>,
+}
+
+/// All there is.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Found a swarm, leave it, change its settings
+    #[command(subcommand, arg_required_else_help = true)]
+    Swarm(swarm::SwarmCommand),
+    /// Nodes: the machines that run tasks
+    #[command(subcommand, arg_required_else_help = true)]
+    Node(node::NodeCommand),
+    /// Services: what should run
+    #[command(subcommand, arg_required_else_help = true)]
+    Service(service::ServiceCommand),
+    /// Tasks: what runs
+    #[command(subcommand, arg_required_else_help = true)]
+    Task(task::TaskCommand),
+    /// Show the daemon and its swarm
+    Info(info::Info),
+    /// List the tasks of all services
+    Ps(ps::Ps),
+    /// Show changes as they happen
+    Watch(watch::Watch),
+    /// Show the versions of client and daemon
+    Version(version::Version),
+    /// Write the completion script of a shell
+    Completion(completion::Completion),
+}
+
+/// How a list is shown.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ListFlags {
+    /// Show ids alone, whole
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Show what matches, such as name=web; may be repeated
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = parse_filter)]
+    pub(crate) filter: Vec<(String, String)>,
+    /// table, json, yaml, or a template such as '{{.ID}} {{.Name}}'
+    #[arg(long, value_name = "FORMAT", default_value = "table", value_parser = Format::parse)]
+    pub(crate) format: Format,
+    /// Show ids and texts whole
+    #[arg(long)]
+    pub(crate) no_trunc: bool,
+}
+
+/// How objects are shown one by one.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct InspectFlags {
+    /// json, yaml, or a template such as '{{.meta.id}}'
+    #[arg(short, long, value_name = "FORMAT", default_value = "json", value_parser = Format::parse)]
+    pub(crate) format: Format,
+}
+
+/// Whether and how long a command waits for its effect.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WaitFlags {
+    /// Do not wait until the tasks are as wanted
+    #[arg(
+        short,
+        long,
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        default_value = "false",
+        action = ArgAction::Set,
+        value_name = "BOOL",
+        hide_possible_values = true
+    )]
+    pub(crate) detach: bool,
+    /// Show no progress
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Wait at most this long; 0: for ever. The work goes on all the same
+    #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
+    pub(crate) timeout: Duration,
+}
+
+impl WaitFlags {
+    /// The longest wait; none: for ever.
+    pub(crate) fn limit(&self) -> Option<Duration> {
+        (!self.timeout.is_zero()).then_some(self.timeout)
+    }
+}

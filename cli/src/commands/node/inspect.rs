@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `skep node inspect`.
+
+use std::time::SystemTime;
+
+use clap::Args;
+
+use crate::args::InspectFlags;
+use crate::failure::Failure;
+use crate::lookup;
+use crate::output::format::render_objects;
+use crate::output::json::Json;
+use crate::output::print;
+use crate::session::Session;
+use crate::show;
+
+/// Show nodes whole: the proto JSON of each, in one array.
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// Nodes, by name, id or the beginning of an id, or self
+    #[arg(value_name = "NODE", required = true)]
+    pub(crate) nodes: Vec<String>,
+    /// Show them for people
+    #[arg(long, conflicts_with = "format")]
+    pub(crate) pretty: bool,
+    #[command(flatten)]
+    pub(crate) inspect: InspectFlags,
+}
+
+impl Inspect {
+    /// Shows those that are found, then says which are not.
+    pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let client = session.client().await?;
+        let (mut found, mut failures) = (Vec::new(), Vec::new());
+        for name in &self.nodes {
+            match lookup::node(&client, name).await {
+                Ok(node) => found.push(node),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        if self.pretty {
+            let now = SystemTime::now();
+            found
+                .iter()
+                .for_each(|node| print(&show::node_pretty::text(node, now)));
+        } else {
+            let objects: Vec<Json> = found.iter().map(Json::of).collect();
+            print(&render_objects(&objects, &self.inspect.format)?);
+        }
+        Failure::all(failures)
+    }
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `skep service create`.
+
+use clap::Args;
+use skep_sdk::v1::{CreateServiceRequest, ErrorReason, ServiceSpec};
+use skep_sdk::{Goal, Identified};
+
+use super::flags::{CreateFlags, SpecFlags};
+use crate::args::WaitFlags;
+use crate::failure::Failure;
+use crate::output::print;
+use crate::progress::{self, Subject};
+use crate::session::Session;
+use crate::spec::create::{Around, spec_from_flags};
+use crate::spec::file;
+
+/// Create a service and wait until its tasks run.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    skep service create --name web --replicas 3 -p 8080:80 --process -- /opt/shop --serve\n  \
+    skep service create -f web.yaml\n\
+    The file holds the proto JSON of a ServiceSpec, written as YAML; `skep service inspect web \
+    --format '{{json .spec}}'` shows one.")]
+pub(crate) struct Create {
+    /// The tasks are processes on the nodes themselves. COMMAND is the program, as an absolute
+    /// path, with its arguments
+    #[arg(long)]
+    pub(crate) process: bool,
+    /// Take the whole service from a YAML file; - is standard input
+    #[arg(short, long, value_name = "FILE",
+        conflicts_with_all = ["SpecFlags", "CreateFlags", "process", "command"])]
+    pub(crate) file: Option<String>,
+    #[command(flatten)]
+    pub(crate) create: CreateFlags,
+    #[command(flatten)]
+    pub(crate) spec: SpecFlags,
+    #[command(flatten)]
+    pub(crate) wait: WaitFlags,
+    /// Program and arguments
+    #[arg(value_name = "COMMAND", trailing_var_arg = true)]
+    pub(crate) command: Vec<String>,
+}
+
+impl Create {
+    /// Creates it, prints its id, and waits.
+    pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let (spec, source) = self.spec()?;
+        let client = session.client().await?;
+        let request = CreateServiceRequest {
+            spec: Some(spec),
+            ..Default::default()
+        };
+        let answer = client.services().create_service(request).await;
+        let answer = answer.map_err(|status| with_lines(status.into(), source.as_ref()))?;
+        let answer = answer.into_inner();
+        let service = answer.service.unwrap_or_default();
+        print(&format!("{}\n", service.id()));
+        let spec_revision = service.meta.as_ref().map_or(0, |meta| meta.spec_revision);
+        let subject = Subject::new(&service, answer.revision);
+        progress::follow(
+            &client,
+            &subject,
+            Goal::Converged { spec_revision },
+            &self.wait,
+        )
+        .await
+    }
+
+    /// The spec, and the file it is from.
+    fn spec(&self) -> Result<(ServiceSpec, Option<Source>), Failure> {
+        if let Some(path) = &self.file {
+            let text = read(path).map_err(|why| Failure::usage(format!("{path}: {why}")))?;
+            let spec = file::service_spec(&text).map_err(|errors| {
+                let lines: Vec<String> = errors.iter().map(|e| format!("  {e}")).collect();
+                Failure::usage(format!(
+                    "{path} is not the spec of a service:\n{}",
+                    lines.join("\n")
+                ))
+            })?;
+            return Ok((
+                spec,
+                Some(Source {
+                    path: path.clone(),
+                    text,
+                }),
+            ));
+        }
+        if !self.process {
+            return Err(Failure::usage(not_a_process(&self.command)));
+        }
+        let random = skep_sdk::new_request_id();
+        let around = Around {
+            var: &|name| std::env::var(name).ok(),
+            read: &read,
+            random: &random,
+        };
+        let spec = spec_from_flags(&self.create, &self.spec, &self.command, &around);
+        Ok((spec.map_err(Failure::usage)?, None))
+    }
+}
+
+/// The file a spec is from.
+struct Source {
+    path: String,
+    text: String,
+}
+
+fn read(path: &str) -> Result<String, String> {
+    let text = match path {
+        "-" => std::io::read_to_string(std::io::stdin()),
+        path => std::fs::read_to_string(path),
+    };
+    text.map_err(|error| error.to_string())
+}
+
+/// What to say to Docker's `service create IMAGE`.
+fn not_a_process(command: &[String]) -> String {
+    match command {
+        [] => "say what to run: --process -- /path/to/program, or -f FILE".to_owned(),
+        [first, ..] if first.starts_with('/') => {
+            format!("to run {first} on the nodes themselves add --process: --process -- {first}")
+        }
+        [first, ..] => format!(
+            "containers are not there yet, so {first} cannot be an image; \
+             a program on the nodes runs with --process -- /path/to/program"
+        ),
+    }
+}
+
+/// Bad fields of a spec from a file, with the lines they are on.
+fn with_lines(error: skep_sdk::Error, source: Option<&Source>) -> Failure {
+    let (Some(source), skep_sdk::Error::Call(call)) = (source, &error) else {
+        return error.into();
+    };
+    if !call.is(ErrorReason::InvalidField) {
+        return error.into();
+    }
+    let mut call = call.clone();
+    for violation in &mut call.violations {
+        let path = violation
+            .field
+            .strip_prefix("spec.")
+            .unwrap_or(&violation.field);
+        if let Some(line) = crate::spec::probe::line_of(&source.text, path) {
+            violation.field = format!("{} line {line}: {}", source.path, violation.field);
+        }
+    }
+    skep_sdk::Error::Call(call).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use skep_sdk::{CallError, Code, Violation};
+
+    #[test]
+    fn docker_images_are_refused_with_what_there_is() {
+        assert!(not_a_process(&[]).starts_with("say what to run"));
+        assert!(not_a_process(&["nginx:1.27".into()]).contains("nginx:1.27 cannot be an image"));
+        assert!(not_a_process(&["/bin/a".into()]).ends_with("--process -- /bin/a"));
+    }
+
+    #[test]
+    fn refused_fields_of_a_file_have_their_lines() {
+        let call = CallError {
+            code: Code::InvalidArgument,
+            reason: "INVALID_FIELD".into(),
+            message: "bad".into(),
+            metadata: Default::default(),
+            violations: ["spec.labels", "spec.endpoint"]
+                .map(|field| Violation {
+                    field: field.into(),
+                    description: "no".into(),
+                })
+                .into(),
+        };
+        let source = Source {
+            path: "web.yaml".into(),
+            text: "name: a\nlabels: {}\n".into(),
+        };
+        let Failure::Sdk(error) = with_lines(call.into(), Some(&source)) else {
+            panic!()
+        };
+        assert_eq!(
+            error.to_string(),
+            "bad\n  web.yaml line 2: spec.labels: no\n  spec.endpoint: no"
+        );
+    }
+}

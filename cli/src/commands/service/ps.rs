@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `skep service ps`.
+
+use clap::Args;
+use skep_sdk::Identified;
+
+use crate::commands::task::TaskListFlags;
+use crate::failure::Failure;
+use crate::lookup;
+use crate::session::Session;
+
+/// List the tasks of services, the newest of each slot first and those before it below.
+#[derive(Debug, Args)]
+#[command(after_help = crate::commands::task::LIST_HELP)]
+pub(crate) struct Ps {
+    /// Services, by name, id or the beginning of an id
+    #[arg(value_name = "SERVICE", required = true)]
+    pub(crate) services: Vec<String>,
+    #[command(flatten)]
+    pub(crate) tasks: TaskListFlags,
+}
+
+impl Ps {
+    /// Lists those of the services that are found, then says which are not.
+    pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let client = session.client().await?;
+        let mut filter = self.tasks.filter(&client).await?;
+        let mut failures = Vec::new();
+        let mut ids = Vec::new();
+        for name in &self.services {
+            match lookup::service(&client, name).await {
+                Ok(service) => ids.push(service.id().to_owned()),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        if !ids.is_empty() {
+            filter.request.services = ids;
+            self.tasks.show(&client, filter).await?;
+        }
+        Failure::all(failures)
+    }
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `skep task inspect`.
+
+use clap::Args;
+
+use crate::args::InspectFlags;
+use crate::failure::Failure;
+use crate::lookup;
+use crate::output::format::render_objects;
+use crate::output::json::Json;
+use crate::output::print;
+use crate::session::Session;
+
+/// Show tasks whole: the proto JSON of each, in one array.
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// Tasks, by id or the beginning of an id
+    #[arg(value_name = "TASK", required = true)]
+    pub(crate) tasks: Vec<String>,
+    #[command(flatten)]
+    pub(crate) inspect: InspectFlags,
+}
+
+impl Inspect {
+    /// Shows those that are found, then says which are not.
+    pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
+        let client = session.client().await?;
+        let (mut found, mut failures) = (Vec::new(), Vec::new());
+        for id in &self.tasks {
+            match lookup::task(&client, id).await {
+                Ok(task) => found.push(Json::of(&task)),
+                Err(failure) => failures.push(failure),
+            }
+        }
+        print(&render_objects(&found, &self.inspect.format)?);
+        Failure::all(failures)
+    }
+}

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0
+//! How the program fails: the words and the exit code of everything that can go wrong.
+
+use skep_sdk::v1::ErrorReason;
+use skep_sdk::{CallError, Code, ConnectError, Error};
+
+use crate::flags::flag_of;
+
+/// Done.
+pub(crate) const DONE: u8 = 0;
+/// The swarm refused.
+const REFUSED: u8 = 1;
+/// The command line makes no sense.
+pub(crate) const USAGE: u8 = 2;
+/// There is no daemon.
+const NO_DAEMON: u8 = 3;
+/// A change has failed, and nothing more happens by itself.
+const FAILED: u8 = 11;
+/// Tasks find no node.
+const UNPLACEABLE: u8 = 14;
+/// The time was over.
+const TIMED_OUT: u8 = 124;
+/// An interrupt from the keyboard; the work goes on.
+const INTERRUPTED: u8 = 130;
+
+/// A failure.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// Of a call, or without a connection.
+    Sdk(Box<Error>),
+    /// Of any other kind.
+    Plain {
+        /// Exit code.
+        code: u8,
+        /// What to say.
+        message: String,
+    },
+    /// Several, of a command that does several things.
+    Several(Vec<Failure>),
+}
+
+impl Failure {
+    fn plain(code: u8, message: impl Into<String>) -> Self {
+        Self::Plain {
+            code,
+            message: message.into(),
+        }
+    }
+
+    /// The command line makes no sense.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::plain(USAGE, message)
+    }
+
+    /// It cannot be done.
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        Self::plain(REFUSED, message)
+    }
+
+    /// A change has failed.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self::plain(FAILED, message)
+    }
+
+    /// Tasks find no node.
+    pub(crate) fn unplaceable(message: impl Into<String>) -> Self {
+        Self::plain(UNPLACEABLE, message)
+    }
+
+    /// The time was over.
+    pub(crate) fn timed_out(message: impl Into<String>) -> Self {
+        Self::plain(TIMED_OUT, message)
+    }
+
+    /// The user does not want to wait.
+    pub(crate) fn interrupted(message: impl Into<String>) -> Self {
+        Self::plain(INTERRUPTED, message)
+    }
+
+    /// All failures of a command as one; none is a success.
+    pub(crate) fn all(mut failures: Vec<Self>) -> Result<(), Self> {
+        match failures.len() {
+            0 => Ok(()),
+            1 => Err(failures.remove(0)),
+            _ => Err(Self::Several(failures)),
+        }
+    }
+
+    /// The failures this is made of.
+    pub(crate) fn parts(self) -> Vec<Self> {
+        match self {
+            Self::Several(parts) => parts.into_iter().flat_map(Self::parts).collect(),
+            one => vec![one],
+        }
+    }
+
+    /// Whether the user does not want to wait.
+    pub(crate) fn is_interrupt(&self) -> bool {
+        matches!(
+            self,
+            Self::Plain {
+                code: INTERRUPTED,
+                ..
+            }
+        )
+    }
+
+    /// Whether a call failed for this reason.
+    pub(crate) fn is(&self, reason: ErrorReason) -> bool {
+        matches!(self, Self::Sdk(error) if error.is(reason))
+    }
+
+    /// The failed call, if it is one.
+    pub(crate) fn call(&self) -> Option<&CallError> {
+        match self {
+            Self::Sdk(error) => error.call(),
+            _ => None,
+        }
+    }
+
+    /// The exit code; of several that of the first.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::Plain { code, .. } => *code,
+            Self::Several(parts) => parts.first().map_or(REFUSED, Self::code),
+            Self::Sdk(error) => match error.as_ref() {
+                Error::Connect(error) => connect_code(error),
+                Error::Call(call) => call_code(call),
+            },
+        }
+    }
+
+    /// What to say, with the cure. `command` is the one that failed, such as `service create`;
+    /// `more` follows the first line's message.
+    pub(crate) fn text(&self, command: &str, more: &str) -> String {
+        match self {
+            Self::Plain {
+                code: INTERRUPTED,
+                message,
+            } => message.clone(),
+            Self::Plain { message, .. } => format!("Error: {message}{more}"),
+            Self::Several(parts) => {
+                let texts: Vec<String> = parts.iter().map(|p| p.text(command, more)).collect();
+                texts.join("\n")
+            }
+            Self::Sdk(error) => match error.as_ref() {
+                Error::Connect(error) => format!("Error: {error}{}", connect_cure(error)),
+                Error::Call(call) => call_text(call, command, more),
+            },
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Sdk(Box::new(error))
+    }
+}
+
+fn connect_code(error: &ConnectError) -> u8 {
+    match error {
+        ConnectError::NoDaemon { .. } | ConnectError::NoPermission { .. } => NO_DAEMON,
+        _ => USAGE,
+    }
+}
+
+fn call_code(call: &CallError) -> u8 {
+    match call.code {
+        Code::Unavailable if call.is_transport() => NO_DAEMON,
+        Code::DeadlineExceeded => TIMED_OUT,
+        _ => REFUSED,
+    }
+}
+
+fn connect_cure(error: &ConnectError) -> &'static str {
+    match error {
+        ConnectError::NoDaemon { .. } => {
+            "\nIs it running? Start one with `skepd --dev`, or say where it is with --host or SKEP_HOST."
+        }
+        ConnectError::NoPermission { .. } => {
+            "\nRun this as root, or join the group that owns the socket (often `skep`) and log in again."
+        }
+        ConnectError::SocketPathTooLong { .. } => {
+            "\nUse a shorter path: start the daemon with --socket below /run or /tmp."
+        }
+        _ => "",
+    }
+}
+
+/// A call's message, then each bad field on a line of its own, then what to do.
+fn call_text(call: &CallError, command: &str, more: &str) -> String {
+    let message = if call.message.is_empty() {
+        call.code.description()
+    } else {
+        call.message.as_str()
+    };
+    let mut text = format!("Error: {message}{more}");
+    for violation in &call.violations {
+        let flag = flag_of(command, &violation.field);
+        let flag = flag.map_or_else(String::new, |flag| format!(" ({flag})"));
+        text.push_str(&format!(
+            "\n  {}{flag}: {}",
+            violation.field, violation.description
+        ));
+    }
+    if let Some(cure) = call_cure(call) {
+        text.push('\n');
+        text.push_str(&cure);
+    }
+    text
+}
+
+/// What someone at a command line can do about it.
+fn call_cure(call: &CallError) -> Option<String> {
+    let fact = |key: &str| {
+        call.metadata
+            .get(key)
+            .map(String::as_str)
+            .unwrap_or_default()
+    };
+    if call.is(ErrorReason::AmbiguousReference) && !fact("candidates").is_empty() {
+        return Some(format!("Candidates: {}", fact("candidates")));
+    }
+    if call.is(ErrorReason::WrongSwarmState) && fact("state").contains("OUTSIDE") {
+        return Some("Found a swarm with `skep swarm init`.".to_owned());
+    }
+    let cure = if call.is(ErrorReason::NodeNotDown) {
+        "Stop its daemon first, or use --force."
+    } else if call.is(ErrorReason::QuorumAtRisk) {
+        "With --force it is done all the same."
+    } else if call.is(ErrorReason::NoQuorum) || call.is(ErrorReason::ManagerNotReady) {
+        "Try again in a moment; `skep info` shows the daemon."
+    } else if call.is(ErrorReason::Internal) && !fact("trace").is_empty() {
+        return Some(format!(
+            "The daemon's log has more, under {}.",
+            fact("trace")
+        ));
+    } else {
+        return None;
+    };
+    Some(cure.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use skep_sdk::Violation;
+
+    fn call(code: Code, reason: &str, metadata: &[(&str, &str)]) -> Failure {
+        let metadata = metadata
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
+        let call = CallError {
+            code,
+            reason: reason.into(),
+            message: "it is so".into(),
+            metadata,
+            violations: vec![],
+        };
+        Error::from(call).into()
+    }
+
+    #[test]
+    fn each_failure_has_its_exit_code() {
+        let no_daemon = ConnectError::NoDaemon {
+            tried: vec![("unix:///x".into(), "no".into())],
+        };
+        let bad_host = ConnectError::BadHost {
+            host: "x".into(),
+            why: "y".into(),
+        };
+        for (failure, code) in [
+            (Failure::usage("x"), 2),
+            (Failure::from(Error::from(no_daemon)), 3),
+            (Failure::from(Error::from(bad_host)), 2),
+            (call(Code::Unavailable, "", &[]), 3),
+            (call(Code::Unavailable, "NO_QUORUM", &[]), 1),
+            (call(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", &[]), 124),
+            (call(Code::AlreadyExists, "NAME_TAKEN", &[]), 1),
+            (Failure::failed("x"), 11),
+            (Failure::unplaceable("x"), 14),
+            (Failure::timed_out("x"), 124),
+            (Failure::interrupted("x"), 130),
+            (
+                Failure::Several(vec![Failure::failed("x"), Failure::usage("y")]),
+                11,
+            ),
+        ] {
+            assert_eq!(failure.code(), code, "{failure:?}");
+        }
+        assert!(Failure::all(vec![]).is_ok());
+    }
+
+    #[test]
+    fn cures_follow_what_went_wrong() {
+        for (failure, end) in [
+            (
+                call(Code::FailedPrecondition, "NODE_NOT_DOWN", &[]),
+                "or use --force.",
+            ),
+            (
+                call(
+                    Code::FailedPrecondition,
+                    "WRONG_SWARM_STATE",
+                    &[("state", "OUTSIDE")],
+                ),
+                "`skep swarm init`.",
+            ),
+            (
+                call(
+                    Code::InvalidArgument,
+                    "AMBIGUOUS_REFERENCE",
+                    &[("candidates", "svc_1")],
+                ),
+                "Candidates: svc_1",
+            ),
+            (
+                call(Code::NotFound, "OBJECT_NOT_FOUND", &[]),
+                "it is so; did you mean web?",
+            ),
+        ] {
+            let text = failure.text("service rm", "; did you mean web?");
+            assert!(text.starts_with("Error: it is so"), "{text}");
+            assert!(text.ends_with(end), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_missing_daemon_is_said_with_the_cure() {
+        let tried = vec![("unix:///run/skep/skep.sock".into(), "no such socket".into())];
+        let failure = Failure::from(Error::from(ConnectError::NoDaemon { tried }));
+        assert_eq!(
+            failure.text("ps", ""),
+            "Error: no skep daemon answers at unix:///run/skep/skep.sock (no such socket)\n\
+             Is it running? Start one with `skepd --dev`, or say where it is with --host or SKEP_HOST."
+        );
+    }
+
+    #[test]
+    fn bad_fields_are_named_with_their_flags() {
+        let violation = |field: &str, description: &str| Violation {
+            field: field.into(),
+            description: description.into(),
+        };
+        let call = CallError {
+            code: Code::InvalidArgument,
+            reason: "INVALID_FIELD".into(),
+            message: "2 fields break their rules".into(),
+            metadata: Default::default(),
+            violations: vec![
+                violation("spec.name", "must not begin with \"-\""),
+                violation("spec.endpoint.ports[0].target", "must be 1 to 65535"),
+                violation("spec.unknown", "is odd"),
+            ],
+        };
+        assert_eq!(
+            Failure::from(Error::from(call)).text("service create", ""),
+            "Error: 2 fields break their rules\n  \
+             spec.name (--name): must not begin with \"-\"\n  \
+             spec.endpoint.ports[0].target (--publish): must be 1 to 65535\n  \
+             spec.unknown: is odd"
+        );
+    }
+}

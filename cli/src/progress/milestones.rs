@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Lines for a pipe or a log file: one when something is worth knowing, none over again.
+
+use std::collections::BTreeSet;
+
+use skep_sdk::{Goal, Sight};
+
+use super::picture::{Picture, failures};
+
+/// Remembers what was said.
+#[derive(Debug)]
+pub(super) struct Milestones {
+    goal: Goal,
+    revision: u64,
+    overall: String,
+    said: BTreeSet<String>,
+    failures: usize,
+}
+
+impl Milestones {
+    /// Nothing was said yet. Failures before `revision` never are.
+    pub(super) fn new(goal: Goal, revision: u64) -> Self {
+        Self {
+            goal,
+            revision,
+            overall: String::new(),
+            said: BTreeSet::new(),
+            failures: 0,
+        }
+    }
+
+    /// The lines that are new.
+    pub(super) fn feed(&mut self, sight: &Sight) -> Vec<String> {
+        let mut lines = Vec::new();
+        let picture = Picture::of(sight, self.goal, self.revision);
+        let failures = failures(sight, self.revision);
+        // Old failures may be forgotten by the swarm, so the count only says whether to look.
+        if failures.len() != self.failures {
+            self.failures = failures.len();
+            for (name, words) in failures {
+                self.say(format!("{name}: {words}"), &mut lines);
+            }
+        }
+        for place in &picture.places {
+            if place.word == "pending" && !place.trouble.is_empty() {
+                self.say(format!("{}: {}", place.key, place.trouble), &mut lines);
+            }
+        }
+        if picture.overall != self.overall {
+            self.overall.clone_from(&picture.overall);
+            lines.push(picture.overall);
+        }
+        lines
+    }
+
+    fn say(&mut self, line: String, lines: &mut Vec<String>) {
+        if self.said.insert(line.clone()) {
+            lines.push(line);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::picture::tests::{GOAL, made_at, sight};
+    use super::*;
+    use crate::sample;
+    use skep_sdk::v1::TaskState;
+
+    #[test]
+    fn lines_come_once_and_when_something_changed() {
+        let mut milestones = Milestones::new(GOAL, 12);
+        let old = made_at(3, sample::task_in(9, 1, TaskState::Failed, "long ago"));
+        let pending = made_at(13, sample::pending_task(4, 2));
+        let first = sight(&[old.clone(), pending.clone()]);
+        assert_eq!(
+            milestones.feed(&first),
+            [
+                "2/3: no suitable node (needs 4096 MiB, most free is 2048 MiB on 3 nodes)",
+                "overall progress: 2 out of 3 tasks"
+            ]
+        );
+        assert_eq!(milestones.feed(&first), Vec::<String>::new());
+        let crashed = made_at(14, sample::task_in(5, 1, TaskState::Failed, "exit 3"));
+        let mut later = sight(&[old, pending, crashed]);
+        let status = later.service.as_mut().unwrap().status.as_mut().unwrap();
+        status.updated_tasks = 3;
+        assert_eq!(
+            milestones.feed(&later),
+            ["web.1: exit 3", "overall progress: 3 out of 3 tasks"]
+        );
+        assert_eq!(milestones.feed(&later), Vec::<String>::new());
+    }
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What Docker has and skep has not, or not yet: refused by name, with the nearest thing there
+//! is. One table; a test holds it against Docker's inventory and against our own commands.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{ArgMatches, Command, CommandFactory};
+
+use crate::args::Cli;
+
+mod table;
+#[cfg(test)]
+mod tests;
+
+use table::{REFUSALS, Refusal};
+
+/// The answer to a flag or verb of a command.
+fn answer(path: &str, name: &str) -> Option<&'static str> {
+    let fits = |refusal: &&Refusal| refusal.on.contains(&path) && refusal.names.contains(&name);
+    REFUSALS.iter().find(fits).map(|refusal| refusal.answer)
+}
+
+/// The command that was parsed: `service create`.
+pub(crate) fn path_of(matches: &ArgMatches) -> String {
+    let mut path = Vec::new();
+    let mut here = matches.subcommand();
+    while let Some((name, below)) = here {
+        path.push(name);
+        here = below.subcommand();
+    }
+    path.join(" ")
+}
+
+/// What an error of the parser says: our answer to what Docker has, else the parser's own words.
+pub(crate) fn explain(error: &clap::Error, words: &[OsString]) -> String {
+    let kind = match error.kind() {
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        _ => return own_words(error),
+    };
+    let Some(ContextValue::String(name)) = error.get(kind) else {
+        return own_words(error);
+    };
+    let path = path_of_words(words);
+    if let Some(answer) = answer(&path, name) {
+        let command = if path.is_empty() {
+            String::new()
+        } else {
+            format!(" {path}")
+        };
+        return format!("Error: skep{command} {name}: {answer}");
+    }
+    // The flags of `docker` itself stand before the command.
+    match answer("", name).filter(|_| name.starts_with('-')) {
+        Some(answer) => format!("Error: skep {name}: {answer}"),
+        None => own_words(error),
+    }
+}
+
+fn own_words(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    match text.strip_prefix("error: ") {
+        Some(rest) => format!("Error: {rest}"),
+        None => text,
+    }
+}
+
+/// The command that words lead to, as far as they name one.
+fn path_of_words(words: &[OsString]) -> String {
+    let root = Cli::command();
+    let mut here = &root;
+    let mut path = Vec::new();
+    let mut rest = words.iter().skip(1).filter_map(|word| word.to_str());
+    while let Some(word) = rest.next() {
+        if word.starts_with('-') {
+            if takes_next_word(&root, word) {
+                rest.next();
+            }
+            continue;
+        }
+        let Some(below) = here.find_subcommand(word) else {
+            break;
+        };
+        path.push(below.get_name());
+        here = below;
+    }
+    path.join(" ")
+}
+
+/// Whether a flag of `skep` itself has its value in the next word.
+fn takes_next_word(root: &Command, word: &str) -> bool {
+    root.get_arguments().any(|argument| {
+        let long = argument
+            .get_long()
+            .is_some_and(|long| word.strip_prefix("--") == Some(long));
+        let short = argument
+            .get_short()
+            .is_some_and(|short| word == format!("-{short}"));
+        (long || short) && argument.get_action().takes_values()
+    })
+}

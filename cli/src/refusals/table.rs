@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The table of what is refused by name.
+
+/// Flags or verbs with one answer.
+pub(super) struct Refusal {
+    /// Commands they belong to; "" is `skep` itself.
+    pub(super) on: &'static [&'static str],
+    /// The flags or verbs.
+    pub(super) names: &'static [&'static str],
+    /// What to say.
+    pub(super) answer: &'static str,
+}
+
+const fn refusal(
+    on: &'static [&'static str],
+    names: &'static [&'static str],
+    answer: &'static str,
+) -> Refusal {
+    Refusal { on, names, answer }
+}
+
+/// The commands that describe a service. What Docker splits into `--x` of one and `--x-add` and
+/// `--x-rm` of the other has one answer.
+const SERVICE: &[&str] = &["service create", "service update"];
+
+/// The table.
+pub(super) const REFUSALS: &[Refusal] = &[
+    // Verbs of `docker`.
+    refusal(
+        &[""],
+        &["stack"],
+        "stacks are not there yet; create each service with `skep service create -f FILE`",
+    ),
+    refusal(
+        &[""],
+        &["secret"],
+        "secrets are not there yet; a process can read a file of its node",
+    ),
+    refusal(
+        &[""],
+        &["config"],
+        "configs are not there yet; a process can read a file of its node, or its --env",
+    ),
+    refusal(
+        &[""],
+        &["network"],
+        "overlay networks are not there yet; services reach one another by published ports",
+    ),
+    refusal(
+        &[""],
+        &["volume"],
+        "volumes are not there yet; a process uses the file system of its node",
+    ),
+    refusal(
+        &[""],
+        &["context"],
+        "contexts are written by hand into ~/.config/skep/config.json; choose one with --context",
+    ),
+    refusal(&[""], &["events"], "use `skep watch`"),
+    refusal(
+        &[""],
+        &["logs"],
+        "use `skep service logs` or `skep task logs`",
+    ),
+    refusal(
+        &[""],
+        &["inspect"],
+        "use `skep service inspect`, `skep task inspect` or `skep node inspect`",
+    ),
+    refusal(&[""], &["run"], "use `skep service create`"),
+    refusal(
+        &[""],
+        &["stop", "kill"],
+        "use `skep task stop` for one task, `skep service scale SERVICE=0` for all",
+    ),
+    refusal(&[""], &["rm"], "use `skep service rm`"),
+    refusal(&[""], &["restart"], "use `skep service update --force`"),
+    refusal(&[""], &["system"], "use `skep info`"),
+    refusal(
+        &[""],
+        &[
+            "exec", "attach", "cp", "top", "stats", "port", "wait", "pause", "unpause",
+        ],
+        "there is no way into a task yet; `skep task inspect` shows its node and process id",
+    ),
+    refusal(
+        &[""],
+        &[
+            "build",
+            "images",
+            "image",
+            "pull",
+            "push",
+            "tag",
+            "load",
+            "save",
+            "import",
+            "login",
+            "logout",
+            "search",
+            "history",
+            "commit",
+            "container",
+            "create",
+            "start",
+            "rename",
+            "update",
+            "diff",
+            "export",
+            "rmi",
+            "buildx",
+            "compose",
+            "manifest",
+            "plugin",
+            "trust",
+            "checkpoint",
+            "builder",
+            "scout",
+            "ext",
+            "init",
+        ],
+        "containers and images are not there yet; programs on the nodes run with `skep service create --process`",
+    ),
+    refusal(
+        &[""],
+        &["--config"],
+        "the file is always ~/.config/skep/config.json",
+    ),
+    refusal(
+        &[""],
+        &["-D", "--debug", "-l", "--log-level"],
+        "there is no log of the client; errors say all it knows",
+    ),
+    refusal(
+        &[""],
+        &[
+            "--tls",
+            "--tlscacert",
+            "--tlscert",
+            "--tlskey",
+            "--tlsverify",
+        ],
+        "TLS is not there yet; use the daemon's socket",
+    ),
+    // Swarm.
+    refusal(
+        &["swarm"],
+        &["join", "join-token"],
+        "joining is not there yet; `skepd --dev --nodes N` starts N nodes on one machine",
+    ),
+    refusal(
+        &["swarm"],
+        &["unlock", "unlock-key"],
+        "locking is not there yet",
+    ),
+    refusal(&["swarm"], &["ca"], "certificates are not there yet"),
+    refusal(
+        &["swarm init"],
+        &[
+            "--advertise-addr",
+            "--listen-addr",
+            "--data-path-addr",
+            "--data-path-port",
+        ],
+        "other machines cannot join yet, so there is no address to give; the daemon's flag is `skepd --node-addr`",
+    ),
+    refusal(
+        &["swarm init"],
+        &["--force-new-cluster"],
+        "there is one manager yet, which needs no other: restart its daemon",
+    ),
+    refusal(
+        &["swarm init"],
+        &["--default-addr-pool", "--default-addr-pool-mask-length"],
+        "overlay networks are not there yet",
+    ),
+    refusal(
+        &["swarm init", "swarm update"],
+        &["--autolock"],
+        "locking is not there yet; restrict who can read the data directory",
+    ),
+    refusal(
+        &["swarm init", "swarm update"],
+        &["--cert-expiry", "--external-ca"],
+        "certificates are not there yet",
+    ),
+    refusal(
+        &["swarm init", "swarm update"],
+        &["--max-snapshots"],
+        "only the newest snapshot is kept",
+    ),
+    // Nodes.
+    refusal(
+        &["node"],
+        &["promote", "demote"],
+        "there is one manager yet, and its role is fixed",
+    ),
+    refusal(
+        &["node update"],
+        &["--role"],
+        "there is one manager yet, and its role is fixed",
+    ),
+    // Services.
+    refusal(
+        &["service"],
+        &["rollback"],
+        "rolling back is not there yet; update to what it was before",
+    ),
+    refusal(
+        SERVICE,
+        &[
+            "--update-delay",
+            "--update-parallelism",
+            "--update-failure-action",
+            "--update-order",
+            "--update-monitor",
+            "--update-max-failure-ratio",
+        ],
+        "update policies are not there yet: tasks are replaced one by one, each stopped before \
+         the next is started, and the next only once that runs",
+    ),
+    refusal(
+        SERVICE,
+        &[
+            "--rollback",
+            "--rollback-delay",
+            "--rollback-parallelism",
+            "--rollback-failure-action",
+            "--rollback-order",
+            "--rollback-monitor",
+            "--rollback-max-failure-ratio",
+        ],
+        "rolling back is not there yet; update to what it was before",
+    ),
+    refusal(
+        SERVICE,
+        &["--image"],
+        "containers are not there yet; --entrypoint changes the program of a process, --args its \
+         arguments",
+    ),
+    refusal(
+        SERVICE,
+        &[
+            "--health-cmd",
+            "--health-interval",
+            "--health-timeout",
+            "--health-retries",
+            "--health-start-period",
+            "--health-start-interval",
+            "--no-healthcheck",
+        ],
+        "health checks are not there yet; a process that ends is replaced by --restart-condition",
+    ),
+    refusal(
+        SERVICE,
+        &["--network", "--network-add", "--network-rm"],
+        "overlay networks are not there yet; a process uses the network of its node",
+    ),
+    refusal(
+        SERVICE,
+        &["--mount", "--mount-add", "--mount-rm"],
+        "mounts are not there yet; a process uses the file system of its node, from --workdir",
+    ),
+    refusal(
+        SERVICE,
+        &["--secret", "--secret-add", "--secret-rm"],
+        "secrets are not there yet; a process can read a file of its node",
+    ),
+    refusal(
+        SERVICE,
+        &["--config", "--config-add", "--config-rm"],
+        "configs are not there yet; a process can read a file of its node",
+    ),
+    refusal(
+        SERVICE,
+        &[
+            "--container-label",
+            "--container-label-add",
+            "--container-label-rm",
+        ],
+        "there are no containers yet; label the service with --label, or --label-add in an update",
+    ),
+    refusal(
+        SERVICE,
+        &[
+            "--dns",
+            "--dns-add",
+            "--dns-rm",
+            "--dns-option",
+            "--dns-option-add",
+            "--dns-option-rm",
+            "--dns-search",
+            "--dns-search-add",
+            "--dns-search-rm",
+            "--host-add",
+            "--host-rm",
+        ],
+        "a process looks names up as its node does",
+    ),
+    refusal(
+        SERVICE,
+        &["--hostname"],
+        "a process has the host name of its node; {{.Node.Hostname}} in --env tells it",
+    ),
+    refusal(
+        SERVICE,
+        &["--endpoint-mode"],
+        "names and virtual addresses are not there yet; publish a port with --publish",
+    ),
+    refusal(
+        SERVICE,
+        &[
+            "--init",
+            "--read-only",
+            "--tty",
+            "-t",
+            "--cap-add",
+            "--cap-drop",
+            "--isolation",
+            "--oom-score-adj",
+            "--credential-spec",
+            "--sysctl",
+            "--sysctl-add",
+            "--sysctl-rm",
+        ],
+        "that is for containers, which are not there yet",
+    ),
+    refusal(
+        SERVICE,
+        &[
+            "--generic-resource",
+            "--generic-resource-add",
+            "--generic-resource-rm",
+        ],
+        "devices are not there yet; label nodes and use --constraint",
+    ),
+    refusal(
+        SERVICE,
+        &["--log-driver", "--log-opt"],
+        "the agent keeps the output of a process itself; `skep service logs` shows it",
+    ),
+    refusal(
+        SERVICE,
+        &["--with-registry-auth", "--no-resolve-image"],
+        "images are not there yet",
+    ),
+    refusal(SERVICE, &["--max-concurrent"], "jobs are not there yet"),
+    refusal(
+        SERVICE,
+        &["--memory-swap", "--memory-swappiness"],
+        "swap cannot be limited yet; --limit-memory limits memory",
+    ),
+    refusal(
+        &["service logs", "task logs"],
+        &["--details"],
+        "log drivers and their details are not there yet",
+    ),
+    refusal(
+        &["service logs", "task logs"],
+        &["--until"],
+        "an end time is not there yet; --since and --tail limit where lines begin",
+    ),
+];

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Services in a table.
+
+use skep_sdk::Identified;
+use skep_sdk::v1::port::Mode as PortMode;
+use skep_sdk::v1::task_template::Workload;
+use skep_sdk::v1::{Port, Process, Service, ServiceSpec};
+
+use crate::output::human::{cut, id};
+use crate::output::listing::{Column, Listing, Row, hidden, shown};
+use crate::output::words;
+use crate::parse::publish::{format_ports, mode_of};
+
+/// Most characters of a command in a table.
+const COMMAND_WIDTH: usize = 30;
+
+const COLUMNS: [Column; 7] = [
+    shown("ID", "ID"),
+    shown("Name", "NAME"),
+    shown("Mode", "MODE"),
+    shown("Replicas", "REPLICAS"),
+    shown("Command", "COMMAND"),
+    shown("Ports", "PORTS"),
+    hidden("Labels", "LABELS"),
+];
+
+/// Services by name.
+pub(crate) fn listing(mut services: Vec<Service>, whole: bool) -> Listing<Service> {
+    services.sort_by_cached_key(|service| (name_of(service), service.id().to_owned()));
+    let rows = services
+        .into_iter()
+        .map(|service| row(service, whole))
+        .collect();
+    Listing {
+        columns: &COLUMNS,
+        rows,
+        min_width: 10,
+    }
+}
+
+fn row(object: Service, whole: bool) -> Row<Service> {
+    let spec = object.spec.clone().unwrap_or_default();
+    let command = command_line(&spec);
+    let labels: Vec<String> = spec
+        .labels
+        .iter()
+        .map(|(k, v)| format!("{k}={v}"))
+        .collect();
+    let cells = vec![
+        id(object.id(), whole),
+        spec.name.clone(),
+        words::mode(spec.mode.as_ref()).to_owned(),
+        replicas(&object),
+        if whole {
+            command
+        } else {
+            cut(&command, COMMAND_WIDTH)
+        },
+        format_ports(&ingress_ports(&object)),
+        labels.join(","),
+    ];
+    Row { object, cells }
+}
+
+fn name_of(service: &Service) -> String {
+    service
+        .spec
+        .as_ref()
+        .map_or_else(String::new, |spec| spec.name.clone())
+}
+
+/// The process of a service.
+pub(super) fn process_of(spec: &ServiceSpec) -> Option<&Process> {
+    match spec.template.as_ref()?.workload.as_ref()? {
+        Workload::Process(process) => Some(process),
+    }
+}
+
+fn command_line(spec: &ServiceSpec) -> String {
+    let process = process_of(spec);
+    let all = process.map(|process| process.command.iter().chain(&process.args));
+    all.map_or_else(String::new, quote)
+}
+
+/// Words as a shell would need them.
+pub(super) fn quote<'a>(words: impl Iterator<Item = &'a String>) -> String {
+    let quoted = |word: &'a String| {
+        let is_plain = |c: char| c.is_alphanumeric() || "-_./:=@,+%".contains(c);
+        if !word.is_empty() && word.chars().all(is_plain) {
+            word.clone()
+        } else {
+            format!("'{}'", word.replace('\'', "'\\''"))
+        }
+    };
+    words.map(quoted).collect::<Vec<_>>().join(" ")
+}
+
+/// `2/3`, with the limit per node if there is one.
+pub(crate) fn replicas(service: &Service) -> String {
+    let status = service.status.clone().unwrap_or_default();
+    let placement = service
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.template.as_ref()?.placement.as_ref());
+    let max = placement.map_or(0, |placement| placement.max_replicas_per_node);
+    let count = format!("{}/{}", status.running_tasks, status.desired_tasks);
+    if max == 0 {
+        count
+    } else {
+        format!("{count} (max {max} per node)")
+    }
+}
+
+/// Ports that every node answers on, with the numbers the managers chose.
+fn ingress_ports(service: &Service) -> Vec<Port> {
+    let ports = service
+        .status
+        .as_ref()
+        .map_or(&[][..], |status| &status.ports);
+    ports
+        .iter()
+        .filter(|port| mode_of(port) == PortMode::Ingress)
+        .cloned()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::ListFlags;
+    use crate::output::format::Format;
+    use crate::sample;
+
+    #[test]
+    fn services_are_listed_as_docker_does() {
+        let services = vec![sample::service(), sample::global_service()];
+        let flags = ListFlags {
+            quiet: false,
+            filter: vec![],
+            format: Format::Table,
+            no_trunc: false,
+        };
+        let text = listing(services.clone(), false).render(&flags).unwrap();
+        crate::golden::check("service-ls.txt", &text);
+        let text = listing(services, true).render(&flags).unwrap();
+        crate::golden::check("service-ls-no-trunc.txt", &text);
+    }
+
+    #[test]
+    fn words_are_quoted_when_a_shell_would_need_it() {
+        let words = ["/bin/sh", "-c", "it's $x", ""].map(String::from);
+        assert_eq!(quote(words.iter()), "/bin/sh -c 'it'\\''s $x' ''");
+    }
+}

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Tasks in a table: for each slot the newest first, those before it below.
+
+use std::time::SystemTime;
+
+use skep_sdk::Identified;
+use skep_sdk::v1::port::Mode as PortMode;
+use skep_sdk::v1::{Ref, Task, TaskState, TaskStatus};
+
+use super::age;
+use crate::output::human::{ago, cut, id, one_line};
+use crate::output::listing::{Column, Listing, Row, hidden, shown};
+use crate::output::words;
+use crate::parse::publish::{format_ports, mode_of};
+
+/// What stands before the name of a task that another has followed.
+const EARLIER: &str = " \\_ ";
+
+const COLUMNS: [Column; 9] = [
+    shown("ID", "ID"),
+    shown("Name", "NAME"),
+    shown("Node", "NODE"),
+    shown("DesiredState", "DESIRED STATE"),
+    shown("CurrentState", "CURRENT STATE"),
+    shown("Error", "ERROR"),
+    shown("Ports", "PORTS"),
+    hidden("Service", "SERVICE"),
+    hidden("Slot", "SLOT"),
+];
+
+/// How tasks are looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Look {
+    /// The time.
+    pub(crate) now: SystemTime,
+    /// Show ids and errors whole.
+    pub(crate) whole: bool,
+    /// Show the names of nodes, not their ids.
+    pub(crate) resolve: bool,
+    /// Most characters of an error.
+    pub(crate) error_width: usize,
+}
+
+/// Tasks by service and slot.
+pub(crate) fn listing(mut tasks: Vec<Task>, look: &Look) -> Listing<Task> {
+    tasks.sort_by_cached_key(|task| {
+        let made = task.meta.as_ref().map_or(0, |meta| meta.create_revision);
+        (
+            place(task),
+            std::cmp::Reverse((made, task.attempt)),
+            task.id().to_owned(),
+        )
+    });
+    let mut rows = Vec::with_capacity(tasks.len());
+    let mut last = None;
+    for task in tasks {
+        let here = place(&task);
+        let is_earlier = last.as_ref() == Some(&here);
+        last = Some(here);
+        rows.push(row(task, is_earlier, look));
+    }
+    Listing {
+        columns: &COLUMNS,
+        rows,
+        min_width: 0,
+    }
+}
+
+/// Where tasks follow one another: a slot of a service, or with one task a node the node.
+fn place(task: &Task) -> (String, u32, String) {
+    let service = task.service.as_ref();
+    let service = service.map_or_else(String::new, |s| format!("{}/{}", s.name, s.id));
+    let node = if task.slot == 0 {
+        task.name.clone()
+    } else {
+        String::new()
+    };
+    (service, task.slot, node)
+}
+
+fn row(object: Task, is_earlier: bool, look: &Look) -> Row<Task> {
+    let status = object.status.clone().unwrap_or_default();
+    let state = words::task_state(status.state());
+    let since = ago(age(status.transition_time.as_ref(), look.now));
+    let node = object
+        .node
+        .as_ref()
+        .map_or_else(String::new, |node| node_word(node, look));
+    let name = if is_earlier {
+        format!("{EARLIER}{}", object.name)
+    } else {
+        object.name.clone()
+    };
+    let host_ports: Vec<_> = status
+        .ports
+        .iter()
+        .filter(|port| mode_of(port) == PortMode::Host)
+        .cloned()
+        .collect();
+    let service = object
+        .service
+        .as_ref()
+        .map_or_else(String::new, |s| s.name.clone());
+    let cells = vec![
+        id(object.id(), look.whole),
+        name,
+        node,
+        words::task_state(object.desired_state()).to_owned(),
+        format!("{state} {since}"),
+        error(&status, look),
+        format_ports(&host_ports),
+        service,
+        object.slot.to_string(),
+    ];
+    Row { object, cells }
+}
+
+fn node_word(node: &Ref, look: &Look) -> String {
+    if look.resolve && !node.name.is_empty() {
+        node.name.clone()
+    } else {
+        id(&node.id, look.whole)
+    }
+}
+
+/// What went wrong, in quotes, on one line.
+fn error(status: &TaskStatus, look: &Look) -> String {
+    let text = one_line(&trouble(status));
+    if text.is_empty() {
+        return text;
+    }
+    let text = if look.whole {
+        text
+    } else {
+        cut(&text, look.error_width)
+    };
+    format!("\"{text}\"")
+}
+
+/// What is wrong with a task, in words; nothing if nothing is.
+pub(crate) fn trouble(status: &TaskStatus) -> String {
+    match status.state() {
+        TaskState::Pending => status
+            .unplaced
+            .as_ref()
+            .map_or_else(String::new, words::unplaced),
+        TaskState::Failed | TaskState::Rejected | TaskState::Orphaned => failure(status),
+        // A word on a task that is still on its way, such as why it takes so long.
+        _ => String::new(),
+    }
+}
+
+fn failure(status: &TaskStatus) -> String {
+    if !status.message.is_empty() {
+        return status.message.clone();
+    }
+    match (status.signal, status.exit_code) {
+        (0, None) => status.reason.to_lowercase().replace('_', " "),
+        (0, Some(code)) => format!("task: non-zero exit ({code})"),
+        (signal, _) => format!("task: ended by signal {signal}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::ListFlags;
+    use crate::output::format::Format;
+    use crate::sample;
+
+    const LOOK: Look = Look {
+        now: SystemTime::UNIX_EPOCH,
+        whole: false,
+        resolve: true,
+        error_width: 40,
+    };
+
+    fn tasks() -> Vec<Task> {
+        let mut crashed = sample::task_in(2, 1, TaskState::Failed, "task: non-zero exit (3)\nboom");
+        crashed.meta.get_or_insert_default().create_revision = 11;
+        let mut complete = sample::task_in(3, 1, TaskState::Completed, "");
+        complete.meta.get_or_insert_default().create_revision = 10;
+        let mut host = sample::task(5, 3);
+        host.status.get_or_insert_default().ports = vec![sample::host_port(9_100, 9_100)];
+        let mut global = sample::task(6, 0);
+        global.name = "agent.node-1".into();
+        global.service = Some(Ref {
+            id: sample::id("svc", 2),
+            name: "agent".into(),
+        });
+        let pending = sample::pending_task(4, 2);
+        vec![crashed, pending, sample::task(1, 1), global, host, complete]
+    }
+
+    fn table(look: &Look) -> String {
+        let flags = ListFlags {
+            quiet: false,
+            filter: vec![],
+            format: Format::Table,
+            no_trunc: false,
+        };
+        listing(tasks(), look).render(&flags).unwrap()
+    }
+
+    #[test]
+    fn tasks_are_listed_by_slot_with_their_history() {
+        let look = Look {
+            now: sample::now(),
+            ..LOOK
+        };
+        crate::golden::check("service-ps.txt", &table(&look));
+        let look = Look {
+            whole: true,
+            resolve: false,
+            ..look
+        };
+        crate::golden::check("service-ps-no-trunc.txt", &table(&look));
+    }
+
+    #[test]
+    fn trouble_has_words_even_if_the_node_sent_none() {
+        let status = |state: TaskState, exit_code, signal, reason: &str| TaskStatus {
+            state: state.into(),
+            exit_code,
+            signal,
+            reason: reason.into(),
+            ..TaskStatus::default()
+        };
+        let failed = TaskState::Failed;
+        for (status, words) in [
+            (
+                status(failed, Some(3), 0, "EXITED"),
+                "task: non-zero exit (3)",
+            ),
+            (
+                status(failed, Some(137), 9, "OOM_KILLED"),
+                "task: ended by signal 9",
+            ),
+            (
+                status(TaskState::Rejected, None, 0, "START_FAILED"),
+                "start failed",
+            ),
+            (status(TaskState::Running, None, 0, ""), ""),
+            (status(TaskState::Completed, Some(0), 0, "EXITED"), ""),
+        ] {
+            assert_eq!(trouble(&status), words);
+        }
+    }
+}

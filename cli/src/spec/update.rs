@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the flags of `service update` change in a spec: first all that is to go, then all that
+//! is to come, as in Docker.
+
+use std::collections::BTreeMap;
+
+use skep_sdk::v1::{Port, ServiceSpec, TaskTemplate};
+
+use super::create::resolve;
+use super::{apply_shared, placement, process};
+use crate::commands::service::flags::{SpecFlags, UpdateFlags};
+use crate::parse::constraint::{format_requirement, is_same};
+use crate::parse::publish::{mode_of, protocol_of};
+
+/// What mapping needs from outside the flags.
+pub(crate) struct Around<'a> {
+    /// A variable of this shell.
+    pub(crate) var: &'a dyn Fn(&str) -> Option<String>,
+    /// A value that was never used: `--force` puts it into the template.
+    pub(crate) restart_token: &'a str,
+}
+
+/// Changes a spec, or leaves it as it is and says why. Gives a line for each thing that was to
+/// go and was not there.
+pub(crate) fn apply(
+    flags: &UpdateFlags,
+    shared: &SpecFlags,
+    spec: &mut ServiceSpec,
+    around: &Around<'_>,
+) -> Result<Vec<String>, String> {
+    let mut notices = Notices::default();
+    let mut changed = spec.clone();
+    apply_shared(shared, &mut changed)?;
+    remove_keys(&mut changed.labels, &flags.label_rm, "label", &mut notices);
+    changed.labels.extend(flags.label_add.iter().cloned());
+    let template = changed.template.get_or_insert_default();
+    apply_process(flags, template, around, &mut notices);
+    apply_placement(flags, template, &mut notices);
+    if flags.force {
+        around.restart_token.clone_into(&mut template.restart_token);
+    }
+    apply_ports(flags, &mut changed, &mut notices);
+    *spec = changed;
+    Ok(notices.0)
+}
+
+#[derive(Default)]
+struct Notices(Vec<String>);
+
+impl Notices {
+    fn missing(&mut self, what: &str, name: &str) {
+        self.0.push(format!("{what} {name} was not there"));
+    }
+}
+
+fn remove_keys<V>(
+    map: &mut BTreeMap<String, V>,
+    keys: &[String],
+    what: &str,
+    notices: &mut Notices,
+) {
+    for key in keys {
+        if map.remove(key).is_none() {
+            notices.missing(what, key);
+        }
+    }
+}
+
+/// Takes away the entries that a test hits, and says if there were none.
+fn remove_where<T>(
+    list: &mut Vec<T>,
+    hits: impl Fn(&T) -> bool,
+    what: &str,
+    name: &str,
+    notices: &mut Notices,
+) {
+    let before = list.len();
+    list.retain(|entry| !hits(entry));
+    if list.len() == before {
+        notices.missing(what, name);
+    }
+}
+
+fn apply_process(
+    flags: &UpdateFlags,
+    template: &mut TaskTemplate,
+    around: &Around<'_>,
+    notices: &mut Notices,
+) {
+    let process = process(template);
+    if let Some(args) = &flags.args {
+        process.args.clone_from(&args.0);
+    }
+    remove_keys(&mut process.env, &flags.env_rm, "variable", notices);
+    process
+        .env
+        .extend(resolve(flags.env_add.clone(), around.var));
+    for group in &flags.group_rm {
+        remove_where(
+            &mut process.groups,
+            |known| known == group,
+            "group",
+            group,
+            notices,
+        );
+    }
+    for group in &flags.group_add {
+        if !process.groups.contains(group) {
+            process.groups.push(group.clone());
+        }
+    }
+    remove_keys(&mut process.ulimits, &flags.ulimit_rm, "ulimit", notices);
+    process.ulimits.extend(flags.ulimit_add.iter().cloned());
+}
+
+fn apply_placement(flags: &UpdateFlags, template: &mut TaskTemplate, notices: &mut Notices) {
+    let mut changed = template.placement.clone().unwrap_or_default();
+    for gone in &flags.constraint_rm {
+        let text = format_requirement(gone);
+        let hits = |known: &_| is_same(known, gone);
+        remove_where(
+            &mut changed.requirements,
+            hits,
+            "constraint",
+            &text,
+            notices,
+        );
+    }
+    for new in &flags.constraint_add {
+        if !changed.requirements.iter().any(|known| is_same(known, new)) {
+            changed.requirements.push(new.clone());
+        }
+    }
+    for key in &flags.placement_pref_rm {
+        let text = format!("spread={key}");
+        remove_where(
+            &mut changed.spread,
+            |k| k == key,
+            "placement preference",
+            &text,
+            notices,
+        );
+    }
+    for key in &flags.placement_pref_add {
+        if !changed.spread.contains(key) {
+            changed.spread.push(key.clone());
+        }
+    }
+    if changed != template.placement.clone().unwrap_or_default() {
+        *placement(template) = changed;
+    }
+}
+
+fn apply_ports(flags: &UpdateFlags, spec: &mut ServiceSpec, notices: &mut Notices) {
+    if flags.publish_rm.is_empty() && flags.publish_add.is_empty() {
+        return;
+    }
+    let ports = &mut spec.endpoint.get_or_insert_default().ports;
+    for gone in &flags.publish_rm {
+        remove_where(
+            ports,
+            |port| gone.hits(port),
+            "published port",
+            &gone.to_string(),
+            notices,
+        );
+    }
+    for new in flags.publish_add.iter().flat_map(|ports| &ports.0) {
+        match ports.iter_mut().find(|known| is_same_port(known, new)) {
+            Some(known) => *known = new.clone(),
+            None => ports.push(new.clone()),
+        }
+    }
+    if ports.is_empty() {
+        spec.endpoint = None;
+    }
+}
+
+/// Whether publishing both would publish one thing twice.
+fn is_same_port(one: &Port, other: &Port) -> bool {
+    let key = |port: &Port| {
+        (
+            port.target,
+            port.published,
+            protocol_of(port),
+            mode_of(port),
+        )
+    };
+    key(one) == key(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::{Cli, Command};
+    use crate::commands::service::ServiceCommand;
+    use crate::output::json::Json;
+    use crate::sample;
+    use clap::Parser;
+
+    /// The spec of the sample service after an update, and the notices.
+    fn update(line: &[&str]) -> Result<(ServiceSpec, Vec<String>), String> {
+        let words = ["skep", "service", "update"]
+            .iter()
+            .chain(line)
+            .chain(&["web"]);
+        let cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
+        let Command::Service(ServiceCommand::Update(update)) = cli.command else {
+            panic!("not an update")
+        };
+        let around = Around {
+            var: &|name| (name == "HOME").then(|| "/root".to_owned()),
+            restart_token: "fresh",
+        };
+        let mut spec = sample::service().spec.unwrap();
+        let notices = apply(&update.update, &update.spec, &mut spec, &around)?;
+        Ok((spec, notices))
+    }
+
+    #[test]
+    fn every_flag_of_update_reaches_its_field() {
+        let (spec, notices) = update(&[
+            "--replicas=5",
+            "--args=--serve 'c d'",
+            "--entrypoint=/bin/other -v",
+            "--force",
+            "--env-rm=A",
+            "--env-add=B=2",
+            "--env-add=HOME",
+            "--label-rm=team",
+            "--label-add=stage=two",
+            "--constraint-rm=node.role==worker",
+            "--constraint-add=node.labels.ssd==yes",
+            "--placement-pref-rm=spread=node.labels.zone",
+            "--placement-pref-add=spread=node.labels.rack",
+            "--replicas-max-per-node=0",
+            "--publish-rm=9100",
+            "--publish-add=8091:80",
+            "--group-rm=adm",
+            "--group-add=video",
+            "--ulimit-rm=nofile",
+            "--ulimit-add=nproc=64",
+            "--limit-cpu=2",
+            "--limit-memory=0",
+            "--limit-pids=10",
+            "--reserve-cpu=1",
+            "--reserve-memory=1g",
+            "--restart-condition=any",
+            "--restart-delay=3s",
+            "--restart-max-delay=90s",
+            "--restart-max-attempts=0",
+            "--restart-window=1m",
+            "--stop-signal=15",
+            "--stop-grace-period=1s",
+            "--user=1000",
+            "--workdir=/tmp",
+        ])
+        .unwrap();
+        assert_eq!(notices, Vec::<String>::new());
+        let yaml = serde_yaml_ng::to_string(&Json::of(&spec)).unwrap();
+        crate::golden::check("update-every-flag.yaml", &yaml);
+    }
+
+    #[test]
+    fn no_flag_changes_nothing() {
+        let (spec, notices) = update(&[]).unwrap();
+        assert_eq!(Some(spec), sample::service().spec);
+        assert!(notices.is_empty());
+    }
+
+    #[test]
+    fn what_was_not_there_is_a_notice() {
+        let (spec, notices) = update(&[
+            "--label-rm=x",
+            "--env-rm=X",
+            "--constraint-rm=node.role!=worker",
+            "--placement-pref-rm=spread=node.labels.x",
+            "--publish-rm=9999",
+            "--group-rm=x",
+            "--ulimit-rm=core",
+        ])
+        .unwrap();
+        assert_eq!(Some(spec), sample::service().spec);
+        assert_eq!(
+            notices,
+            [
+                "label x was not there",
+                "variable X was not there",
+                "group x was not there",
+                "ulimit core was not there",
+                "constraint node.role!=worker was not there",
+                "placement preference spread=node.labels.x was not there",
+                "published port 9999 was not there",
+            ]
+        );
+    }
+
+    #[test]
+    fn adding_what_is_there_adds_nothing() {
+        let (spec, _) = update(&[
+            "--publish-add=8080:80/tcp",
+            "--constraint-add=node.role==worker",
+            "--group-add=adm",
+            "--placement-pref-add=spread=node.labels.zone",
+        ])
+        .unwrap();
+        let ports = &spec.endpoint.as_ref().unwrap().ports;
+        assert_eq!(ports.len(), 2, "{ports:?}");
+        assert_eq!(spec.template, sample::service().spec.unwrap().template);
+    }
+
+    #[test]
+    fn removing_the_last_port_removes_the_endpoint() {
+        let (spec, _) = update(&["--publish-rm=80", "--publish-rm=9100/tcp"]).unwrap();
+        assert_eq!(spec.endpoint, None);
+    }
+}

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the commands ask of the swarm, and what they print.
+
+use serde_json::{Value, json};
+
+use crate::fake::{Swarm, run, skep};
+use crate::sample;
+
+/// Runs a line; what it asked, without reads that only find ids out.
+async fn requests(swarm: &Swarm, line: &str) -> Vec<(String, Value)> {
+    let ran = swarm.line(line).await;
+    assert_eq!(ran.code, 0, "{line}: {ran:?}");
+    swarm.asked()
+}
+
+/// The one request of a kind.
+fn only(asked: &[(String, Value)], kind: &str) -> Value {
+    let found: Vec<&Value> = asked
+        .iter()
+        .filter(|(name, _)| name == kind)
+        .map(|(_, message)| message)
+        .collect();
+    assert_eq!(found.len(), 1, "{kind} in {asked:?}");
+    found[0].clone()
+}
+
+#[tokio::test]
+async fn commands_send_what_their_flags_say() {
+    let swarm = Swarm::start().await;
+    let (svc, nod, tsk) = (
+        sample::id("svc", 1),
+        sample::id("nod", 1),
+        sample::id("tsk", 1),
+    );
+    for (line, kind, message) in [
+        (
+            "swarm leave --force",
+            "LeaveSwarmRequest",
+            json!({"force": true}),
+        ),
+        (
+            "node inspect node-1",
+            "GetNodeRequest",
+            json!({"node": "node-1"}),
+        ),
+        (
+            "node inspect self --pretty",
+            "GetNodeRequest",
+            json!({"node": nod}),
+        ),
+        (
+            "node rm -f node-1",
+            "DeleteNodeRequest",
+            json!({"node": "node-1", "force": true}),
+        ),
+        (
+            "service inspect web",
+            "GetServiceRequest",
+            json!({"service": "web"}),
+        ),
+        (
+            "service rm -d web",
+            "DeleteServiceRequest",
+            json!({"service": "web"}),
+        ),
+        (
+            "task inspect tsk_00000001",
+            "GetTaskRequest",
+            json!({"task": "tsk_00000001"}),
+        ),
+        (
+            "task stop tsk_1",
+            "StopTaskRequest",
+            json!({"task": "tsk_1"}),
+        ),
+        (
+            "service ps web",
+            "ListTasksRequest",
+            json!({"filter": {"services": [svc]}, "pageSize": 1000}),
+        ),
+        (
+            "node ps",
+            "ListTasksRequest",
+            json!({"filter": {"nodes": [nod]}, "pageSize": 1000}),
+        ),
+        (
+            "ps --all",
+            "ListTasksRequest",
+            json!({"filter": {}, "pageSize": 1000}),
+        ),
+        (
+            "ps",
+            "ListTasksRequest",
+            json!({
+                "filter": {"desiredStates": ["TASK_STATE_READY", "TASK_STATE_RUNNING"]},
+                "pageSize": 1000
+            }),
+        ),
+        (
+            "service logs -f web",
+            "StreamLogsRequest",
+            json!({"filter": {"services": [svc]}, "follow": true}),
+        ),
+        (
+            "service logs tsk_00000001",
+            "StreamLogsRequest",
+            json!({"filter": {"tasks": [tsk]}}),
+        ),
+        (
+            "task logs -n 3 tsk_00000001",
+            "StreamLogsRequest",
+            json!({"filter": {"tasks": [tsk]}, "tail": 3}),
+        ),
+        (
+            "service scale -d web=5",
+            "UpdateServiceRequest",
+            json!({
+                "service": svc,
+                "spec": scaled(5),
+                "updateMask": "replicated.replicas",
+                "ifSpecRevision": "12"
+            }),
+        ),
+        (
+            "service update -q web --limit-pids 300",
+            "UpdateServiceRequest",
+            json!({
+                "service": svc,
+                "spec": with_pids(300),
+                "updateMask": "template.limits.pids",
+                "ifSpecRevision": "12"
+            }),
+        ),
+        (
+            "node update node-1 --availability drain",
+            "UpdateNodeRequest",
+            json!({
+                "node": nod,
+                "spec": {
+                    "name": "node-1",
+                    "labels": {"zone": "west"},
+                    "availability": "AVAILABILITY_DRAIN"
+                },
+                "updateMask": "availability",
+                "ifSpecRevision": "12"
+            }),
+        ),
+    ] {
+        let asked = requests(&swarm, line).await;
+        assert_eq!(only(&asked, kind), message, "{line}");
+    }
+
+    let ran = swarm
+        .line("task watch web --after 40 --format {{.Name}}")
+        .await;
+    assert_eq!((ran.code, ran.out.as_str()), (1, "web.1\n"), "{ran:?}");
+    assert_eq!(
+        only(&swarm.asked(), "WatchTasksRequest"),
+        json!({"filter": {"services": ["web"]}, "afterRevision": "40"})
+    );
+}
+
+fn web() -> Value {
+    serde_json::to_value(skep_sdk::dynamic(&sample::service().spec.unwrap())).unwrap()
+}
+
+fn scaled(replicas: u32) -> Value {
+    let mut spec = web();
+    spec["replicated"]["replicas"] = replicas.into();
+    spec
+}
+
+fn with_pids(pids: u32) -> Value {
+    let mut spec = web();
+    spec["template"]["limits"]["pids"] = pids.into();
+    spec
+}
+
+#[tokio::test]
+async fn labels_of_the_swarm_come_and_go() {
+    let swarm = Swarm::start().await;
+    let ran = swarm
+        .line("swarm update --label-add a=b --label-rm none")
+        .await;
+    assert_eq!(
+        (ran.code, ran.out.as_str()),
+        (0, "Swarm updated.\n"),
+        "{ran:?}"
+    );
+    assert_eq!(ran.err, "label none was not there\n");
+    let asked = only(&swarm.asked(), "UpdateSwarmRequest");
+    assert_eq!(
+        (&asked["spec"]["labels"], &asked["updateMask"]),
+        (&json!({"a": "b"}), &"labels".into())
+    );
+
+    let ran = swarm.line("swarm update").await;
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.err.contains("--task-history-limit"), "{ran:?}");
+}
+
+#[tokio::test]
+async fn commands_need_no_daemon_where_they_ask_none() {
+    let home = tempfile::tempdir().unwrap();
+    for (line, begin) in [
+        (vec!["version", "--client"], "Client:\n Version:  0."),
+        (vec!["completion", "bash"], "_skep()"),
+        (vec!["--help"], "Drives a swarm"),
+        (vec!["service", "create", "--help"], "Create a service"),
+    ] {
+        let mut command = skep(home.path());
+        command.args(&line);
+        let ran = run(command).await;
+        assert_eq!(ran.code, 0, "{line:?}: {ran:?}");
+        assert!(ran.out.starts_with(begin), "{line:?}: {ran:?}");
+    }
+}
+
+#[tokio::test]
+async fn results_go_to_standard_output() {
+    let swarm = Swarm::start().await;
+    for (line, out) in [
+        ("service ls --format {{.Name}}", "agent\nweb\n"),
+        (
+            "service ls -f name=we --format {{.spec.name}}",
+            "agent\nweb\n",
+        ),
+        (
+            "node ls --format {{.Name}}:{{.Self}}",
+            "node-1:true\nnode-2:false\n",
+        ),
+        (
+            "task inspect tsk_00000001 --format {{.status.pid}}",
+            "4711\n",
+        ),
+        ("service ps web --format {{.Name}}", "web.1\nweb.2\n"),
+        ("task stop tsk_1 tsk_2", "tsk_1\ntsk_2\n"),
+        (
+            "info --format {{.daemon.version}}/{{.swarm.spec.name}}",
+            "0.1.0/default\n",
+        ),
+        ("swarm leave -f", "Node left the swarm.\n"),
+        ("node update self --label-add zone=west", "self\n"),
+    ] {
+        let ran = swarm.line(line).await;
+        assert_eq!((ran.code, ran.out.as_str()), (0, out), "{line}: {ran:?}");
+    }
+    let asked = swarm.asked();
+    let filtered = asked
+        .iter()
+        .find(|(_, message)| message["filter"]["requirements"].is_array());
+    assert_eq!(
+        filtered.unwrap().1["filter"]["requirements"][0],
+        json!({"key": "name", "operator": "OPERATOR_PREFIX", "values": ["we"]})
+    );
+    let init = swarm.line("swarm init").await;
+    assert!(
+        init.out
+            .starts_with("Swarm initialized: current node (nod_0"),
+        "{init:?}"
+    );
+    let info = swarm.line("info").await;
+    assert!(info.out.contains("\n Swarm: active\n"), "{info:?}");
+    let version = swarm.line("version").await;
+    assert!(
+        version.out.contains("Server:\n Version:  0.1.0\n"),
+        "{version:?}"
+    );
+}
+
+#[tokio::test]
+async fn logs_keep_the_two_streams_apart() {
+    let swarm = Swarm::start().await;
+    let ran = swarm.line("service logs web").await;
+    assert_eq!(ran.out, "web.1.tsk_00000001@node-1    | hello\n");
+    assert_eq!(ran.err, "web.1.tsk_00000001@node-1    | oh no\n");
+    assert_eq!(ran.code, 0);
+}
