@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::{
-    DesiredState, Node, NodeId, NodeState, Port, Service, ServiceId, Task, Timestamp,
+    DesiredState, Node, NodeId, NodeState, Port, Service, ServiceId, Swarm, Task, Timestamp,
 };
 use crate::state::{Delta, Event, State};
 
@@ -14,7 +14,7 @@ use super::node::is_assigned;
 /// Whom a change concerns.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Touched {
-    /// Nodes whose assignments may have changed.
+    /// Nodes whose assignments may have changed, or what they are welcomed with.
     pub nodes: BTreeSet<NodeId>,
     /// Services whose endpoints may have changed.
     pub endpoints: BTreeSet<ServiceId>,
@@ -26,7 +26,7 @@ pub fn touched(state: &State, events: &[Event]) -> Touched {
     let mut touched = Touched::default();
     for event in events {
         match event {
-            Event::Swarm(_) => {}
+            Event::Swarm(delta) => touched.swarm(state, delta),
             Event::Node(delta) => touched.node(state, delta),
             Event::Service(delta) => touched.service(state, delta),
             Event::Task(delta) => touched.task(delta),
@@ -47,6 +47,12 @@ pub fn services_on(state: &State, node: NodeId) -> BTreeSet<ServiceId> {
 }
 
 impl Touched {
+    fn swarm(&mut self, state: &State, delta: &Delta<Swarm>) {
+        if view(delta, |swarm| Some(swarm.spec.heartbeat_period())) {
+            self.nodes.extend(state.nodes().map(|node| node.meta.id));
+        }
+    }
+
     fn node(&mut self, state: &State, delta: &Delta<Node>) {
         let reach = |node: &Node| {
             let ready = node.status.state == NodeState::Ready;
@@ -57,6 +63,9 @@ impl Touched {
         };
         if view(delta, |node| Some(reach(node))) {
             self.endpoints.extend(services_on(state, id));
+        }
+        if view(delta, |node| Some((&node.spec.name, &node.spec.labels))) {
+            self.nodes.insert(id);
         }
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a node does about the tasks it was given.
 //!
-//! [`step`] is the automaton of one task: what it was assigned, what is remembered of it and
+//! [`step()`] is the automaton of one task: what it was assigned, what is remembered of it and
 //! what is seen of it go in, and the next orders for the executor and what to tell the managers
 //! come out. [`Worker`] does that for all tasks of a node. Both look at what is, never at what
 //! happened, so nothing is lost with an event, and a node that starts anew goes on where it was.

@@ -103,9 +103,39 @@ impl Play {
         (!all.is_empty()).then(|| all[usize::from(pick) % all.len()])
     }
 
-    fn act(&mut self, deed: &Deed) -> Option<()> {
+    fn act(&mut self, deed: &Deed) {
         let node = |number: &u8| NodeId(u128::from(*number));
-        let write = match deed {
+        match deed {
+            Deed::Suspect(number) => self.suspect(node(number)),
+            Deed::Receive(number, frames) => self.receive(node(number), usize::from(*frames)),
+            Deed::Break(number) => self.reconnect(node(number)),
+            Deed::Assign(service, number) => {
+                if let Some(service) = self.service(*service) {
+                    let before = self.world.clone();
+                    assign(&mut self.world, service, u128::from(*number));
+                    self.replay(before);
+                }
+            }
+            Deed::Relabel(service) => {
+                if let Some(service) = self.service(*service) {
+                    let before = self.world.clone();
+                    let value = self.world.next_id().to_string();
+                    relabel(&mut self.world, service, &value);
+                    self.replay(before);
+                }
+            }
+            _ => {
+                if let Some(write) = self.write(deed) {
+                    let applied = self.world.apply([write]);
+                    self.follow(&applied);
+                }
+            }
+        }
+    }
+
+    /// What a deed writes; nothing if there is nothing to do it to.
+    fn write(&mut self, deed: &Deed) -> Option<Write> {
+        Some(match deed {
             Deed::Create => {
                 self.names += 1;
                 let ports = vec![tcp(80, 8000 + self.names as u16, PortMode::Ingress)];
@@ -114,13 +144,6 @@ impl Play {
                     spec: Arc::new(replicated(&format!("s{}", self.names), 1)),
                     ports,
                 }
-            }
-            Deed::Assign(service, to) => {
-                let service = self.service(*service)?;
-                let before = self.world.clone();
-                assign(&mut self.world, service, u128::from(*to));
-                self.replay(before);
-                return None;
             }
             Deed::Run(task) => running(&self.world, self.task(*task)?),
             Deed::Want(task, desired) => Write::SetDesired {
@@ -139,37 +162,16 @@ impl Play {
                     .filter(|task| task.is_terminal())?;
                 Write::DeleteTask { task }
             }
-            Deed::Relabel(service) => {
-                let service = self.service(*service)?;
-                let before = self.world.clone();
-                relabel(&mut self.world, service, &service.0.to_string());
-                self.replay(before);
-                return None;
-            }
             Deed::Delete(service) => Write::DeleteService {
                 service: self.service(*service)?,
             },
             Deed::Node(number, state) => Write::SetNodeState {
-                node: node(number),
+                node: NodeId(u128::from(*number)),
                 state: *state,
                 message: "".into(),
             },
-            Deed::Suspect(number) => {
-                self.suspect(node(number));
-                return None;
-            }
-            Deed::Receive(number, frames) => {
-                self.receive(node(number), usize::from(*frames));
-                return None;
-            }
-            Deed::Break(number) => {
-                self.reconnect(node(number));
-                return None;
-            }
-        };
-        let applied = self.world.apply([write]);
-        self.follow(&applied);
-        None
+            _ => return None,
+        })
     }
 
     /// Follows a change that a helper made: by what differs between two states.
@@ -262,9 +264,10 @@ impl Play {
         self.send(&[node]);
     }
 
+    /// What is on its way is all that nodes still need: whom a change did not touch, it did not
+    /// concern.
     fn assert_converged(&mut self) {
         let nodes: Vec<_> = self.lines.keys().copied().collect();
-        self.send(&nodes);
         let suspects = self.suspects.clone();
         let all = endpoints(&self.world.state, &|node| suspects.contains(&node));
         for node in nodes {
@@ -281,7 +284,9 @@ impl Play {
                 .map(|(service, endpoints)| (*service, endpoints.as_ref().clone()))
                 .collect();
             assert_eq!(held_endpoints, all);
-            assert_eq!(held.revision, self.world.state.revision());
+            let line = self.lines.get_mut(&node).expect("a node");
+            line.tracker.progress(&self.world.state);
+            assert_eq!(line.tracker.sent(), Some(self.world.state.revision()));
         }
     }
 }

@@ -117,6 +117,37 @@ fn a_change_touches_whom_it_concerns() {
 }
 
 #[test]
+fn what_nodes_are_welcomed_with_touches_them() {
+    let mut world = World::with_nodes(2);
+    let nodes = |world: &World, applied: crate::state::Applied| {
+        let touched = touched(&world.state, &applied.step.events);
+        touched.nodes.iter().map(|node| node.0).collect::<Vec<_>>()
+    };
+    let node = world.state.node(NodeId(2)).expect("it is there");
+    let mut spec = NodeSpec::clone(&node.spec);
+    spec.availability = Some(Availability::Pause);
+    let put = |spec: &NodeSpec| Write::PutNodeSpec {
+        node: NodeId(2),
+        spec: Arc::new(spec.clone()),
+    };
+    let applied = world.apply([put(&spec)]);
+    assert_eq!(nodes(&world, applied), [], "an agent need not know");
+    spec.labels = Arc::new(Labels::from([("zone".to_owned(), "a".to_owned())]));
+    let applied = world.apply([put(&spec)]);
+    assert_eq!(nodes(&world, applied), [2]);
+    let applied = world.apply([Write::PutSwarm {
+        id: SwarmId(1),
+        spec: Arc::new(SwarmSpec {
+            heartbeat_period: Some(std::time::Duration::from_millis(500)),
+            ..SwarmSpec::default()
+        }),
+    }]);
+    assert_eq!(nodes(&world, applied), [1, 2]);
+    let applied = world.apply([Write::DeleteNode { node: NodeId(2) }]);
+    assert_eq!(nodes(&world, applied), [2], "its session must end");
+}
+
+#[test]
 fn a_step_is_sent_once_and_resumed() {
     let mut world = World::with_nodes(1);
     let service = web(&mut world, "web", 8080);

@@ -149,12 +149,11 @@ fn reports_have_limits() {
     assert_eq!(sizes, [REPORT_TASKS_MAX, 1]);
 }
 
-#[test]
-fn managers_take_over_what_is_new_and_in_place() {
-    let mut world = World::with_nodes(2);
+/// Two tasks, the first on node 1 and the second on node 2.
+fn two_tasks(world: &mut World) -> [TaskId; 2] {
     let service = world.create_service(replicated("web", 2));
     let template_revision = world.state.revision();
-    let [on_first, on_second] = [1, 2].map(|number| {
+    [1, 2].map(|number| {
         let task = TaskId(world.next_id());
         let writes = [
             Write::CreateTask(NewTask {
@@ -175,11 +174,19 @@ fn managers_take_over_what_is_new_and_in_place() {
         ];
         assert_eq!(world.apply(writes).refusal, None);
         task
-    });
-    let merge = |world: &World, task: TaskId, observation: Observation| {
-        let merged = merge_status(&world.state, NodeId(1), [(&task, &observation)]);
-        (merged.writes.len(), merged.refused)
-    };
+    })
+}
+
+/// What is taken over from a report of node 1: how many writes, and what is refused.
+fn merge(world: &World, task: TaskId, seen: Observation) -> (usize, Vec<(TaskId, RefusedReport)>) {
+    let merged = merge_status(&world.state, NodeId(1), [(&task, &seen)]);
+    (merged.writes.len(), merged.refused)
+}
+
+#[test]
+fn managers_refuse_what_is_not_for_an_agent_to_say() {
+    let mut world = World::with_nodes(2);
+    let [on_first, on_second] = two_tasks(&mut world);
     let none = Vec::new;
     assert_eq!(
         merge(&world, on_first, seen(TaskState::Running)),
@@ -198,7 +205,13 @@ fn managers_take_over_what_is_new_and_in_place() {
         merge(&world, TaskId(1), seen(TaskState::Running)),
         (0, none())
     );
+}
 
+#[test]
+fn managers_take_over_what_is_new() {
+    let mut world = World::with_nodes(2);
+    let [on_first, _] = two_tasks(&mut world);
+    let none = Vec::new;
     world.observe(on_first, TaskState::Running);
     assert_eq!(
         merge(&world, on_first, seen(TaskState::Running)),

@@ -14,8 +14,8 @@ fn requirement(key: NodeKey, values: &[&str]) -> Requirement<NodeKey> {
     }
 }
 
-#[test]
-fn every_check_in_its_order() {
+/// Nine nodes, of which each has another fault, and two tasks that find none without.
+fn nine_faults() -> World {
     let mut world = World::with_nodes(9);
     set_state(&mut world, 1, NodeState::Down);
     set_state(&mut world, 2, NodeState::Unknown);
@@ -59,6 +59,12 @@ fn every_check_in_its_order() {
         task: taken,
         node: NodeId(9),
     }]);
+    world
+}
+
+#[test]
+fn every_check_in_its_order() {
+    let mut world = nine_faults();
     let causes = "\
 web.1 waits: 2 tasks, 9 nodes
   Ready on 2: down (1); not heard from since the leader changed (1)

@@ -298,22 +298,24 @@ fn a_manager_acknowledges_what_is_in_the_log_in_order() {
     manager.committed(1, world.now);
     let ack = [ManagerMessage::ReportAck(3)];
     assert_eq!(sent(manager.tick(&world.state, world.now)), ack);
+}
 
-    manager.receive(
-        report(2, second, TaskState::Running),
-        &world.state,
-        world.now,
-    );
-    assert_eq!(
-        manager.tick(&world.state, world.now),
-        [ManagerOutput::Send(ManagerMessage::ReportAck(3))],
-        "a report that came again changes nothing"
-    );
-    manager.receive(
-        report(5, second, TaskState::Failed),
-        &world.state,
-        world.now,
-    );
+#[test]
+fn reports_may_come_again_and_must_not_be_missing() {
+    let mut world = World::with_nodes(1);
+    let task = task(&mut world);
+    let mut manager = manager(&world);
+    let state = TaskState::Running;
+    manager.receive(report(1, task, state), &world.state, world.now);
+    manager.receive(report(1, task, state), &world.state, world.now);
+    let outputs = manager.tick(&world.state, world.now);
+    assert_eq!(outputs.len(), 1, "it is on its way to the log: {outputs:?}");
+    manager.committed(1, world.now);
+    manager.tick(&world.state, world.now);
+    manager.receive(report(1, task, state), &world.state, world.now);
+    let ack = [ManagerOutput::Send(ManagerMessage::ReportAck(1))];
+    assert_eq!(manager.tick(&world.state, world.now), ack);
+    manager.receive(report(3, task, TaskState::Failed), &world.state, world.now);
     let outputs = manager.tick(&world.state, world.now);
     assert!(matches!(
         outputs[..],
