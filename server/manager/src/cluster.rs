@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use skep_core::model::Revision;
 use skep_core::state::{Change, Refusal, State};
 use skep_core::watch::Source;
+use tokio::sync::watch;
 
 /// What became of a proposed change: it has a place in the log, whether it was written or not.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,6 +50,9 @@ pub enum ClusterError {
 pub trait Cluster: Send + Sync + 'static {
     /// Calls `read` once with the newest state applied here and the history that led to it.
     fn consult(&self, read: &mut dyn FnMut(Source<'_>));
+
+    /// Tells of newer states: the revision of the newest one applied here.
+    fn heads(&self) -> watch::Receiver<Revision>;
 
     /// Proposes a change and waits until it is durable and applied here.
     ///

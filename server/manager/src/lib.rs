@@ -11,19 +11,25 @@ pub mod api;
 mod call;
 pub mod cluster;
 pub mod daemon;
+pub mod dispatch;
 pub mod error;
 pub mod facts;
 pub mod layer;
+pub mod logs;
+pub mod loops;
 pub mod member;
+pub mod metrics;
 mod page;
 mod past;
 mod propose;
 mod read;
 mod roles;
+pub mod stored;
 pub mod streams;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 #[cfg(test)]
 mod tests;
+pub mod watch;
 
 pub use call::Call;

@@ -157,6 +157,10 @@ impl Cluster for MemoryCluster {
         });
     }
 
+    fn heads(&self) -> watch::Receiver<Revision> {
+        self.applied.subscribe()
+    }
+
     async fn propose(&self, change: Change) -> Result<Proposed, ClusterError> {
         match self.propose_now(change) {
             Some(answer) => answer,

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the sessions share: who is there, where services answer, and whom a change concerns.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use skep_core::assign::{EndpointTable, Tracker, services_on, touched};
+use skep_core::liveness::Liveness;
+use skep_core::model::{NodeId, Timestamp};
+use skep_core::session::{AssignmentsAck, LogSubscription};
+use skep_core::state::{State, Step, Write};
+use tokio::sync::{Notify, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::facts::NodeFacts;
+use crate::loops::Feed;
+
+use super::{Dispatch, Published};
+
+/// What sessions share.
+pub(super) struct Hub {
+    shared: Mutex<Shared>,
+    /// The loop has something to look at that no revision tells of.
+    look: Notify,
+    /// Counts every begin and end of a session.
+    sessions: watch::Sender<u64>,
+    logs: Mutex<BTreeMap<Arc<str>, mpsc::Sender<Published>>>,
+}
+
+struct Shared {
+    table: EndpointTable,
+    liveness: Liveness,
+    seats: BTreeMap<NodeId, Seat>,
+    /// What nodes that are not in session were sent.
+    trackers: BTreeMap<NodeId, Tracker>,
+    next_session: u64,
+}
+
+/// A node in session.
+struct Seat {
+    session: u64,
+    wake: Arc<Notify>,
+    ack: AssignmentsAck,
+    tell: mpsc::UnboundedSender<LogSubscription>,
+    end: CancellationToken,
+}
+
+/// What a session needs to begin.
+pub(super) struct Place {
+    pub(super) session: u64,
+    pub(super) tracker: Tracker,
+    pub(super) wake: Arc<Notify>,
+    pub(super) subscriptions: mpsc::UnboundedReceiver<LogSubscription>,
+    /// Another session of the same node has begun.
+    pub(super) end: CancellationToken,
+}
+
+impl Hub {
+    pub(super) fn new(state: &State, now: Timestamp) -> Hub {
+        let shared = Shared {
+            table: EndpointTable::new(state, &|_| false),
+            liveness: Liveness::new(state, now),
+            seats: BTreeMap::new(),
+            trackers: BTreeMap::new(),
+            next_session: 1,
+        };
+        Hub {
+            shared: Mutex::new(shared),
+            look: Notify::new(),
+            sessions: watch::Sender::new(0),
+            logs: Mutex::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // === sessions ===
+
+    /// A node begins a session. An earlier one that is still there ends: its agent is gone.
+    pub(super) fn sit(&self, node: NodeId) -> Place {
+        let mut shared = self.lock();
+        let session = shared.next_session;
+        shared.next_session += 1;
+        let (tell, subscriptions) = mpsc::unbounded_channel();
+        let (wake, end) = (Arc::new(Notify::new()), CancellationToken::new());
+        let seat = Seat {
+            session,
+            wake: wake.clone(),
+            ack: AssignmentsAck::default(),
+            tell,
+            end: end.clone(),
+        };
+        if let Some(before) = shared.seats.insert(node, seat) {
+            before.end.cancel();
+        }
+        let tracker = shared.trackers.remove(&node).unwrap_or_default();
+        drop(shared);
+        self.sessions.send_modify(|count| *count += 1);
+        Place {
+            session,
+            tracker,
+            wake,
+            subscriptions,
+            end,
+        }
+    }
+
+    /// A session is over.
+    pub(super) fn leave(&self, node: NodeId, session: u64, tracker: Tracker) {
+        let mut shared = self.lock();
+        if shared
+            .seats
+            .get(&node)
+            .is_some_and(|seat| seat.session == session)
+        {
+            shared.seats.remove(&node);
+            shared.trackers.insert(node, tracker);
+        }
+        drop(shared);
+        self.sessions.send_modify(|count| *count += 1);
+    }
+
+    /// A node said something.
+    pub(super) fn heard(&self, state: &State, node: NodeId, now: Timestamp) {
+        if self.lock().liveness.heard(state, node, now) {
+            self.look.notify_one();
+        }
+    }
+
+    /// What a node has put into effect.
+    pub(super) fn acked(&self, node: NodeId, session: u64, ack: AssignmentsAck) {
+        let mut shared = self.lock();
+        if let Some(seat) = shared.seats.get_mut(&node)
+            && seat.session == session
+        {
+            seat.ack = ack;
+        }
+    }
+
+    /// Looks at the endpoints of all services.
+    pub(super) fn with_table<T>(&self, look: impl FnOnce(&EndpointTable) -> T) -> T {
+        look(&self.lock().table)
+    }
+
+    pub(super) fn facts(&self, node: NodeId) -> NodeFacts {
+        let ack = self
+            .lock()
+            .seats
+            .get(&node)
+            .map(|seat| seat.ack)
+            .unwrap_or_default();
+        NodeFacts {
+            assigned_revision: ack.tasks,
+            endpoint_revision: ack.endpoints,
+        }
+    }
+
+    /// The number of the session that a node has; nothing: it has none.
+    pub(super) fn session_of(&self, node: NodeId) -> Option<u64> {
+        self.lock().seats.get(&node).map(|seat| seat.session)
+    }
+
+    pub(super) fn sessions_changed(&self) -> watch::Receiver<u64> {
+        self.sessions.subscribe()
+    }
+
+    // === logs ===
+
+    pub(super) fn tell_logs(&self, node: NodeId, subscription: LogSubscription) -> bool {
+        let shared = self.lock();
+        let seat = shared.seats.get(&node);
+        seat.is_some_and(|seat| seat.tell.send(subscription).is_ok())
+    }
+
+    pub(super) fn open_logs(&self, id: Arc<str>, sink: mpsc::Sender<Published>) {
+        self.logs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(id, sink);
+    }
+
+    pub(super) fn close_logs(&self, id: &str) {
+        self.logs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(id);
+    }
+
+    /// Where lines under a subscription go. Only the first who asks is told.
+    pub(super) fn take_log_sink(&self, id: &str) -> Option<mpsc::Sender<Published>> {
+        self.logs
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(id)
+    }
+
+    // === what happens ===
+
+    /// Takes in what happened, and wakes the sessions that it concerns. Nothing: it is not
+    /// known what happened.
+    fn take<'a>(&self, state: &State, steps: Option<impl IntoIterator<Item = &'a Step>>) {
+        let mut shared = self.lock();
+        let Shared {
+            table,
+            liveness,
+            seats,
+            trackers,
+            ..
+        } = &mut *shared;
+        let suspect = |node| liveness.is_suspect(node);
+        let Some(steps) = steps else {
+            table.update(state, state.services().map(|it| it.meta.id), &suspect);
+            seats.values().for_each(|seat| seat.wake.notify_one());
+            return;
+        };
+        trackers.retain(|node, _| state.node(*node).is_some());
+        let mut moved = false;
+        for step in steps {
+            let concerned = touched(state, &step.events);
+            moved |= table.update(state, concerned.endpoints, &suspect);
+            for node in concerned.nodes {
+                if let Some(seat) = seats.get(&node) {
+                    seat.wake.notify_one();
+                }
+            }
+        }
+        if moved {
+            seats.values().for_each(|seat| seat.wake.notify_one());
+        }
+    }
+
+    /// Looks at which nodes are there; gives what is to be written, and when to look again.
+    fn tick(&self, state: &State, now: Timestamp) -> (Vec<Write>, Option<Timestamp>) {
+        let mut shared = self.lock();
+        let Shared {
+            table,
+            liveness,
+            seats,
+            ..
+        } = &mut *shared;
+        let tick = liveness.tick(state, now);
+        let services = tick
+            .turned
+            .iter()
+            .flat_map(|node| services_on(state, *node));
+        let suspect = |node| liveness.is_suspect(node);
+        if table.update(state, services.collect::<Vec<_>>(), &suspect) {
+            seats.values().for_each(|seat| seat.wake.notify_one());
+        }
+        (tick.writes, tick.wake_at)
+    }
+}
+
+/// Follows the state for all sessions, until `stop`.
+pub(super) async fn run(dispatch: Dispatch, stop: CancellationToken) {
+    let inner = &dispatch.inner;
+    let mut feed = Feed::new(inner.cluster.clone());
+    while !stop.is_cancelled() {
+        let news = feed.take();
+        inner.hub.take(&news.state, news.steps.as_ref());
+        let (writes, wake_at) = inner.hub.tick(&news.state, inner.pace.now());
+        if !writes.is_empty() && inner.batch.write(writes).await.is_ok() {
+            continue;
+        }
+        let wake = async {
+            match wake_at {
+                Some(time) => tokio::time::sleep(time.since(inner.pace.now())).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = feed.changed() => {}
+            () = inner.hub.look.notified() => {}
+            () = wake => {}
+            () = stop.cancelled() => {}
+        }
+    }
+}
