@@ -40,7 +40,7 @@ impl Published {
     /// Shows a newer state, and the steps from the one before to it. Only one may publish.
     pub(crate) fn publish(&self, state: &State, steps: Vec<Step>) {
         let mut history = self.moment.load().history.clone();
-        history.set_limits(limits_of(state));
+        history.set_limits(HistoryLimits::of(state));
         steps.into_iter().for_each(|step| history.push(step));
         self.replace(state, history);
     }
@@ -61,16 +61,6 @@ impl Published {
 
     pub(crate) fn moment(&self) -> Arc<Moment> {
         self.moment.load_full()
-    }
-}
-
-/// How much history the swarm wants kept.
-fn limits_of(state: &State) -> HistoryLimits {
-    let usual = HistoryLimits::default();
-    let swarm = state.swarm();
-    HistoryLimits {
-        span: swarm.map_or(usual.span, |swarm| swarm.spec.watch_history()),
-        ..usual
     }
 }
 

@@ -28,6 +28,19 @@ impl Default for HistoryLimits {
     }
 }
 
+impl HistoryLimits {
+    /// What the swarm wants kept.
+    #[must_use]
+    pub fn of(state: &State) -> HistoryLimits {
+        let usual = HistoryLimits::default();
+        let swarm = state.swarm();
+        HistoryLimits {
+            span: swarm.map_or(usual.span, |swarm| swarm.spec.watch_history()),
+            ..usual
+        }
+    }
+}
+
 /// A rough price of one event in memory: two objects, of which a later event shares one.
 const EVENT_BYTES: usize = 700;
 /// And of a step without any.

@@ -2,11 +2,15 @@
 //! Snapshots: they shorten the log, they are whole or refused, and failing ones do no harm.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
+use skep_core::model::{SwarmId, SwarmSpec, Timestamp};
+use skep_core::state::{Change, Write};
 use skep_store::fs::{Fs, Loss, SimFs};
 use skep_store::{OpenError, Store};
 
-use crate::swarm::{DIR, create_service, files, open, open_with_swarm, options, services};
+use crate::swarm::{DIR, change, create_service, files, open, open_with_swarm, options, services};
 
 /// Waits until something holds that another thread brings about.
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {
@@ -156,5 +160,36 @@ async fn a_crash_while_one_is_written_leaves_the_one_before() {
     let store = open(&fs).await.expect("it opens");
     assert_eq!(services(&store.view().state()).len(), 65);
     assert!(!files(&fs, "snapshots").contains(&path));
+    store.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_long_history_outlives_a_restart() {
+    let fs = SimFs::new(1);
+    let store = open(&fs).await.expect("it opens");
+    let spec = SwarmSpec {
+        watch_history: Some(Duration::from_secs(3_600)),
+        snapshot_interval: Some(20),
+        ..SwarmSpec::default()
+    };
+    let id = SwarmId(1);
+    let put = change([Write::PutSwarm {
+        id,
+        spec: Arc::new(spec),
+    }]);
+    let first = store.proposer().propose(put).await.expect("an answer");
+    for minute in 1..=30 {
+        let later = Change {
+            time: Timestamp::from_millis(1_000_000 + 60_000 * minute),
+            ..create_service(minute as u128)
+        };
+        let created = store.proposer().propose(later).await.expect("an answer");
+        assert_eq!(created.outcome, Ok(()));
+    }
+    until("a snapshot", || store.health().snapshot.is_some()).await;
+    store.shutdown().await;
+    let store = open(&fs).await.expect("it opens");
+    let steps = store.view().steps_after(first.revision, usize::MAX);
+    assert_eq!(steps.map(|steps| steps.len()), Ok(30));
     store.shutdown().await;
 }

@@ -184,10 +184,11 @@ impl SnapshotReader {
                 .map_or(Timestamp::default(), |step| step.time),
             events: Arc::new([]),
         };
-        let mut history = History::starting_after(self.compacted, HistoryLimits::default());
+        let state = State::from_image(self.image);
+        let mut history = History::starting_after(self.compacted, HistoryLimits::of(&state));
         self.steps.into_iter().for_each(|step| history.push(step));
         history.push(head);
-        Ok((State::from_image(self.image), history))
+        Ok((state, history))
     }
 }
 
