@@ -7,7 +7,6 @@
 
 use std::io;
 use std::net::Shutdown;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use socket2::SockRef;
 use tokio::io::Interest;
@@ -26,31 +25,39 @@ const BULK_BYTES: usize = 16 * 1024;
 
 /// Passes bytes both ways until both directions have ended, or one side breaks.
 ///
-/// Dropped before that, it resets both sides: an end that is cut short must not look like the
-/// end of a message.
+/// A backend that takes no more bytes may have answered before it read the whole question: what
+/// it still has to say is passed on before the client hears of the break.
+///
+/// Unless both directions end well, also when this is dropped, both sides are reset: an end that
+/// is cut short must not look like the end of a message.
 pub(super) async fn relay(client: TcpStream, backend: TcpStream, pipes: &Pipes) {
     let mut pair = Pair {
-        client: Side::new(client),
-        backend: Side::new(backend),
+        client,
+        backend,
         whole: false,
     };
-    let up = one_way(&pair.client, &pair.backend, pipes);
-    let down = one_way(&pair.backend, &pair.client, pipes);
+    let up = async {
+        match pass_all(&pair.client, &pair.backend, pipes).await {
+            Err(Trouble::Reading) => Err(Trouble::Reading),
+            ended => Ok(ended.is_ok()),
+        }
+    };
+    let down = pass_all(&pair.backend, &pair.client, pipes);
     let ended = tokio::try_join!(up, down);
-    pair.whole = ended.is_ok();
+    pair.whole = matches!(ended, Ok((true, ())));
 }
 
 struct Pair {
-    client: Side,
-    backend: Side,
+    client: TcpStream,
+    backend: TcpStream,
     whole: bool,
 }
 
 impl Drop for Pair {
     fn drop(&mut self) {
         if !self.whole {
-            reset_on_close(&self.client.stream);
-            reset_on_close(&self.backend.stream);
+            reset_on_close(&self.client);
+            reset_on_close(&self.backend);
         }
     }
 }
@@ -61,56 +68,23 @@ pub(super) fn reset_on_close(stream: &TcpStream) {
     let _ = stream.set_zero_linger();
 }
 
-struct Side {
-    stream: TcpStream,
-    /// It takes no more bytes, though it may still send some: a server that answers before it
-    /// has read the whole question, and closes.
-    deaf: AtomicBool,
-}
-
-impl Side {
-    fn new(stream: TcpStream) -> Side {
-        Side {
-            stream,
-            deaf: AtomicBool::new(false),
-        }
-    }
-}
-
-/// Which side an error is of.
+/// Which side broke off.
 enum Trouble {
-    Reading(io::Error),
+    /// The sender: it was reset, or is silent for too long.
+    Reading,
+    /// The receiver: it takes no more.
     Writing,
 }
 
 /// Passes bytes one way until the sender ends, and passes the end on.
-///
-/// # Errors
-/// If the sender breaks off; then the other direction has no use either. A receiver that
-/// breaks off is no error: it may have sent a last word that is still to be passed on.
-async fn one_way(from: &Side, to: &Side, pipes: &Pipes) -> io::Result<()> {
-    match pass_all(&from.stream, &to.stream, pipes).await {
-        Ok(()) => {}
-        Err(Trouble::Writing) => {
-            to.deaf.store(true, Ordering::Relaxed);
-            return Ok(());
-        }
-        Err(Trouble::Reading(error)) if !from.deaf.load(Ordering::Relaxed) => return Err(error),
-        Err(Trouble::Reading(_)) => {}
-    }
-    // It fails only if the receiver is gone, and then there is no one to tell.
-    let _ = SockRef::from(&to.stream).shutdown(Shutdown::Write);
-    Ok(())
-}
-
 async fn pass_all(from: &TcpStream, to: &TcpStream, pipes: &Pipes) -> Result<(), Trouble> {
     loop {
         // Readiness alone never lets others have their turn.
         consume_budget().await;
-        from.readable().await.map_err(Trouble::Reading)?;
+        from.readable().await.map_err(|_| Trouble::Reading)?;
         let (count, rest) = match copy(from, to)? {
             Copied::Nothing => continue,
-            Copied::End => return Ok(()),
+            Copied::End => break,
             Copied::Some { count, rest } => (count, rest),
         };
         if !rest.is_empty() {
@@ -122,9 +96,12 @@ async fn pass_all(from: &TcpStream, to: &TcpStream, pipes: &Pipes) -> Result<(),
         if let Some(pipe) = pipes.lend()
             && let Moved::End = move_burst(from, to, pipe).await?
         {
-            return Ok(());
+            break;
         }
     }
+    // It fails only if the receiver is gone, and then its own direction says so.
+    let _ = SockRef::from(to).shutdown(Shutdown::Write);
+    Ok(())
 }
 
 enum Copied {
@@ -143,7 +120,7 @@ fn copy(from: &TcpStream, to: &TcpStream) -> Result<Copied, Trouble> {
             Ok(0) => return Ok(Copied::End),
             Ok(count) => count,
             Err(error) if is_later(&error) => return Ok(Copied::Nothing),
-            Err(error) => return Err(Trouble::Reading(error)),
+            Err(_) => return Err(Trouble::Reading),
         };
         let written = match to.try_write(&scratch[..count]) {
             Ok(written) => written,
@@ -187,7 +164,7 @@ async fn move_burst(
             Ok(0) => return Ok(Moved::End),
             Ok(_) => {}
             Err(error) if is_later(&error) => return Ok(Moved::Dry),
-            Err(error) => return Err(Trouble::Reading(error)),
+            Err(_) => return Err(Trouble::Reading),
         }
         while pipe.held() > 0 {
             let drained = to.async_io(Interest::WRITABLE, || pipe.drain(to)).await;
