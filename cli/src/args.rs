@@ -19,6 +19,7 @@ use crate::parse::pair::parse_filter;
 #[command(
     name = "skep",
     version,
+    disable_version_flag = true,
     max_term_width = 100,
     disable_help_subcommand = true,
     arg_required_else_help = true,
@@ -32,6 +33,9 @@ use crate::parse::pair::parse_filter;
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) target: Target,
+    /// Print the version
+    #[arg(short = 'v', short_alias = 'V', long, action = ArgAction::Version)]
+    version: Option<bool>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }

@@ -210,7 +210,7 @@ fn call_text(call: &CallError, command: &str, more: &str) -> String {
     text
 }
 
-/// What someone at a command line can do about it.
+/// What someone at a command line can do about it, beyond what the message says.
 fn call_cure(call: &CallError) -> Option<String> {
     let fact = |key: &str| {
         call.metadata
@@ -224,21 +224,11 @@ fn call_cure(call: &CallError) -> Option<String> {
     if call.is(ErrorReason::WrongSwarmState) && fact("state").contains("OUTSIDE") {
         return Some("Found a swarm with `skep swarm init`.".to_owned());
     }
-    let cure = if call.is(ErrorReason::NodeNotDown) {
-        "Stop its daemon first, or use --force."
-    } else if call.is(ErrorReason::QuorumAtRisk) {
-        "With --force it is done all the same."
-    } else if call.is(ErrorReason::NoQuorum) || call.is(ErrorReason::ManagerNotReady) {
-        "Try again in a moment; `skep info` shows the daemon."
-    } else if call.is(ErrorReason::Internal) && !fact("trace").is_empty() {
-        return Some(format!(
-            "The daemon's log has more, under {}.",
-            fact("trace")
-        ));
-    } else {
-        return None;
-    };
-    Some(cure.to_owned())
+    let is_forced = [ErrorReason::NodeNotDown, ErrorReason::QuorumAtRisk];
+    if is_forced.iter().any(|reason| call.is(*reason)) {
+        return Some("To do it all the same, add --force.".to_owned());
+    }
+    None
 }
 
 #[cfg(test)]
@@ -297,7 +287,7 @@ mod tests {
         for (failure, end) in [
             (
                 call(Code::FailedPrecondition, "NODE_NOT_DOWN", &[]),
-                "or use --force.",
+                "add --force.",
             ),
             (
                 call(

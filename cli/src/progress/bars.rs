@@ -38,7 +38,9 @@ impl Bars {
         let texts = texts(&Picture::of(sight, self.goal, self.revision));
         while self.lines.len() < texts.len() {
             let line = self.screen.add(ProgressBar::no_length());
-            line.set_style(ProgressStyle::with_template("{msg}").expect("a template of one field"));
+            line.set_style(
+                ProgressStyle::with_template("{wide_msg}").expect("a template of one field"),
+            );
             self.lines.push(line);
         }
         for line in self.lines.drain(texts.len()..) {

@@ -206,6 +206,8 @@ async fn commands_need_no_daemon_where_they_ask_none() {
         (vec!["version", "--client"], "Client:\n Version:  0."),
         (vec!["completion", "bash"], "_skep()"),
         (vec!["--help"], "Drives a swarm"),
+        (vec!["-v"], "skep 0."),
+        (vec!["--version"], "skep 0."),
         (vec!["service", "create", "--help"], "Create a service"),
     ] {
         let mut command = skep(home.path());

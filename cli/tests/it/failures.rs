@@ -94,12 +94,12 @@ async fn refusals_are_said_with_their_cure() {
         ),
         (
             "node rm node-1",
-            "Error: node-1 is not down\nStop its daemon first, or use --force.\n",
+            "Error: node-1 is not down\nTo do it all the same, add --force.\n",
         ),
         (
             "swarm leave",
             "Error: this is the last manager: the swarm would be erased\n\
-             With --force it is done all the same.\n",
+             To do it all the same, add --force.\n",
         ),
     ] {
         let ran = swarm.line(line).await;

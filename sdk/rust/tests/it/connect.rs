@@ -65,3 +65,17 @@ async fn a_connection_that_breaks_is_no_answer_of_a_server() {
     );
     assert!(Error::from(status).call().unwrap().is_transport());
 }
+
+#[tokio::test]
+async fn a_client_finds_a_daemon_that_was_restarted() {
+    let mut running = Fake::start().await;
+    for _ in 0..3 {
+        running.restart().await;
+        let (services, _) = running
+            .client
+            .list_services(Default::default())
+            .await
+            .unwrap();
+        assert_eq!(services.len(), 2);
+    }
+}

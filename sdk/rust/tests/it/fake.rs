@@ -2,6 +2,7 @@
 //! A server whose answers are prepared and whose requests are kept.
 
 use std::collections::{HashMap, VecDeque};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 
@@ -13,6 +14,7 @@ use skep_sdk::v1::*;
 use skep_sdk::{Client, Code, Context, Host, Request, Status};
 use tempfile::TempDir;
 use tokio::net::UnixListener;
+use tokio::task::JoinHandle;
 use tokio_stream::wrappers::UnixListenerStream;
 use tonic::Response;
 use tonic::transport::Server;
@@ -46,8 +48,17 @@ pub(crate) struct Fake {
 pub(crate) struct Running {
     pub(crate) fake: Fake,
     pub(crate) client: Client,
-    server: tokio::task::JoinHandle<()>,
-    _dir: TempDir,
+    server: JoinHandle<()>,
+    dir: TempDir,
+}
+
+impl Running {
+    /// Cuts all connections and serves again on the same socket.
+    pub(crate) async fn restart(&mut self) {
+        self.server.abort();
+        let _ = (&mut self.server).await;
+        self.server = self.fake.serve(self.dir.path());
+    }
 }
 
 impl Drop for Running {
@@ -64,31 +75,35 @@ pub(crate) fn refusal(code: Code, reason: &str) -> Status {
 
 impl Fake {
     pub(crate) async fn start() -> Running {
-        let fake = Self::default();
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("skep.sock");
-        let listener = UnixListener::bind(&path).unwrap();
-        let server = Server::builder()
-            .add_service(DaemonServiceServer::new(fake.clone()))
-            .add_service(ServiceServiceServer::new(fake.clone()))
-            .add_service(TaskServiceServer::new(fake.clone()))
-            .add_service(WatchServiceServer::new(fake.clone()))
-            .serve_with_incoming(UnixListenerStream::new(listener));
-        let server = tokio::spawn(async move {
-            server.await.unwrap();
-        });
-        let hosts = vec![Host::parse(&format!("unix://{}", path.display())).unwrap()];
+        let fake = Self::default();
+        let server = fake.serve(dir.path());
+        let host = Host::Unix(dir.path().join("skep.sock"));
         let context = Context {
             name: "test".into(),
-            hosts,
+            hosts: vec![host],
         };
         let client = Client::connect(&context).await.unwrap();
         Running {
             fake,
             client,
             server,
-            _dir: dir,
+            dir,
         }
+    }
+
+    /// Serves on the socket of a folder until the task is aborted.
+    fn serve(&self, dir: &Path) -> JoinHandle<()> {
+        let path = dir.join("skep.sock");
+        let _ = std::fs::remove_file(&path);
+        let listener = UnixListener::bind(&path).unwrap();
+        let server = Server::builder()
+            .add_service(DaemonServiceServer::new(self.clone()))
+            .add_service(ServiceServiceServer::new(self.clone()))
+            .add_service(TaskServiceServer::new(self.clone()))
+            .add_service(WatchServiceServer::new(self.clone()))
+            .serve_with_incoming(UnixListenerStream::new(listener));
+        tokio::spawn(async move { server.await.unwrap() })
     }
 
     pub(crate) fn with<T>(&self, change: impl FnOnce(&mut Script) -> T) -> T {
