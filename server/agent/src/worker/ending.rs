@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Ends all tasks of a node and removes what is left of them.
+
+use std::time::Duration;
+
+use futures::StreamExt;
+use futures::future::join_all;
+use skep_core::model::{TaskId, signal};
+use tokio::time::Instant;
+
+use crate::executor::{Executor, Observed, Phase};
+
+/// The longest grace that a task gets when its node goes.
+const GRACE_MAX: Duration = Duration::from_secs(10);
+/// How long after its grace a task that still runs is killed again.
+const MARGIN: Duration = Duration::from_secs(5);
+/// How often is looked, should a hint be lost.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Stops every task as it wants to be stopped, waits until all have ended, and removes them.
+pub(super) async fn end_all(executor: &dyn Executor) {
+    let mut hints = executor.hints();
+    let stops = live(executor).into_iter().map(|known| {
+        let grace = known.work.stop_grace.min(GRACE_MAX);
+        stop(executor, known.work.task, known.work.stop_signal, grace)
+    });
+    join_all(stops).await;
+    let mut kill_at = Instant::now() + GRACE_MAX + MARGIN;
+    loop {
+        let left = live(executor);
+        if left.is_empty() {
+            break;
+        }
+        if Instant::now() >= kill_at {
+            kill_at = Instant::now() + MARGIN;
+            let tasks = left.iter().map(|known| known.work.task);
+            let kills = tasks.map(|task| stop(executor, task, signal::KILL, Duration::ZERO));
+            join_all(kills).await;
+        }
+        // Hint or not: then it is looked again.
+        tokio::time::timeout(LOOK_EVERY, hints.next()).await.ok();
+    }
+    let tasks = executor.list();
+    let tasks = tasks.iter().map(|known| known.work.task);
+    join_all(tasks.map(|task| remove(executor, task))).await;
+}
+
+fn live(executor: &dyn Executor) -> Vec<Observed> {
+    let mut tasks = executor.list();
+    tasks.retain(|known| !matches!(known.phase, Phase::Exited(_)));
+    tasks
+}
+
+async fn stop(executor: &dyn Executor, task: TaskId, signal: i32, grace: Duration) {
+    if let Err(error) = executor.stop(task, signal, grace).await {
+        tracing::warn!(%task, %error, "a task could not be told to end");
+    }
+}
+
+async fn remove(executor: &dyn Executor, task: TaskId) {
+    if let Err(error) = executor.remove(task).await {
+        tracing::warn!(%task, %error, "something of a task is left");
+    }
+}
