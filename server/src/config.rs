@@ -15,7 +15,7 @@ const DEFAULT_FILE: &str = "/etc/skep/skepd.toml";
 
 /// What a node runs tasks with.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Debug)]
-pub enum ExecutorKind {
+pub(crate) enum ExecutorKind {
     /// Programs on the node itself.
     Process,
     /// Nothing: tasks only seem to run. For trying out thousands of them.
@@ -24,7 +24,7 @@ pub enum ExecutorKind {
 
 /// How log lines are written.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Debug)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people.
     Text,
     /// One JSON object a line, for programs.
@@ -46,7 +46,7 @@ pub enum LogFormat {
 /// Without --dev the daemon waits for `skep swarm init`.
 #[derive(Clone, Parser, Debug)]
 #[command(name = "skepd", version, verbatim_doc_comment, max_term_width = 100)]
-pub struct Config {
+pub(crate) struct Config {
     /// File of settings, in TOML: its keys are the names of the flags below. Default:
     /// /etc/skep/skepd.toml, if it is there.
     #[arg(long, env = "SKEPD_CONFIG", value_name = "FILE")]
@@ -133,7 +133,7 @@ impl Config {
     ///
     /// # Errors
     /// If the file of settings cannot be read, or settings do not fit together.
-    pub fn load(arguments: Vec<OsString>) -> Result<Config> {
+    pub(crate) fn load(arguments: Vec<OsString>) -> Result<Config> {
         let matches = Self::command().get_matches_from(&arguments);
         let named = matches.get_one::<PathBuf>("config").cloned();
         let settings = match &named {

@@ -9,11 +9,11 @@ use tempfile::TempDir;
 use crate::config::Config;
 
 /// Most bytes of the path of a Unix socket: Linux keeps 108 for it, one of them for the end.
-pub const SOCKET_PATH_BYTES_MAX: usize = 107;
+pub(crate) const SOCKET_PATH_BYTES_MAX: usize = 107;
 
 /// Where this daemon keeps what.
 #[derive(Debug)]
-pub struct Paths {
+pub(crate) struct Paths {
     /// Everything that is kept.
     pub data: PathBuf,
     /// The Unix socket of the API.
@@ -24,7 +24,7 @@ pub struct Paths {
 
 /// What the default places depend on.
 #[derive(Clone, Debug)]
-pub struct Surroundings {
+pub(crate) struct Surroundings {
     /// The daemon runs as root.
     pub root: bool,
     /// `$HOME`.
@@ -36,7 +36,7 @@ pub struct Surroundings {
 impl Surroundings {
     /// Those of this process.
     #[must_use]
-    pub fn of_process() -> Surroundings {
+    pub(crate) fn of_process() -> Surroundings {
         let path = |name| {
             std::env::var_os(name)
                 .filter(|text| !text.is_empty())
@@ -55,7 +55,7 @@ impl Paths {
     ///
     /// # Errors
     /// If there is no place, or the path of the socket is too long.
-    pub fn choose(config: &Config, around: &Surroundings) -> Result<Paths> {
+    pub(crate) fn choose(config: &Config, around: &Surroundings) -> Result<Paths> {
         let temporary = match (&config.data_dir, config.dev) {
             (None, true) => {
                 let made = tempfile::Builder::new().prefix("skep-").tempdir();

@@ -12,7 +12,7 @@ const FILE: &str = "ready.json";
 
 /// What others need to reach the daemon.
 #[derive(Clone, Serialize, Debug)]
-pub struct Ready {
+pub(crate) struct Ready {
     /// Its process id.
     pub pid: u32,
     /// The Unix socket of the API.
@@ -30,7 +30,7 @@ impl Ready {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn announce(&self, data: &Path) -> Result<()> {
+    pub(crate) fn announce(&self, data: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self)?;
         let place = data.join(FILE);
         let write = || -> std::io::Result<()> {
@@ -48,7 +48,7 @@ impl Ready {
 }
 
 /// Takes the file away: of a daemon that stops, or of one that was killed.
-pub fn retract(data: &Path) {
+pub(crate) fn retract(data: &Path) {
     match std::fs::remove_file(data.join(FILE)) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             tracing::warn!(%error, "cannot remove {FILE}");

@@ -7,6 +7,7 @@
 
 mod error;
 mod hints;
+pub mod idle;
 pub mod process;
 pub mod simulated;
 mod work;

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The daemon: in no swarm, or a member of one.
+
+mod layout;
+mod member;
+mod nodes;
+mod streams;
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use anyhow::Result;
+use async_trait::async_trait;
+use skep_core::model::{NodeId, NodeRole, Revision, SwarmId, SwarmSpec, Timestamp};
+use skep_manager::daemon::{DaemonControl, DaemonFacts, DaemonState, Founding};
+use skep_manager::error::Failure;
+use skep_manager::member::{Clock, Membership, SystemClock};
+use tokio::sync::Mutex;
+
+use crate::config::Config;
+use crate::identity::Identity;
+
+use member::Member;
+
+pub(crate) use layout::Layout;
+
+/// What a daemon is made of, whatever swarm it is in.
+#[derive(Clone, Debug)]
+pub(crate) struct Setup {
+    /// The settings.
+    pub config: Arc<Config>,
+    /// Where everything is kept.
+    pub data: PathBuf,
+    /// The nodes that this daemon is, when it founds a swarm.
+    pub layout: Layout,
+}
+
+/// The daemon.
+pub(crate) struct Daemon {
+    setup: Setup,
+    start_time: Timestamp,
+    /// What answers calls.
+    pub membership: Arc<Membership>,
+    member: Mutex<Option<Member>>,
+    shown: RwLock<Shown>,
+}
+
+/// What is said of the daemon's part in a swarm.
+#[derive(Clone, Default)]
+struct Shown {
+    member: Option<(NodeId, SwarmId, String)>,
+    error: String,
+}
+
+impl Daemon {
+    /// A daemon that is in no swarm yet.
+    #[must_use]
+    pub(crate) fn new(setup: Setup) -> Daemon {
+        Daemon {
+            setup,
+            start_time: SystemClock.now(),
+            membership: Arc::new(Membership::outside()),
+            member: Mutex::new(None),
+            shown: RwLock::default(),
+        }
+    }
+
+    /// Takes up its part in the swarm that it was in before, if there was one; with --dev,
+    /// founds one otherwise.
+    ///
+    /// # Errors
+    /// If what is kept cannot be used.
+    pub(crate) async fn resume(&self) -> Result<()> {
+        if let Some(identity) = Identity::load(&self.setup.data)? {
+            let member = Member::resume(&self.setup, &identity).await?;
+            if let Some(member) = member {
+                self.enter(&identity, member).await;
+                return Ok(());
+            }
+            tracing::warn!("the daemon died while it founded a swarm: what it left is removed");
+            nodes::erase(&self.setup.data)?;
+        }
+        if self.setup.config.dev {
+            let spec = SwarmSpec::default();
+            let founding = Founding {
+                spec,
+                node_name: None,
+                availability: None,
+            };
+            self.found(founding).await?;
+        } else {
+            tracing::info!("in no swarm: waiting for \"skep swarm init\"");
+        }
+        Ok(())
+    }
+
+    /// Founds a swarm. A daemon that dies before this is done is in none.
+    async fn found(&self, founding: Founding) -> Result<Identity> {
+        let mut place = self.member.lock().await;
+        anyhow::ensure!(place.is_none(), "this daemon is in a swarm already");
+        let identity = self.setup.layout.new_identity(founding.node_name.as_ref());
+        identity.save(&self.setup.data)?;
+        let member = match Member::found(&self.setup, &identity, founding).await {
+            Ok(member) => member,
+            Err(error) => {
+                nodes::erase(&self.setup.data)?;
+                return Err(error);
+            }
+        };
+        self.show_member(&identity, &member);
+        *place = Some(member);
+        Ok(identity)
+    }
+
+    async fn enter(&self, identity: &Identity, member: Member) {
+        let mut place = self.member.lock().await;
+        self.show_member(identity, &member);
+        *place = Some(member);
+    }
+
+    fn show_member(&self, identity: &Identity, member: &Member) {
+        self.membership.join(member.manager());
+        if let Some(first) = identity.nodes.first() {
+            let address = first.address_text();
+            self.show(|shown| shown.member = Some((first.id, identity.swarm, address)));
+        }
+    }
+
+    /// Ends its part in the swarm for now. Its tasks end too, or go on and are found again by
+    /// the next start.
+    pub(crate) async fn stop(&self, end_tasks: bool) {
+        if let Some(member) = self.member.lock().await.take() {
+            member.stop(end_tasks).await;
+        }
+    }
+
+    /// The metrics, while the daemon is in a swarm.
+    #[must_use]
+    pub(crate) fn metrics(&self) -> Option<String> {
+        let member = self.member.try_lock().ok()?;
+        member.as_ref()?.metrics()
+    }
+
+    fn show(&self, change: impl FnOnce(&mut Shown)) {
+        change(&mut self.shown.write().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    async fn leave(&self) -> Result<()> {
+        let mut place = self.member.lock().await;
+        if let Some(member) = place.take() {
+            self.membership.leave();
+            member.stop(true).await;
+        }
+        nodes::erase(&self.setup.data)?;
+        self.show(|shown| *shown = Shown::default());
+        Ok(())
+    }
+}
+
+/// An error of the daemon, as the answer to a call.
+fn failure(error: &anyhow::Error) -> Failure {
+    Failure::NotReady(format!("{error:#}"))
+}
+
+#[async_trait]
+impl DaemonControl for Daemon {
+    fn describe(&self) -> DaemonFacts {
+        let shown = self
+            .shown
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        let state = match (&shown.member, shown.error.is_empty()) {
+            (_, false) => DaemonState::Error,
+            (Some(_), true) => DaemonState::Member,
+            (None, true) => DaemonState::Outside,
+        };
+        let manager = self.membership.manager().ok();
+        let revision = manager.map_or(Revision(0), |manager| manager.cluster.view().revision());
+        let (node, swarm, address) = match shown.member {
+            Some((node, swarm, address)) => (Some(node), Some(swarm), address),
+            None => (None, None, String::new()),
+        };
+        DaemonFacts {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            start_time: self.start_time,
+            state,
+            error: shown.error,
+            node,
+            swarm,
+            role: node.map(|_| NodeRole::Manager),
+            address,
+            revision,
+        }
+    }
+
+    async fn init_swarm(&self, founding: Founding) -> Result<(NodeId, SwarmId), Failure> {
+        if self.describe().state != DaemonState::Outside {
+            return Err(Failure::WrongSwarmState {
+                state: self.describe().state,
+                message: "this daemon is in a swarm already; leave that with LeaveSwarm (\"skep \
+                          swarm leave --force\") first"
+                    .to_owned(),
+            });
+        }
+        let identity = self
+            .found(founding)
+            .await
+            .map_err(|error| failure(&error))?;
+        let node = identity.nodes.first().map(|node| node.id);
+        let node = node.ok_or_else(|| Failure::internal("a swarm was founded without a node"))?;
+        Ok((node, identity.swarm))
+    }
+
+    async fn leave_swarm(&self, force: bool) -> Result<(), Failure> {
+        if self.describe().node.is_none() {
+            return Err(Failure::WrongSwarmState {
+                state: self.describe().state,
+                message: "this daemon is in no swarm".to_owned(),
+            });
+        }
+        if !force {
+            return Err(Failure::QuorumAtRisk {
+                managers: 1,
+                reachable: 1,
+            });
+        }
+        self.leave().await.map_err(|error| failure(&error))
+    }
+}

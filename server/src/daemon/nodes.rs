@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The nodes that this daemon is: an agent for each, with what it runs tasks with.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use async_trait::async_trait;
+use futures::future::join_all;
+use skep_agent::executor::Executor;
+use skep_agent::executor::idle::IdleExecutor;
+use skep_agent::executor::process::{ProcessExecutor, ProcessOptions};
+use skep_agent::executor::simulated::SimulatedExecutor;
+use skep_agent::{Agent, AgentHandle, AgentOptions, Connection, Connector};
+use skep_core::model::{Name, NodeId, NodeRole};
+use skep_manager::daemon::Founding;
+use skep_manager::dispatch::Dispatch;
+use skep_manager::dispatch::connection::Gate;
+use skep_network::{DataPlane, IdlePlane, Options, UserspacePlane};
+
+use crate::config::ExecutorKind;
+use crate::identity::{Identity, NodeIdentity};
+
+use super::Setup;
+use super::member::STORE_DIR;
+
+/// The directory of the nodes, within that of the daemon.
+const NODES_DIR: &str = "nodes";
+
+/// The nodes, up.
+pub(super) struct Nodes {
+    agents: Vec<AgentHandle>,
+}
+
+impl Nodes {
+    /// Makes the nodes known to the swarm and starts their agents.
+    pub(super) async fn start(
+        setup: &Setup,
+        identity: &Identity,
+        dispatch: &Dispatch,
+        founding: Option<Founding>,
+    ) -> Result<Nodes> {
+        let mut agents = Vec::with_capacity(identity.nodes.len());
+        for (number, node) in identity.nodes.iter().enumerate() {
+            let options = options(setup, node, dispatch.gate()).await?;
+            let description = Arc::new(options.description());
+            let role = if number == 0 {
+                NodeRole::Manager
+            } else {
+                NodeRole::Worker
+            };
+            let name = Name::parse(&node.name).ok();
+            let asked = founding.as_ref().filter(|_| number == 0);
+            let availability = asked.and_then(|founding| founding.availability);
+            let known = dispatch
+                .join(node.id, role, description, name, availability)
+                .await;
+            known.context("cannot make this node known to the swarm")?;
+            agents.push(Agent::start(options)?);
+        }
+        Ok(Nodes { agents })
+    }
+
+    /// Ends the agents; and their tasks, or these go on and are found again by the next start.
+    pub(super) async fn stop(self, end_tasks: bool) {
+        join_all(
+            self.agents
+                .into_iter()
+                .map(|agent| agent.shutdown(end_tasks)),
+        )
+        .await;
+    }
+}
+
+async fn options(setup: &Setup, node: &NodeIdentity, gate: Gate) -> Result<AgentOptions> {
+    let dir = setup.data.join(NODES_DIR).join(node.id.to_string());
+    let default = setup.config.dev.then_some(ExecutorKind::Process);
+    let kind = setup.config.executor.or(default);
+    let bind = node.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let executor = executor(kind, &dir).await?;
+    let plane: Arc<dyn DataPlane> = match kind {
+        Some(ExecutorKind::Simulated) => Arc::new(IdlePlane::default()),
+        _ => Arc::new(UserspacePlane::start(Options::new(bind))),
+    };
+    Ok(AgentOptions {
+        address: node.address.unwrap_or_else(own_address),
+        dir: (kind != Some(ExecutorKind::Simulated)).then(|| dir.join("agent")),
+        capacity: None,
+        executor,
+        plane,
+        connector: Arc::new(InProcess {
+            gate,
+            node: node.id,
+        }),
+    })
+}
+
+async fn executor(kind: Option<ExecutorKind>, dir: &Path) -> Result<Arc<dyn Executor>> {
+    Ok(match kind {
+        Some(ExecutorKind::Process) => {
+            let opened = ProcessExecutor::open(ProcessOptions::new(dir.join("tasks"))).await;
+            Arc::new(opened.context("cannot look after processes")?)
+        }
+        Some(ExecutorKind::Simulated) => Arc::new(SimulatedExecutor::new()),
+        None => Arc::new(IdleExecutor),
+    })
+}
+
+/// The address that this machine would be reached at: that of the interface it would use to
+/// reach others, without sending anything. A machine without any other is reached at its own.
+fn own_address() -> IpAddr {
+    let probe = || -> io::Result<IpAddr> {
+        let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
+        // TEST-NET-1 (RFC 5737): never a real machine; connecting a UDP socket sends nothing.
+        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
+        Ok(socket.local_addr()?.ip())
+    };
+    probe().unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+/// The way to the manager in this process.
+struct InProcess {
+    gate: Gate,
+    node: NodeId,
+}
+
+#[async_trait]
+impl Connector for InProcess {
+    async fn connect(&self) -> io::Result<Box<dyn Connection>> {
+        Ok(Box::new(self.gate.connect(self.node).await?))
+    }
+}
+
+/// Removes everything that belongs to a swarm.
+///
+/// # Errors
+/// If something cannot be removed.
+pub(super) fn erase(data: &Path) -> Result<()> {
+    Identity::forget(data)?;
+    for name in [STORE_DIR, NODES_DIR] {
+        let dir: PathBuf = data.join(name);
+        match std::fs::remove_dir_all(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            done => done.with_context(|| format!("cannot remove {}", dir.display()))?,
+        }
+    }
+    Ok(())
+}

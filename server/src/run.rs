@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The daemon from start to end.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use skep_manager::api::{self, Api};
+use skep_store::DataDir;
+use skep_store::fs::RealFs;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::daemon::{Daemon, Layout, Setup};
+use crate::paths::{Paths, Surroundings};
+use crate::ready::{self, Ready};
+use crate::{listen, metrics, serve};
+
+/// Where the dev API is served with --dev unless a flag says otherwise.
+const DEV_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 2378);
+
+/// How long calls that are on their way may take once the daemon stops.
+const LAST_CALLS_TIME: Duration = Duration::from_secs(5);
+
+/// Runs the daemon until it is told to stop.
+///
+/// # Errors
+/// If it cannot start, or cannot go on.
+pub(crate) fn run(config: Config) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.context("the system gives no threads")?;
+    let done = runtime.block_on(serve_until_told(config));
+    runtime.shutdown_timeout(LAST_CALLS_TIME);
+    done
+}
+
+/// The listeners, opened before anything else, so that what is wrong with them is said at once.
+struct Doors {
+    socket: listen::Socket,
+    unix: tokio::net::UnixListener,
+    dev: Option<(SocketAddr, TcpListener)>,
+    metrics: Option<(SocketAddr, TcpListener)>,
+}
+
+impl Doors {
+    async fn open(config: &Config, paths: &Paths) -> Result<Doors> {
+        let (socket, unix) = listen::Socket::open(&paths.socket).await?;
+        let dev = match config.dev_addr.or(config.dev.then_some(DEV_ADDR)) {
+            Some(address) => Some(listen::tcp(address, "--dev-addr").await?),
+            None => None,
+        };
+        let metrics = match config.metrics_addr {
+            Some(address) => Some(listen::tcp(address, "--metrics-addr").await?),
+            None => None,
+        };
+        Ok(Doors {
+            socket,
+            unix,
+            dev,
+            metrics,
+        })
+    }
+
+    fn ready(&self, paths: &Paths) -> Ready {
+        Ready {
+            pid: std::process::id(),
+            socket: paths.socket.clone(),
+            dev_addr: self.dev.as_ref().map(|(address, _)| *address),
+            metrics_addr: self.metrics.as_ref().map(|(address, _)| *address),
+        }
+    }
+}
+
+async fn serve_until_told(config: Config) -> Result<()> {
+    let paths = Paths::choose(&config, &Surroundings::of_process())?;
+    let _data_dir = DataDir::open(&RealFs, &paths.data)?;
+    ready::retract(&paths.data);
+    let doors = Doors::open(&config, &paths).await?;
+    let ready = doors.ready(&paths);
+    let layout = Layout::of(&config)?;
+    let setup = Setup {
+        config: Arc::new(config),
+        data: paths.data.clone(),
+        layout,
+    };
+    let daemon = Arc::new(Daemon::new(setup));
+    daemon.resume().await?;
+
+    let stop = CancellationToken::new();
+    let (socket, mut serving) = start_serving(doors, &daemon, &stop).await;
+    ready.announce(&paths.data)?;
+    tracing::info!(socket = %ready.socket.display(), dev_addr = ?ready.dev_addr, "ready");
+
+    let failed = tokio::select! {
+        told = told_to_stop() => told.err(),
+        Some(ended) = serving.join_next() => ended.map_or_else(|e| Some(e.into()), Result::err),
+    };
+    ready::retract(&paths.data);
+    drop(socket);
+    daemon.stop(paths.temporary.is_some()).await;
+    stop.cancel();
+    let last_calls = async { while serving.join_next().await.is_some() {} };
+    if tokio::time::timeout(LAST_CALLS_TIME, last_calls)
+        .await
+        .is_err()
+    {
+        tracing::warn!("calls that did not end were cut off");
+    }
+    tracing::info!("stopped");
+    failed.map_or(Ok(()), Err)
+}
+
+async fn start_serving(
+    doors: Doors,
+    daemon: &Arc<Daemon>,
+    stop: &CancellationToken,
+) -> (listen::Socket, JoinSet<Result<()>>) {
+    let api = Api {
+        membership: daemon.membership.clone(),
+        daemon: daemon.clone(),
+    };
+    let services = api::services(&api).await;
+    let mut serving = JoinSet::new();
+    serving.spawn(serve::socket(
+        doors.unix,
+        services.routes.clone(),
+        stop.clone(),
+    ));
+    if let Some((_, listener)) = doors.dev {
+        serving.spawn(serve::dev(listener, services.routes, stop.clone()));
+    }
+    if let Some((_, listener)) = doors.metrics {
+        let daemon = daemon.clone();
+        let source: metrics::Source = Arc::new(move || daemon.metrics());
+        serving.spawn(metrics::serve(listener, source, stop.clone()));
+    }
+    (doors.socket, serving)
+}
+
+async fn told_to_stop() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("told to stop (SIGTERM)"),
+        _ = interrupt.recv() => tracing::info!("told to stop (SIGINT)"),
+    }
+    Ok(())
+}

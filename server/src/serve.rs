@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Serving the API on the daemon's sockets.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use skep_manager::layer::{Door, GuardLayer};
+use tokio::net::{TcpListener, UnixListener};
+use tokio_stream::wrappers::UnixListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
+
+/// A connection on which nothing was heard for this long is asked whether it is still there.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
+/// And is given up without an answer for this long.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+fn server(
+    door: Door,
+) -> Server<tower::layer::util::Stack<GuardLayer, tower::layer::util::Identity>> {
+    Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .layer(GuardLayer::new(door))
+}
+
+/// Serves on the Unix socket until `stop`, and then lets calls that are on their way end.
+///
+/// # Errors
+/// If serving fails.
+pub(crate) async fn socket(
+    listener: UnixListener,
+    routes: Routes,
+    stop: CancellationToken,
+) -> Result<()> {
+    let incoming = UnixListenerStream::new(listener);
+    server(Door::Socket)
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
+        .await
+        .context("cannot serve on the socket")
+}
+
+/// Serves on the dev address until `stop`, and then lets calls that are on their way end.
+///
+/// # Errors
+/// If serving fails.
+pub(crate) async fn dev(
+    listener: TcpListener,
+    routes: Routes,
+    stop: CancellationToken,
+) -> Result<()> {
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    server(Door::Dev)
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
+        .await
+        .context("cannot serve on the dev address")
+}
