@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use skep_manager::api::{self, Api};
 use skep_store::DataDir;
 use skep_store::fs::RealFs;
@@ -31,6 +32,7 @@ const LAST_CALLS_TIME: Duration = Duration::from_secs(5);
 /// # Errors
 /// If it cannot start, or cannot go on.
 pub(crate) fn run(config: Config) -> Result<()> {
+    allow_many_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
@@ -38,6 +40,20 @@ pub(crate) fn run(config: Config) -> Result<()> {
     let done = runtime.block_on(serve_until_told(config));
     runtime.shutdown_timeout(LAST_CALLS_TIME);
     done
+}
+
+/// Every connection through a published port takes files, of which systems allow a thousand
+/// unless they are asked for more. Tasks inherit what is allowed here.
+fn allow_many_files() {
+    const FILES_MAX: u64 = 1 << 20;
+    let allowed = getrlimit(Resource::RLIMIT_NOFILE);
+    let raised = allowed.and_then(|(soft, hard)| {
+        let wanted = hard.min(FILES_MAX).max(soft);
+        setrlimit(Resource::RLIMIT_NOFILE, wanted, hard)
+    });
+    if let Err(error) = raised {
+        tracing::warn!(%error, "cannot raise the limit of open files");
+    }
 }
 
 /// The listeners, opened before anything else, so that what is wrong with them is said at once.

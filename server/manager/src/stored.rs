@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use skep_core::model::Revision;
-use skep_core::state::{Change, History};
+use skep_core::state::Change;
 use skep_core::watch::Source;
 use skep_store::{Failure as StoreFailure, ProposeError, Store, Unavailable};
 use tokio::sync::watch;
@@ -35,13 +35,10 @@ impl StoredCluster {
 #[async_trait]
 impl Cluster for StoredCluster {
     fn consult(&self, read: &mut dyn FnMut(Source<'_>)) {
-        let view = self.store.view();
-        // First the state and then the history, which so is never the older one.
-        let state = view.state();
-        let history = view.with_history(History::clone);
+        let moment = self.store.view().now();
         read(Source {
-            state: &state,
-            history: &history,
+            state: &moment.state,
+            history: &moment.history,
             fresh: self.is_fresh(),
         });
     }

@@ -19,6 +19,7 @@ use skep_manager::metrics::{self, Facts};
 use skep_manager::stored::StoredCluster;
 use skep_manager::watch::Watches;
 use skep_store::{Role, Store, StoreOptions};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -122,6 +123,11 @@ impl Member {
     /// What answers calls.
     pub(super) fn manager(&self) -> Manager {
         self.manager.clone()
+    }
+
+    /// Tells why the store stopped, if it did.
+    pub(super) fn failures(&self) -> watch::Receiver<Option<skep_store::Failure>> {
+        self.store.failures()
     }
 
     /// The metrics.

@@ -15,7 +15,7 @@ use skep_core::model::{NodeId, NodeRole, Revision, SwarmId, SwarmSpec, Timestamp
 use skep_manager::daemon::{DaemonControl, DaemonFacts, DaemonState, Founding};
 use skep_manager::error::Failure;
 use skep_manager::member::{Clock, Membership, SystemClock};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 
 use crate::config::Config;
 use crate::identity::Identity;
@@ -42,7 +42,7 @@ pub(crate) struct Daemon {
     /// What answers calls.
     pub membership: Arc<Membership>,
     member: Mutex<Option<Member>>,
-    shown: RwLock<Shown>,
+    shown: Arc<RwLock<Shown>>,
 }
 
 /// What is said of the daemon's part in a swarm.
@@ -61,7 +61,7 @@ impl Daemon {
             start_time: SystemClock.now(),
             membership: Arc::new(Membership::outside()),
             member: Mutex::new(None),
-            shown: RwLock::default(),
+            shown: Arc::default(),
         }
     }
 
@@ -124,6 +124,7 @@ impl Daemon {
             let address = first.address_text();
             self.show(|shown| shown.member = Some((first.id, identity.swarm, address)));
         }
+        tokio::spawn(note_failure(member.failures(), self.shown.clone()));
     }
 
     /// Ends its part in the swarm for now. Its tasks end too, or go on and are found again by
@@ -155,6 +156,20 @@ impl Daemon {
         self.show(|shown| *shown = Shown::default());
         Ok(())
     }
+}
+
+/// Notes that the store stopped because of an error, if it does: the daemon goes on to answer
+/// reads, and its tasks go on to run.
+async fn note_failure(
+    mut failures: watch::Receiver<Option<skep_store::Failure>>,
+    shown: Arc<RwLock<Shown>>,
+) {
+    let failed = failures.wait_for(Option::is_some).await;
+    let Some(error) = failed.ok().and_then(|failure| failure.clone()) else {
+        return;
+    };
+    tracing::error!(%error, "no change is acknowledged any more; mend this, then start skepd again");
+    shown.write().unwrap_or_else(PoisonError::into_inner).error = error.to_string();
 }
 
 /// An error of the daemon, as the answer to a call.

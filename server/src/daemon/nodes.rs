@@ -18,7 +18,7 @@ use skep_core::model::{Name, NodeId, NodeRole};
 use skep_manager::daemon::Founding;
 use skep_manager::dispatch::Dispatch;
 use skep_manager::dispatch::connection::Gate;
-use skep_network::{DataPlane, IdlePlane, Options, UserspacePlane};
+use skep_network::{DataPlane, IdlePlane, Options, UserspacePlane, every_address};
 
 use crate::config::ExecutorKind;
 use crate::identity::{Identity, NodeIdentity};
@@ -78,7 +78,7 @@ async fn options(setup: &Setup, node: &NodeIdentity, gate: Gate) -> Result<Agent
     let dir = setup.data.join(NODES_DIR).join(node.id.to_string());
     let default = setup.config.dev.then_some(ExecutorKind::Process);
     let kind = setup.config.executor.or(default);
-    let bind = node.address.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let bind = node.address.unwrap_or_else(every_address);
     let executor = executor(kind, &dir).await?;
     let plane: Arc<dyn DataPlane> = match kind {
         Some(ExecutorKind::Simulated) => Arc::new(IdlePlane::default()),
