@@ -223,6 +223,9 @@ impl Desk<'_> {
             );
         } else if task.desired >= DesiredState::Stopped {
             self.enter(TaskState::Stopped, self.view.now);
+        } else if task.desired == DesiredState::Ready && task.restart_time.is_some() {
+            // What cannot even be prepared must not be tried again without a delay.
+            self.enter(TaskState::Accepted, self.view.now);
         } else {
             self.prepare();
         }

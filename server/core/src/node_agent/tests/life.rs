@@ -55,6 +55,19 @@ fn wanted_ready_waits_for_leave() {
 }
 
 #[test]
+fn a_new_attempt_waits_before_anything_is_prepared() {
+    let mut bench = Bench::new(DesiredState::Ready, TaskState::Assigned);
+    let task = bench.held.tasks.get_mut(&TASK).expect("it is there");
+    task.restart_time = Some(bench.now);
+    assert_eq!(bench.step(), "Accepted");
+    assert_eq!(bench.step(), "");
+    let task = bench.held.tasks.get_mut(&TASK).expect("it is there");
+    task.restart_time = None;
+    task.desired = DesiredState::Running;
+    assert_eq!(bench.step(), "Preparing -> Prepare");
+}
+
+#[test]
 fn what_has_not_started_stops_at_once() {
     let mut assigned = Bench::new(DesiredState::Stopped, TaskState::Assigned);
     assert_eq!(assigned.step(), "Stopped");
