@@ -36,12 +36,12 @@ pub enum ClusterError {
         cause: String,
     },
     /// The change is too large for one log entry.
-    #[error("a change of {bytes} bytes is over the limit of {limit}")]
+    #[error("a change of size {size} is over the limit of {limit}")]
     TooLarge {
-        /// Its size.
-        bytes: u64,
-        /// The limit.
-        limit: u64,
+        /// Its size, in bytes or writes.
+        size: usize,
+        /// The limit that it is over.
+        limit: usize,
     },
 }
 

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The replicated state as the store keeps it.
-
-use std::path::PathBuf;
+//! The store as the rooms of the manager see it.
 
 use async_trait::async_trait;
 use skep_core::model::Revision;
-use skep_core::state::Change;
+use skep_core::state::{CHANGE_WRITES_MAX, Change};
 use skep_core::watch::Source;
-use skep_store::{Failure as StoreFailure, ProposeError, Store, Unavailable};
+use skep_store::{ENTRY_BYTES_MAX, Failure, ProposeError, Store, Unavailable};
 use tokio::sync::watch;
 
 use crate::cluster::{Cluster, ClusterError, Proposed};
@@ -48,12 +46,7 @@ impl Cluster for StoredCluster {
     }
 
     async fn propose(&self, change: Change) -> Result<Proposed, ClusterError> {
-        let committed = self
-            .store
-            .proposer()
-            .propose(change)
-            .await
-            .map_err(not_proposed)?;
+        let committed = self.store.proposer().propose(change).await?;
         Ok(Proposed {
             revision: committed.revision,
             refusal: committed.outcome.err(),
@@ -61,35 +54,44 @@ impl Cluster for StoredCluster {
     }
 
     async fn read_index(&self) -> Result<Revision, ClusterError> {
-        self.store.read_index().await.map_err(unavailable)
+        Ok(self.store.read_index().await?)
     }
 
     async fn wait_for(&self, revision: Revision) -> Result<(), ClusterError> {
-        let reached = self.store.view().at_least(revision).await;
-        reached
-            .map(drop)
-            .ok_or_else(|| ClusterError::NotReady("the manager is stopping".into()))
+        let arrived = self.store.view().at_least(revision).await;
+        let stopped = || ClusterError::NotReady("the manager is stopping".to_owned());
+        arrived.map(drop).ok_or_else(stopped)
     }
 }
 
-fn not_proposed(error: ProposeError) -> ClusterError {
-    match error {
-        ProposeError::TooLarge { bytes, .. } => ClusterError::TooLarge {
-            bytes: bytes as u64,
-            limit: skep_store::ENTRY_BYTES_MAX as u64,
-        },
-        ProposeError::Unknown => ClusterError::NoQuorum,
-        ProposeError::Unavailable(why) => unavailable(why),
+impl From<ProposeError> for ClusterError {
+    fn from(error: ProposeError) -> ClusterError {
+        match error {
+            ProposeError::TooLarge { writes, .. } if writes > CHANGE_WRITES_MAX => {
+                ClusterError::TooLarge {
+                    size: writes,
+                    limit: CHANGE_WRITES_MAX,
+                }
+            }
+            ProposeError::TooLarge { bytes, .. } => ClusterError::TooLarge {
+                size: bytes,
+                limit: ENTRY_BYTES_MAX,
+            },
+            ProposeError::Unknown => ClusterError::NotReady(error.to_string()),
+            ProposeError::Unavailable(unavailable) => unavailable.into(),
+        }
     }
 }
 
-fn unavailable(error: Unavailable) -> ClusterError {
-    match error {
-        Unavailable::NotLeader { .. } | Unavailable::NoLeader => ClusterError::NoQuorum,
-        Unavailable::Failed(StoreFailure::Storage(poison)) => ClusterError::StorageFailed {
-            path: PathBuf::from(&poison.path),
-            cause: poison.cause,
-        },
-        Unavailable::Failed(StoreFailure::Raft(why)) => ClusterError::NotReady(why),
+impl From<Unavailable> for ClusterError {
+    fn from(unavailable: Unavailable) -> ClusterError {
+        match unavailable {
+            Unavailable::NotLeader { .. } | Unavailable::NoLeader => ClusterError::NoQuorum,
+            Unavailable::Failed(Failure::Storage(poison)) => ClusterError::StorageFailed {
+                path: poison.path,
+                cause: poison.cause,
+            },
+            Unavailable::Failed(failure) => ClusterError::NotReady(failure.to_string()),
+        }
     }
 }

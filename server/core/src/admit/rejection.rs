@@ -133,67 +133,66 @@ pub enum Rejection {
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Rejection::NotFound { kind, name } => write!(f, "there is no {kind} \"{name}\""),
+        f.write_str(&match self {
+            Rejection::NotFound { kind, name } => format!("there is no {kind} \"{name}\""),
             Rejection::Ambiguous {
                 kind, name, count, ..
-            } => write!(
-                f,
-                "\"{name}\" is the beginning of {count} {kind} ids; give more characters"
-            ),
-            Rejection::NameTaken { name, id, deleting } => {
-                let kind = Kind::of(*id);
-                write!(f, "there is a {kind} \"{name}\" already")?;
-                if *deleting {
-                    f.write_str("; it is being deleted: wait until it is gone")?;
-                }
-                Ok(())
-            }
+            } => format!("\"{name}\" begins {count} {kind} ids; give more characters"),
+            Rejection::NameTaken { name, id, deleting } => name_taken(name, *id, *deleting),
             Rejection::PortTaken {
                 port,
                 protocol,
                 service,
-            } => write!(
-                f,
-                "port {port}/{} is published by service \"{service}\"; take another, or none to \
-                 have one chosen",
-                protocol.as_str()
-            ),
-            Rejection::SpecRevisionMismatch { present } => write!(
-                f,
-                "the spec was changed by revision {present}; read it again and repeat the change"
-            ),
-            Rejection::RequestIdReused => f.write_str(
-                "this request_id was used for another request; use a new one for each request",
-            ),
-            Rejection::Deleting { kind, name } => write!(
-                f,
-                "{kind} \"{name}\" is being deleted; wait until it is gone"
-            ),
-            Rejection::NodeNotDown { name, state } => write!(
-                f,
-                "node \"{name}\" is {}, not down; stop its daemon or use force",
-                match state {
-                    NodeState::Ready => "ready",
-                    NodeState::Down => "down",
-                    NodeState::Unknown => "given time to come back",
-                }
-            ),
-            Rejection::NodeIsManager { name } => write!(
-                f,
-                "node \"{name}\" is a manager, which keeps the state and cannot be deleted"
-            ),
-            Rejection::Field { field, description } => write!(f, "{field}: {description}"),
-            Rejection::PortPoolExhausted { protocol } => write!(
-                f,
-                "all {} ports from {} to {} are published; give a number, or publish fewer",
-                protocol.as_str(),
-                INGRESS_POOL.start(),
-                INGRESS_POOL.end()
-            ),
-            Rejection::SwarmExists => f.write_str("this daemon keeps a swarm already"),
-        }
+            } => port_taken(*port, *protocol, service),
+            Rejection::SpecRevisionMismatch { present } => {
+                format!("revision {present} changed the spec; read it again and repeat the change")
+            }
+            Rejection::RequestIdReused => {
+                "this request_id was another request's; use a new one for each".to_owned()
+            }
+            Rejection::Deleting { kind, name } => {
+                format!("{kind} \"{name}\" is being deleted; wait until it is gone")
+            }
+            Rejection::NodeNotDown { name, state } => not_down(name, *state),
+            Rejection::NodeIsManager { name } => {
+                format!("node \"{name}\" is a manager, keeps the state and cannot be deleted")
+            }
+            Rejection::Field { field, description } => format!("{field}: {description}"),
+            Rejection::PortPoolExhausted { protocol } => pool_exhausted(*protocol),
+            Rejection::SwarmExists => "this daemon keeps a swarm already".to_owned(),
+        })
     }
 }
 
 impl std::error::Error for Rejection {}
+
+fn name_taken(name: &Name, id: ObjectId, deleting: bool) -> String {
+    let kind = Kind::of(id);
+    let cure = match deleting {
+        true => "; it is being deleted: wait until it is gone",
+        false => "",
+    };
+    format!("there is a {kind} \"{name}\" already{cure}")
+}
+
+fn port_taken(port: u16, protocol: Protocol, service: &Name) -> String {
+    let protocol = protocol.as_str();
+    format!(
+        "port {port}/{protocol} is published by service \"{service}\"; take another, or none to \
+         have one chosen"
+    )
+}
+
+fn pool_exhausted(protocol: Protocol) -> String {
+    let (protocol, first, last) = (protocol.as_str(), INGRESS_POOL.start(), INGRESS_POOL.end());
+    format!("all {protocol} ports from {first} to {last} are published; give another number")
+}
+
+fn not_down(name: &Name, state: NodeState) -> String {
+    let state = match state {
+        NodeState::Ready => "ready",
+        NodeState::Down => "down",
+        NodeState::Unknown => "given time to come back",
+    };
+    format!("node \"{name}\" is {state}, not down; stop its daemon or use force")
+}

@@ -11,7 +11,7 @@ use skep_wire::parse::{self, Fields};
 use skep_wire::render;
 use tonic::{Request, Response, Status};
 
-use crate::call::check_spec_size;
+use crate::call::{Call, check_spec_size};
 use crate::daemon::{DaemonControl, DaemonFacts, DaemonState, Founding};
 use crate::error::Failure;
 
@@ -25,14 +25,25 @@ impl DaemonApi {
         DaemonApi { daemon }
     }
 
-    async fn init(&self, request: v1::InitSwarmRequest) -> Result<v1::InitSwarmResponse, Failure> {
+    async fn init(
+        &self,
+        call: &Call,
+        request: v1::InitSwarmRequest,
+    ) -> Result<v1::InitSwarmResponse, Failure> {
         let founding = founding(request)?;
         let (node, swarm) = self.daemon.init_swarm(founding).await?;
+        note(call);
         Ok(v1::InitSwarmResponse {
             node: node.to_string(),
             swarm: swarm.to_string(),
         })
     }
+}
+
+/// Puts a change on record that is in no log of the swarm.
+fn note(call: &Call) {
+    let (caller, method) = (&*call.caller, &*call.method);
+    tracing::info!(target: "audit", caller, method, "changed");
 }
 
 fn founding(request: v1::InitSwarmRequest) -> Result<Founding, Failure> {
@@ -96,14 +107,17 @@ impl DaemonService for DaemonApi {
         &self,
         request: Request<v1::InitSwarmRequest>,
     ) -> Result<Response<v1::InitSwarmResponse>, Status> {
-        Ok(Response::new(self.init(request.into_inner()).await?))
+        let call = Call::of(&request)?;
+        Ok(Response::new(self.init(&call, request.into_inner()).await?))
     }
 
     async fn leave_swarm(
         &self,
         request: Request<v1::LeaveSwarmRequest>,
     ) -> Result<Response<v1::LeaveSwarmResponse>, Status> {
+        let call = Call::of(&request)?;
         self.daemon.leave_swarm(request.into_inner().force).await?;
+        note(&call);
         Ok(Response::new(v1::LeaveSwarmResponse {}))
     }
 }

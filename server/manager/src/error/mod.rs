@@ -197,8 +197,8 @@ impl From<ClusterError> for Failure {
             ClusterError::NotReady(why) => Failure::NotReady(why),
             ClusterError::StorageFailed { path, cause } => Failure::StorageFailed { path, cause },
             ClusterError::TooLarge { limit, .. } => Failure::Limit {
-                subject: "change_bytes",
-                limit,
+                subject: "change_size",
+                limit: limit as u64,
                 message: "make the change in smaller steps".to_owned(),
             },
         }

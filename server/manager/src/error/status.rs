@@ -18,6 +18,12 @@ const VIOLATIONS_BYTES_MAX: usize = 3_500;
 /// Most bytes of any one text in an error.
 const TEXT_BYTES_MAX: usize = 800;
 
+const BAD_PAGE_TOKEN: &str =
+    "the page token is damaged or from another query; begin with the first page";
+
+const TIME_IS_OVER: &str = "the time for the call is over; a change may have been made or not: \
+     repeat it with the same request_id";
+
 impl From<Failure> for Status {
     fn from(failure: Failure) -> Status {
         let reason = failure.reason();
@@ -34,10 +40,7 @@ impl Failure {
             Failure::Invalid(violations) => summary(violations),
             Failure::Rejected(Rejection::Field { field, .. }) => bad_fields(&[field]),
             Failure::Rejected(rejection) => rejection.to_string(),
-            Failure::BadPageToken => {
-                "the page token is damaged or from another query; begin with the first page"
-                    .to_owned()
-            }
+            Failure::BadPageToken => BAD_PAGE_TOKEN.to_owned(),
             Failure::Compacted(revision) => {
                 format!("what happened up to revision {revision} is forgotten; begin again")
             }
@@ -59,17 +62,13 @@ impl Failure {
             Failure::NotEnabled { feature } => {
                 format!("this daemon has no {feature}; a newer one may")
             }
-            Failure::DeadlineExceeded => {
-                "the time for the call is over; a change may have been made or not: repeat it \
-                 with the same request_id"
-                    .to_owned()
-            }
+            Failure::DeadlineExceeded => TIME_IS_OVER.to_owned(),
             Failure::Internal { trace } => {
                 format!("a fault of the server; its log says more under trace {trace}")
             }
             Failure::StorageFailed { path, cause } => format!(
-                "the manager cannot write {}: {cause}; it takes no changes, and what it \
-                 acknowledged is safe",
+                "the manager cannot write {}: {cause}; it takes no changes until that is mended and \
+                 skepd started again; what it acknowledged is safe",
                 path.display()
             ),
         }
@@ -134,14 +133,8 @@ impl Failure {
 }
 
 fn rejection_metadata(rejection: &Rejection) -> HashMap<String, String> {
-    let kind_and_name = |kind: Kind, name: &str| {
-        [
-            ("kind", kind.as_str().to_owned()),
-            ("name", name.to_owned()),
-        ]
-    };
     match rejection {
-        Rejection::NotFound { kind, name } => pairs(kind_and_name(*kind, name)),
+        Rejection::NotFound { kind, name } => kind_and_name(*kind, name),
         Rejection::Ambiguous {
             candidates, count, ..
         } => {
@@ -149,7 +142,7 @@ fn rejection_metadata(rejection: &Rejection) -> HashMap<String, String> {
             pairs([("count", count.to_string()), ("candidates", ids.join(","))])
         }
         Rejection::NameTaken { name, id, .. } => {
-            let mut metadata = pairs(kind_and_name(Kind::of(*id), name.as_str()));
+            let mut metadata = kind_and_name(Kind::of(*id), name.as_str());
             metadata.insert("id".to_owned(), id.to_string());
             metadata
         }
@@ -175,6 +168,13 @@ fn rejection_metadata(rejection: &Rejection) -> HashMap<String, String> {
         | Rejection::NodeIsManager { .. }
         | Rejection::Field { .. } => HashMap::new(),
     }
+}
+
+fn kind_and_name(kind: Kind, name: &str) -> HashMap<String, String> {
+    pairs([
+        ("kind", kind.as_str().to_owned()),
+        ("name", name.to_owned()),
+    ])
 }
 
 fn pairs<const N: usize>(pairs: [(&str, String); N]) -> HashMap<String, String> {

@@ -28,6 +28,7 @@ use crate::cluster::Cluster;
 use crate::error::{code_of, reason_name};
 use crate::layer::{Door, GuardLayer};
 use crate::member::{Manager, Membership};
+use crate::streams::Streams;
 use crate::testing::MemoryCluster;
 
 type ServiceClient = v1::service_service_client::ServiceServiceClient<Channel>;
@@ -58,12 +59,20 @@ impl Desk {
     }
 
     pub(super) async fn of(world: World) -> Desk {
+        Desk::with_streams(world, |_| Arc::new(StandStreams)).await
+    }
+
+    /// With streams over its cluster.
+    pub(super) async fn with_streams(
+        world: World,
+        streams: impl FnOnce(Arc<MemoryCluster>) -> Arc<dyn Streams>,
+    ) -> Desk {
         let cluster = Arc::new(MemoryCluster::new(world));
         let membership = Arc::new(Membership::outside());
         membership.join(Manager {
             cluster: cluster.clone(),
             facts: Arc::new(StandFacts),
-            streams: Arc::new(StandStreams),
+            streams: streams(cluster.clone()),
             clock: Arc::new(StandClock),
         });
         let daemon = Arc::new(StandDaemon::default());
@@ -166,7 +175,7 @@ impl Desk {
 }
 
 /// Serves the API on connections in memory; a channel that makes them, and the server.
-async fn serve(api: &Api) -> (Channel, JoinHandle<()>) {
+pub(super) async fn serve(api: &Api) -> (Channel, JoinHandle<()>) {
     let (connect, incoming) = mpsc::unbounded_channel::<DuplexStream>();
     let incoming = UnboundedReceiverStream::new(incoming).map(Ok::<_, std::io::Error>);
     let routes = services(api).await.routes;

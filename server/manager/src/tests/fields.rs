@@ -7,21 +7,14 @@ use std::collections::BTreeSet;
 use prost_reflect::{Kind, MessageDescriptor};
 
 use super::raw::pool;
-use super::{listing, nodes, reading, repeats, services, swarm};
-
-/// Requests that are answered by a stream: proven where streams are made.
-const OF_STREAMS: [&str; 3] = [
-    "skep.v1.WatchTasksRequest",
-    "skep.v1.WatchRequest",
-    "skep.v1.StreamLogsRequest",
-];
+use super::{listing, nodes, reading, repeats, services, streams, swarm};
 
 /// A test, and the fields that it proves.
 type Proof = (fn(), &'static [&'static str]);
 
 /// Fields, less `skep.v1.`, and what proves them. A name that ends in ".*" stands for all
 /// fields of a message.
-const PROOFS: [Proof; 22] = [
+const PROOFS: [Proof; 27] = [
     (
         services::a_spec_is_kept_as_it_was_written,
         &[
@@ -130,6 +123,34 @@ const PROOFS: [Proof; 22] = [
     (reading::a_local_read_needs_no_leader, READ_FIELDS),
     (listing::all_pages_show_one_revision, LIST_FIELDS),
     (repeats::services, REQUEST_IDS),
+    (
+        streams::a_task_watch_shows_what_its_filter_lets_through,
+        &["WatchTasksRequest.filter"],
+    ),
+    (
+        streams::a_task_watch_resumes_and_keeps_in_touch,
+        &[
+            "WatchTasksRequest.after_revision",
+            "WatchTasksRequest.progress_interval",
+        ],
+    ),
+    (
+        streams::a_watch_shows_the_kinds_it_was_asked_for,
+        &[
+            "WatchRequest.tasks",
+            "WatchRequest.services",
+            "WatchRequest.nodes",
+            "WatchRequest.swarm",
+        ],
+    ),
+    (
+        streams::a_watch_resumes_and_keeps_in_touch,
+        &[
+            "WatchRequest.after_revision",
+            "WatchRequest.progress_interval",
+        ],
+    ),
+    (streams::logs_are_those_of_the_tasks_asked_for, LOG_FIELDS),
 ];
 
 const READ_FIELDS: &[&str] = &[
@@ -171,15 +192,21 @@ const REQUEST_IDS: &[&str] = &[
     "UpdateSwarmRequest.request_id",
 ];
 
+/// That `tail` and `since_time` choose lines is shown in the core's tests of `logs`, and that
+/// bad ones are refused in `streams::bad_requests_for_logs_are_refused`.
+const LOG_FIELDS: &[&str] = &[
+    "StreamLogsRequest.filter",
+    "StreamLogsRequest.follow",
+    "StreamLogsRequest.tail",
+    "StreamLogsRequest.since_time",
+];
+
 /// The full names of all fields of all requests, at any depth.
 pub(super) fn request_fields() -> BTreeSet<String> {
     let methods = pool()
         .services()
         .flat_map(|service| service.methods().collect::<Vec<_>>());
-    let mut waiting: Vec<MessageDescriptor> = methods
-        .map(|method| method.input())
-        .filter(|input| !OF_STREAMS.contains(&input.full_name()))
-        .collect();
+    let mut waiting: Vec<MessageDescriptor> = methods.map(|method| method.input()).collect();
     let mut seen = BTreeSet::new();
     let mut fields = BTreeSet::new();
     while let Some(message) = waiting.pop() {

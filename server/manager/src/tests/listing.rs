@@ -194,17 +194,8 @@ fn requirement(key: &str, operator: Operator, values: &[&str]) -> v1::Requiremen
     }
 }
 
-#[tokio::test]
-pub(super) async fn services_are_filtered() {
-    let desk = Desk::new().await;
-    let team = |name: &str, team: &str| v1::ServiceSpec {
-        labels: [("team".to_owned(), team.to_owned())].into(),
-        ..spec(name)
-    };
-    for spec in [team("web", "a"), team("api", "b"), spec("job")] {
-        desk.create(spec).await;
-    }
-    let web = id_of(&desk.get("web").await).to_owned();
+/// Filters of services, and what they let through.
+fn service_filters(web: String) -> Vec<(v1::ServiceFilter, Vec<&'static str>)> {
     let by = |requirement| v1::ServiceFilter {
         requirements: vec![requirement],
         ..v1::ServiceFilter::default()
@@ -213,7 +204,7 @@ pub(super) async fn services_are_filtered() {
         services: vec![web, "API".to_owned(), "none".to_owned()],
         ..v1::ServiceFilter::default()
     };
-    for (filter, wanted) in [
+    vec![
         (references, vec!["api", "web"]),
         (
             by(requirement("labels.team", Operator::Unspecified, &["a"])),
@@ -239,7 +230,21 @@ pub(super) async fn services_are_filtered() {
             by(requirement("mode", Operator::In, &["every-node"])),
             vec![],
         ),
-    ] {
+    ]
+}
+
+#[tokio::test]
+pub(super) async fn services_are_filtered() {
+    let desk = Desk::new().await;
+    let team = |name: &str, team: &str| v1::ServiceSpec {
+        labels: [("team".to_owned(), team.to_owned())].into(),
+        ..spec(name)
+    };
+    for spec in [team("web", "a"), team("api", "b"), spec("job")] {
+        desk.create(spec).await;
+    }
+    let web = id_of(&desk.get("web").await).to_owned();
+    for (filter, wanted) in service_filters(web) {
         let what = format!("{filter:?}");
         let request = v1::ListServicesRequest {
             filter: Some(filter),
@@ -251,28 +256,10 @@ pub(super) async fn services_are_filtered() {
     }
 }
 
-#[tokio::test]
-pub(super) async fn nodes_are_filtered() {
-    let desk = Desk::new().await;
-    desk.cluster.write([Write::SetNodeState {
-        node: NodeId(3),
-        state: NodeState::Down,
-        message: "silent".into(),
-    }]);
-    let request = v1::UpdateNodeRequest {
-        node: "node-2".to_owned(),
-        spec: Some(v1::NodeSpec {
-            availability: v1::node_spec::Availability::Drain.into(),
-            ..v1::NodeSpec::default()
-        }),
-        ..v1::UpdateNodeRequest::default()
-    };
-    desk.nodes()
-        .update_node(request)
-        .await
-        .expect("nothing is wrong");
+/// Filters of nodes, and what they let through.
+fn node_filters() -> Vec<(v1::NodeFilter, Vec<&'static str>)> {
     let any = v1::NodeFilter::default;
-    for (filter, wanted) in [
+    vec![
         (any(), vec!["node-1", "node-2", "node-3"]),
         (
             v1::NodeFilter {
@@ -309,7 +296,30 @@ pub(super) async fn nodes_are_filtered() {
             },
             vec!["node-2", "node-3"],
         ),
-    ] {
+    ]
+}
+
+#[tokio::test]
+pub(super) async fn nodes_are_filtered() {
+    let desk = Desk::new().await;
+    desk.cluster.write([Write::SetNodeState {
+        node: NodeId(3),
+        state: NodeState::Down,
+        message: "silent".into(),
+    }]);
+    let request = v1::UpdateNodeRequest {
+        node: "node-2".to_owned(),
+        spec: Some(v1::NodeSpec {
+            availability: v1::node_spec::Availability::Drain.into(),
+            ..v1::NodeSpec::default()
+        }),
+        ..v1::UpdateNodeRequest::default()
+    };
+    desk.nodes()
+        .update_node(request)
+        .await
+        .expect("nothing is wrong");
+    for (filter, wanted) in node_filters() {
         let what = format!("{filter:?}");
         let request = v1::ListNodesRequest {
             filter: Some(filter),
@@ -352,16 +362,15 @@ async fn desk_with_tasks() -> (Desk, [TaskId; 2]) {
     (desk, [first, second])
 }
 
-#[tokio::test]
-pub(super) async fn tasks_are_filtered() {
-    let (desk, [first, second]) = desk_with_tasks().await;
+/// Filters of tasks, and what they let through.
+fn task_filters([first, second]: [TaskId; 2]) -> Vec<(v1::TaskFilter, Vec<TaskId>)> {
     let any = v1::TaskFilter::default;
     let state = |state: v1::TaskState| vec![state.into()];
     let by = |requirement| v1::TaskFilter {
         requirements: vec![requirement],
         ..any()
     };
-    for (filter, wanted) in [
+    vec![
         (any(), vec![first, second]),
         (
             v1::TaskFilter {
@@ -406,7 +415,13 @@ pub(super) async fn tasks_are_filtered() {
             by(requirement("labels.team", Operator::NotExists, &[])),
             vec![second],
         ),
-    ] {
+    ]
+}
+
+#[tokio::test]
+pub(super) async fn tasks_are_filtered() {
+    let (desk, tasks) = desk_with_tasks().await;
+    for (filter, wanted) in task_filters(tasks) {
         let what = format!("{filter:?}");
         let request = v1::ListTasksRequest {
             filter: Some(filter),

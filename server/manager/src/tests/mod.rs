@@ -13,5 +13,7 @@ mod repeats;
 mod samples;
 mod services;
 mod stand_ins;
+mod stored;
+mod streams;
 mod swarm;
 mod transport;

@@ -306,7 +306,7 @@ async fn a_full_disk_is_named() {
 async fn a_change_that_is_too_large_is_refused() {
     let desk = Desk::new().await;
     desk.cluster
-        .fail_next(ClusterError::TooLarge { bytes: 9, limit: 8 });
+        .fail_next(ClusterError::TooLarge { size: 9, limit: 8 });
     let told = desk.services().create_service(create(spec("web"))).await;
     failed(told, ErrorReason::LimitExceeded, &[("limit", "8")]);
 }

@@ -55,10 +55,11 @@ fn name_and_mode_are_fixed() {
     }
 }
 
-#[test]
-fn only_what_a_task_is_made_from_makes_new_tasks() {
-    type Edit = fn(&mut ServiceSpec, &mut TaskTemplate);
-    let edits: [(&str, bool, Edit); 13] = [
+type Edit = fn(&mut ServiceSpec, &mut TaskTemplate);
+
+/// Changes of a service with an ingress port and a host port, and whether they need new tasks.
+fn edits() -> [(&'static str, bool, Edit); 13] {
+    [
         ("replicas", false, |s, _| {
             s.mode = Mode::Replicated { replicas: Some(9) }
         }),
@@ -85,8 +86,12 @@ fn only_what_a_task_is_made_from_makes_new_tasks() {
         ("published on hosts", true, |s, _| {
             s.ports[1].published = 9001
         }),
-    ];
-    for (what, new_tasks, edit) in edits {
+    ]
+}
+
+#[test]
+fn only_what_a_task_is_made_from_makes_new_tasks() {
+    for (what, new_tasks, edit) in edits() {
         let mut desk = Desk::new();
         let mut spec = replicated("web", 1);
         spec.ports = vec![
