@@ -111,26 +111,26 @@ impl Shown for Node {
 
 impl Shown for Swarm {
     fn describe(&self) -> Description {
-        let nodes = self
-            .status
-            .clone()
-            .unwrap_or_default()
-            .nodes
-            .unwrap_or_default();
-        Description {
-            kind: "swarm",
-            name: self.spec.clone().unwrap_or_default().name,
-            state: format!(
+        let name = self.spec.clone().unwrap_or_default().name;
+        // A watch tells of the settings alone.
+        let nodes = self.status.clone().and_then(|status| status.nodes);
+        let state = nodes.map_or_else(String::new, |nodes| {
+            format!(
                 "{} of {} ready",
                 nodes.ready,
                 words::count(nodes.total, "node")
-            ),
+            )
+        });
+        Description {
+            kind: "swarm",
+            name: if name.is_empty() {
+                "default".to_owned()
+            } else {
+                name
+            },
+            state,
             ..Description::default()
         }
-    }
-
-    fn json(&self) -> Json {
-        Json::of(self)
     }
 }
 
