@@ -59,8 +59,12 @@ pub struct Cgroups {
 }
 
 impl Cgroups {
-    /// Finds out what works here by trying it. The daemon may move itself into a leaf of its
-    /// own group for that, as version 2 demands of a group that is divided further.
+    /// Finds out what works here by trying it. The daemon may move itself into the leaf "skepd"
+    /// of its own group for that, as version 2 demands of a group that is divided further.
+    ///
+    /// A systemd unit gives the daemon such a group with `Delegate=yes`, puts it into the leaf
+    /// at once with `DelegateSubgroup=skepd`, and leaves tasks alone when the daemon stops with
+    /// `KillMode=process`.
     #[must_use]
     pub fn detect() -> Self {
         Cgroups {

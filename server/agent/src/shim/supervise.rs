@@ -73,9 +73,6 @@ impl<'a> Supervisor<'a> {
 
     /// Cares for the task until nothing of it is left.
     pub(super) fn run(mut self) -> io::Result<Exit> {
-        // An order, or the end, may have come before the first wait.
-        self.take_order();
-        self.collect();
         loop {
             match self.course.next(self.began.elapsed()) {
                 Step::Signal(signal) => sys::kill(self.main, signal),

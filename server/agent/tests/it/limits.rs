@@ -4,8 +4,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use skep_agent::cgroup::Cgroups;
-use skep_agent::executor::process::{ProcessExecutor, ProcessOptions};
 use skep_agent::executor::{Executor, ExitCause, Limits, TaskWork};
 use skep_agent::logs::LogQuery;
 use skep_core::model::TaskId;
@@ -141,12 +141,7 @@ async fn a_share_of_the_cpus_is_set_for_the_task() {
 #[tokio::test]
 async fn without_control_groups_limits_are_refused_and_trees_are_still_killed() {
     let node = Node::new();
-    let options = ProcessOptions {
-        shim: shim(),
-        cgroups: Cgroups::none(),
-        ..ProcessOptions::new(node.dir())
-    };
-    let executor = ProcessExecutor::open(options).await.expect("an executor");
+    let executor = node.executor_with(Cgroups::none()).await;
     assert_eq!(executor.capabilities(), ["workload.process"]);
     let limits = Limits {
         pids: 3,
@@ -177,4 +172,16 @@ async fn without_control_groups_limits_are_refused_and_trees_are_still_killed() 
     end_of(&executor, task).await;
     assert_gone(task);
     assert_eq!(output(&executor, task, LogQuery::default()).await, ["up"]);
+}
+
+#[tokio::test]
+async fn without_control_groups_nothing_is_left_of_a_task_whose_supervisor_is_killed() {
+    let node = Node::new();
+    let executor = node.executor_with(Cgroups::none()).await;
+    let tree = "(setsid sh -c 'sleep 1000 & sleep 1001' &); sleep 1002";
+    let task = run(&executor, script(tree)).await;
+    until("the tree", || processes_of(task).len() >= 5).await;
+    kill(shim_pid(&node, task), Signal::SIGKILL);
+    assert_eq!(end_of(&executor, task).await.cause, ExitCause::Lost);
+    assert_gone(task);
 }

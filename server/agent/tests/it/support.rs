@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::StreamExt;
+use skep_agent::cgroup::Cgroups;
 use skep_agent::executor::process::{ProcessExecutor, ProcessOptions, ShimProgram};
 use skep_agent::executor::{Executor, Exit, Phase, TaskWork};
 use skep_agent::logs::{LogItem, LogLimits, LogQuery};
@@ -58,10 +59,16 @@ impl Node {
 
     /// A daemon's executor on this directory.
     pub(crate) async fn executor(&self) -> ProcessExecutor {
+        self.executor_with(Cgroups::detect()).await
+    }
+
+    /// The same with these control groups.
+    pub(crate) async fn executor_with(&self, cgroups: Cgroups) -> ProcessExecutor {
         let options = ProcessOptions {
-            logs: self.logs,
+            dir: self.dir(),
             shim: shim(),
-            ..ProcessOptions::new(self.dir())
+            cgroups,
+            logs: self.logs,
         };
         ProcessExecutor::open(options).await.expect("an executor")
     }
