@@ -132,6 +132,10 @@ impl Shown for Swarm {
             ..Description::default()
         }
     }
+
+    fn json(&self) -> Json {
+        Json::of(self)
+    }
 }
 
 impl Shown for Object {
