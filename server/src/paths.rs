@@ -129,7 +129,7 @@ mod tests {
     fn chosen(arguments: &[&str], root: bool) -> Result<Paths> {
         let around = Surroundings {
             root,
-            home: Some("/home/ada".into()),
+            home: Some("/users/ada".into()),
             runtime: Some("/run/user/1000".into()),
         };
         let config = Config::try_parse_from(std::iter::once(&"skepd").chain(arguments))?;
@@ -143,7 +143,7 @@ mod tests {
             (
                 &[],
                 false,
-                "/home/ada/.local/share/skep",
+                "/users/ada/.local/share/skep",
                 "/run/user/1000/skep/skep.sock",
             ),
             (&["--data-dir", "/d"], true, "/d", "/d/skep.sock"),

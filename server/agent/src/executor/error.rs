@@ -11,7 +11,7 @@ pub enum ExecutorError {
     /// The work asks for what this node cannot give: trying again here is of no use.
     #[error("{problem} (field {field})")]
     Refused {
-        /// Path of the field within the task's template, such as "process.command[0]".
+        /// Path of the field within the task's template, such as `process.command[0]`.
         field: String,
         /// What is wrong with it.
         problem: String,

@@ -171,12 +171,13 @@ pub(crate) fn pid_of(executor: &dyn Executor, task: TaskId) -> u32 {
 /// Waits until something holds.
 pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
     let deadline = tokio::time::Instant::now() + DEADLINE;
+    let mut looks = tokio::time::interval(Duration::from_millis(5));
     while !holds() {
         assert!(
             tokio::time::Instant::now() < deadline,
             "never came true: {what}"
         );
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        looks.tick().await;
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What each node should have: its tasks, what they are made from, and where services answer.
 //!
-//! [`for_node`] and [`endpoints`] say it whole, from the state alone. What is sent is the
+//! [`for_node`] and [`endpoints()`] say it whole, from the state alone. What is sent is the
 //! difference to what was sent before: a [`Tracker`] for each node remembers that, [`touched()`]
 //! says after each change which nodes are concerned at all, and an [`EndpointTable`] keeps the
 //! part that is the same for every node. On the other side, [`Held`] is what a node was given.

@@ -2,7 +2,7 @@
 //! What must be true of every state, and of every step from one to the next.
 //!
 //! Nothing here is needed to run a swarm. Tests and simulations call [`invariants`] and
-//! [`step`] after every change they make, so that a rule that is broken is found where it
+//! [`step()`] after every change they make, so that a rule that is broken is found where it
 //! happens and not where it hurts.
 
 mod index;
