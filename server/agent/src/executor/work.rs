@@ -32,7 +32,8 @@ pub struct TaskWork {
     pub user: String,
     /// Further groups, by name or number.
     pub groups: Vec<String>,
-    /// Kernel limits of a process, by name in lower case: "nofile".
+    /// Kernel limits of a process, by name in lower case: "nofile". Those not named are the
+    /// daemon's, but for the soft limit of open files, which is 1,024.
     pub ulimits: BTreeMap<String, Ulimit>,
     /// The most it may use.
     pub limits: Limits,

@@ -177,6 +177,7 @@ impl<'a> Plan<'a> {
                 .cgroup
                 .join()
                 .map_err(|error| at(Stage::Cgroup)(errno_of(&error)))?;
+            limits::usual_files().map_err(at(Stage::Detach))?;
             self.set_limits()?;
             if self.spec.own_dir() {
                 enter(&self.dir).map_err(at(Stage::Dir))?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Kernel limits of a process, by the names people know from `ulimit` and containers.
 
-use nix::sys::resource::{RLIM_INFINITY, Resource, rlim_t, setrlimit};
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, rlim_t, setrlimit};
 
 use crate::executor::Ulimit;
 
@@ -35,6 +35,16 @@ pub(crate) fn resource(name: &str) -> Option<Resource> {
 /// All names, for an error message.
 pub(crate) fn names() -> String {
     NAMES.map(|(name, _)| name).join(", ")
+}
+
+/// The usual soft limit of open files, which a program may raise itself. The daemon has raised
+/// its own, and programs that use select(2) fail with more.
+const USUAL_FILES: rlim_t = 1_024;
+
+/// Takes back the daemon's own soft limit of open files.
+pub(super) fn usual_files() -> nix::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, USUAL_FILES.min(hard), hard)
 }
 
 /// Sets a limit for this process and those it makes.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a process is given when it starts, and starts that fail.
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use skep_agent::executor::{Executor, ExitCause, TaskWork, Ulimit};
 use skep_agent::logs::LogQuery;
 
@@ -202,6 +203,15 @@ async fn kernel_limits_hold_and_those_beyond_reach_are_refused() {
         output(&executor, task, LogQuery::default()).await,
         ["50", "60"]
     );
+
+    // The daemon itself may open as many as the machine allows.
+    let files = Resource::RLIMIT_NOFILE;
+    let (_, hard) = getrlimit(files).expect("a limit");
+    setrlimit(files, hard, hard).expect("raised");
+    let task = run(&executor, script("ulimit -Sn")).await;
+    end_of(&executor, task).await;
+    let want = hard.min(1_024).to_string();
+    assert_eq!(output(&executor, task, LogQuery::default()).await, [want]);
 
     let work = TaskWork {
         ulimits: limit(60, 50),
