@@ -121,21 +121,24 @@ signal_left() {
     done <<<"$(processes)"
 }
 
+# Ready is the daemon once it says so, in the directory that it made for itself.
 daemon_is_ready() {
-    kill -0 "$daemon" 2>/dev/null || fail "skepd ended; its log: $(tail -n 20 "$folder/skepd.log")"
-    [ -f "$data/ready.json" ]
+    kill -0 "$daemon" 2>/dev/null || fail "skepd ended by itself"
+    ready=$(find "$tmp" -mindepth 2 -maxdepth 2 -name ready.json)
+    [ -n "$ready" ]
 }
 
 daemon_is_gone() { ! kill -0 "$daemon" 2>/dev/null; }
 
 # However this ends, nothing of it stays.
-daemon='' watch='' folder=''
+daemon='' watch='' folder='' ready=''
 cleanup() {
     local status=$?
     trap - EXIT
     trap '' INT TERM HUP
     [ -n "$folder" ] || exit "$status"
-    if [ $status -ne 0 ] && [ -s "$folder/skepd.log" ]; then
+    # Not if somebody wanted it to end.
+    if [ $status -ne 0 ] && [ $status -lt 128 ] && [ -s "$folder/skepd.log" ]; then
         echo "the last lines of the daemon's log:" >&2
         tail -n 20 "$folder/skepd.log" >&2
     fi
@@ -147,7 +150,7 @@ cleanup() {
             sleep 0.1
         done
     fi
-    # Tasks outlive their daemon, by design.
+    # A daemon that was killed has not ended its tasks.
     signal_left TERM
     for _ in {1..50}; do
         no_processes && break
@@ -173,9 +176,7 @@ fi
 
 # Folders of its own for everything that a program might want to leave somewhere.
 folder=$(mktemp -d "${TMPDIR:-/tmp}/skep-demo.XXXXXX")
-data=$folder/data tmp=$folder/tmp home=$folder/home runtime=$folder/run
-socket=$data/skep.sock
-client=(env -u SKEP_CONTEXT HOME="$home" TMPDIR="$tmp" SKEP_HOST="unix://$socket" "$bin/skep")
+tmp=$folder/tmp home=$folder/home runtime=$folder/run
 mkdir "$tmp" "$home" "$runtime"
 
 # Three loopback addresses that no one else has, and a port that is free.
@@ -188,10 +189,12 @@ while is_taken $port; do port=$((port + 1)); done
 title "starting skepd with three nodes, at ${addresses[*]}"
 # In a session of its own, so that Ctrl-C reaches this script alone.
 env -u SKEP_CONTEXT HOME="$home" TMPDIR="$tmp" XDG_RUNTIME_DIR="$runtime" \
-    setsid "$bin/skepd" --dev --nodes 3 --data-dir "$data" --dev-addr 127.0.0.1:0 \
-    --node-addr "${addresses[0]}" >"$folder/skepd.log" 2>&1 &
+    setsid "$bin/skepd" --dev --nodes 3 --dev-addr 127.0.0.1:0 --node-addr "${addresses[0]}" \
+    >"$folder/skepd.log" 2>&1 &
 daemon=$!
 within 30 "skepd is not ready" daemon_is_ready
+socket=${ready%/*}/skep.sock
+client=(env -u SKEP_CONTEXT HOME="$home" TMPDIR="$tmp" SKEP_HOST="unix://$socket" "$bin/skep")
 run node ls
 
 # --- deploy -------------------------------------------------------------------------------------
@@ -242,17 +245,15 @@ for address in "${addresses[@]}"; do
 done
 
 title "draining a node: its tasks move"
-node=$(skep node ls --quiet | tail -n 1)
-runs_nothing() {
-    [ -z "$(skep node ps --quiet --filter desired-state=running "$node")" ]
+node="node-3"
+# running_on NODE...: how many tasks run on these nodes.
+running_on() {
+    skep node ps --format '{{.CurrentState}}' "$@" | grep -c '^Running ' || true
 }
-! runs_nothing || fail "node $node runs no task, so nothing can move"
+[ "$(running_on "$node")" -gt 0 ] || fail "$node runs no task, so nothing can move"
 run node update --availability drain "$node"
-within 60 "tasks still run on the drained node $node" runs_nothing
-five_run() {
-    [ "$(skep service ls --filter "name=$name" --format '{{.Replicas}}')" = 5/5 ]
-}
-within 60 "the service did not get back to five tasks" five_run
+all_moved() { [ "$(running_on "$node")" = 0 ] && [ "$(running_on node-1 node-2)" = 5 ]; }
+within 60 "the tasks of $node did not move to the others" all_moved
 run service ps "$name"
 echo "the drained node's address still answers, for tasks that run elsewhere:"
 answers_from 5
@@ -287,5 +288,5 @@ for place in "$tmp" "$home" "$runtime"; do
 done
 rm -rf "$folder"
 folder=
-echo "  no process, no socket, no file"
+echo "  no process, no socket, no control group, no file"
 title "all of it held. Now try: make run"

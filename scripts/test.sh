@@ -65,11 +65,21 @@ check_build() {
     cargo build --workspace --locked
 }
 
+bin_dir() {
+    cargo metadata --no-deps --format-version 1 --locked |
+        sed 's/.*"target_directory":"\([^"]*\)".*/\1\/debug/'
+}
+
+# What `make demo` shows has to hold every time.
+check_demo() {
+    local bin
+    bin=$(bin_dir) || return
+    SKEP_BIN_DIR=$bin timeout --kill-after=30s 5m scripts/demo.sh
+}
+
 check_tests() {
-    local target
-    target=$(cargo metadata --no-deps --format-version 1 --locked |
-        sed 's/.*"target_directory":"\([^"]*\)".*/\1/') || return
-    export SKEP_BIN_DIR=$target/debug
+    SKEP_BIN_DIR=$(bin_dir) || return
+    export SKEP_BIN_DIR
     if have go; then
         SKEP_GRPCURL=$(scripts/grpcurl.sh --path) || return
         export SKEP_GRPCURL
@@ -89,7 +99,7 @@ run_check() {
     summary+=$(printf '  %-10s %-7s %4d s' "$name" "$result" $((SECONDS - started)))$'\n'
 }
 
-all=(format clippy docs tidy contract shell build tests)
+all=(format clippy docs tidy contract shell build demo tests)
 for name in "${@:-${all[@]}}"; do
     if ! declare -F "check_$name" >/dev/null; then
         echo "there is no check '$name'; there are: ${all[*]}" >&2
