@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 use skep_sdk::v1::condition::Status as Truth;
-use skep_sdk::v1::{Node, Service, Swarm, Task};
+use skep_sdk::v1::{Node, Service, Swarm, Task, TaskState};
 use skep_sdk::{Identified, Object, WatchEvent};
 
 use super::service::replicas;
@@ -31,6 +31,8 @@ pub(crate) struct Description {
     name: String,
     state: String,
     node: String,
+    /// A task that has not ended, and is to.
+    stopping: bool,
     message: String,
 }
 
@@ -45,6 +47,8 @@ impl Shown for Task {
                 .node
                 .as_ref()
                 .map_or_else(String::new, |node| node.name.clone()),
+            stopping: self.desired_state() > TaskState::Running
+                && status.state() <= TaskState::Running,
             message: one_line(&trouble(&status)),
         }
     }
@@ -80,8 +84,8 @@ impl Shown for Service {
             kind: "service",
             name: self.spec.clone().unwrap_or_default().name,
             state: format!("{} {word}", replicas(self)),
-            node: String::new(),
             message: stalled.map_or_else(String::new, |condition| one_line(&condition.message)),
+            ..Description::default()
         }
     }
 
@@ -99,8 +103,8 @@ impl Shown for Node {
             kind: "node",
             name: spec.name,
             state: format!("{} {availability}", words::node_state(status.state())),
-            node: String::new(),
             message: one_line(&status.message),
+            ..Description::default()
         }
     }
 
@@ -239,8 +243,10 @@ fn line(word: &str, about: &Description, whole_id: &str, revision: u64, whole: b
         name,
         state,
         node,
+        stopping,
         message,
     } = about;
+    let wish = if *stopping { ", stopping" } else { "" };
     let on = if node.is_empty() {
         String::new()
     } else {
@@ -252,14 +258,13 @@ fn line(word: &str, about: &Description, whole_id: &str, revision: u64, whole: b
         format!(": {message}")
     };
     let id = id(whole_id, whole);
-    format!("{revision:<7} {word:<7} {kind:<7} {name:<15} {id}  {state}{on}{why}\n")
+    format!("{revision:<7} {word:<7} {kind:<7} {name:<15} {id}  {state}{on}{wish}{why}\n")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sample;
-    use skep_sdk::v1::TaskState;
 
     fn flags(format: &str) -> StreamFlags {
         StreamFlags {
@@ -271,6 +276,8 @@ mod tests {
 
     fn events() -> Vec<WatchEvent<Object>> {
         let failed = sample::task_in(2, 1, TaskState::Failed, "task: non-zero exit (3)\nboom");
+        let mut stopping = sample::task(1, 1);
+        stopping.set_desired_state(TaskState::Stopped);
         let mut stalled = sample::global_service();
         stalled.status.get_or_insert_default().conditions = vec![sample::condition(
             "STALLED",
@@ -290,6 +297,7 @@ mod tests {
             WatchEvent::Changed(Object::Service(removing)),
             WatchEvent::Added(Object::Task(sample::pending_task(4, 2))),
             WatchEvent::Changed(Object::Task(sample::task(1, 1))),
+            WatchEvent::Changed(Object::Task(stopping)),
             WatchEvent::Left(Object::Task(failed)),
             WatchEvent::Deleted(Object::Task(sample::task_in(3, 1, TaskState::Stopped, ""))),
             WatchEvent::Progress {
