@@ -3,7 +3,7 @@
 # Every command of a working day. `make test` is what CI runs.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run build test lint fmt gen baseline clean
+.PHONY: help demo run build test lint fmt gen baseline bench clean
 
 help: ## say what can be made
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -32,6 +32,9 @@ gen: ## write the code that is generated from the protos
 
 baseline: ## accept the contract as it is (before 0.1.0 only, with a CHANGELOG line)
 	cargo run -q --locked -p xtask -- baseline
+
+bench: ## measure against etcd, or one row of it with ROW=name; see bench/README.md
+	@scripts/bench.sh $(ROW)
 
 clean: ## remove what was built, and the tools in .tools/
 	cargo clean
