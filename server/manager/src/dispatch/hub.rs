@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use skep_core::assign::{EndpointTable, Tracker, services_on, touched};
 use skep_core::liveness::Liveness;
-use skep_core::model::{NodeId, Timestamp};
-use skep_core::session::{AssignmentsAck, LogSubscription};
+use skep_core::model::{NodeId, Revision, Timestamp};
+use skep_core::session::{AssignmentsAck, LogSubscription, ManagerOutput, ManagerSession};
 use skep_core::state::{State, Step, Write};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,9 @@ pub(super) struct Hub {
 }
 
 struct Shared {
+    /// The newest state that was taken in: the table fits it, and who is concerned by what led
+    /// there is marked.
+    state: State,
     table: EndpointTable,
     liveness: Liveness,
     seats: BTreeMap<NodeId, Seat>,
@@ -40,6 +43,8 @@ struct Shared {
 struct Seat {
     session: u64,
     wake: Arc<Notify>,
+    /// There may be something to send that was not looked at.
+    due: bool,
     ack: AssignmentsAck,
     tell: mpsc::UnboundedSender<LogSubscription>,
     end: CancellationToken,
@@ -58,6 +63,7 @@ pub(super) struct Place {
 impl Hub {
     pub(super) fn new(state: &State, now: Timestamp) -> Hub {
         let shared = Shared {
+            state: state.clone(),
             table: EndpointTable::new(state, &|_| false),
             liveness: Liveness::new(state, now),
             seats: BTreeMap::new(),
@@ -88,6 +94,7 @@ impl Hub {
         let seat = Seat {
             session,
             wake: wake.clone(),
+            due: true,
             ack: AssignmentsAck::default(),
             tell,
             end: end.clone(),
@@ -139,9 +146,35 @@ impl Hub {
         }
     }
 
-    /// Looks at the endpoints of all services.
-    pub(super) fn with_table<T>(&self, look: impl FnOnce(&EndpointTable) -> T) -> T {
-        look(&self.lock().table)
+    /// Lets a session do what is due. What it sends is of the state that was taken in last: no
+    /// revision is named to a node before all that it brings the node was looked at.
+    ///
+    /// `since` is the revision at which the agent was welcomed. Until that is taken in, its
+    /// node may not be known here.
+    pub(super) fn tick(
+        &self,
+        session: u64,
+        machine: &mut ManagerSession,
+        since: Revision,
+        now: Timestamp,
+    ) -> Vec<ManagerOutput> {
+        let mut shared = self.lock();
+        let Shared {
+            state,
+            table,
+            seats,
+            ..
+        } = &mut *shared;
+        if let Some(seat) = seats.get_mut(&machine.node())
+            && seat.session == session
+            && seat.due
+            && machine.is_live()
+            && state.revision() >= since
+        {
+            seat.due = false;
+            machine.refresh(state, table, now);
+        }
+        machine.tick(state, now)
     }
 
     pub(super) fn facts(&self, node: NodeId) -> NodeFacts {
@@ -202,6 +235,7 @@ impl Hub {
     /// known what happened.
     fn take<'a>(&self, state: &State, steps: Option<impl IntoIterator<Item = &'a Step>>) {
         let mut shared = self.lock();
+        shared.state = state.clone();
         let Shared {
             table,
             liveness,
@@ -212,7 +246,7 @@ impl Hub {
         let suspect = |node| liveness.is_suspect(node);
         let Some(steps) = steps else {
             table.update(state, state.services().map(|it| it.meta.id), &suspect);
-            seats.values().for_each(|seat| seat.wake.notify_one());
+            call(seats.values_mut());
             return;
         };
         trackers.retain(|node, _| state.node(*node).is_some());
@@ -221,18 +255,18 @@ impl Hub {
             let concerned = touched(state, &step.events);
             moved |= table.update(state, concerned.endpoints, &suspect);
             for node in concerned.nodes {
-                if let Some(seat) = seats.get(&node) {
-                    seat.wake.notify_one();
-                }
+                call(seats.get_mut(&node));
             }
         }
         if moved {
-            seats.values().for_each(|seat| seat.wake.notify_one());
+            call(seats.values_mut());
         }
+        // And those who wait for the state to be new enough for them.
+        call(seats.values_mut().filter(|seat| seat.due));
     }
 
     /// Looks at which nodes are there; gives what is to be written, and when to look again.
-    fn tick(&self, state: &State, now: Timestamp) -> (Vec<Write>, Option<Timestamp>) {
+    fn look_after_nodes(&self, state: &State, now: Timestamp) -> (Vec<Write>, Option<Timestamp>) {
         let mut shared = self.lock();
         let Shared {
             table,
@@ -247,9 +281,17 @@ impl Hub {
             .flat_map(|node| services_on(state, *node));
         let suspect = |node| liveness.is_suspect(node);
         if table.update(state, services.collect::<Vec<_>>(), &suspect) {
-            seats.values().for_each(|seat| seat.wake.notify_one());
+            call(seats.values_mut());
         }
         (tick.writes, tick.wake_at)
+    }
+}
+
+/// There may be something to send to these.
+fn call<'a>(seats: impl IntoIterator<Item = &'a mut Seat>) {
+    for seat in seats {
+        seat.due = true;
+        seat.wake.notify_one();
     }
 }
 
@@ -260,7 +302,8 @@ pub(super) async fn run(dispatch: Dispatch, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let news = feed.take();
         inner.hub.take(&news.state, news.steps.as_ref());
-        let (writes, wake_at) = inner.hub.tick(&news.state, inner.pace.now());
+        let now = inner.pace.now();
+        let (writes, wake_at) = inner.hub.look_after_nodes(&news.state, now);
         if !writes.is_empty() && inner.batch.write(writes).await.is_ok() {
             continue;
         }

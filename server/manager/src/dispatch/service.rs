@@ -25,6 +25,14 @@ const OUTBOX_FRAMES: usize = 64;
 /// The largest message taken from an agent: a report of a thousand tasks with long messages.
 const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
+/// Calls of one agent at a time: its session, and a call for each reader of its logs.
+const CALLS_MAX: u32 = 1_000;
+/// Bytes that one call may be ahead of who reads it.
+const CALL_BYTES_MAX: u32 = 64 << 10;
+/// Bytes that all calls of a connection may be ahead: enough for all of them, so that readers
+/// who stop reading never hold up the session.
+const CONNECTION_BYTES_MAX: u32 = CALLS_MAX * CALL_BYTES_MAX;
+
 /// Serves these connections until `stop`.
 pub(super) async fn serve(dispatch: Dispatch, incoming: Incoming, stop: CancellationToken) {
     let incoming = ReceiverStream::new(incoming).map(Ok::<_, std::io::Error>);
@@ -35,6 +43,9 @@ pub(super) async fn serve(dispatch: Dispatch, incoming: Incoming, stop: Cancella
     .max_decoding_message_size(MESSAGE_BYTES_MAX)
     .max_encoding_message_size(MESSAGE_BYTES_MAX);
     let served = Server::builder()
+        .max_concurrent_streams(CALLS_MAX)
+        .initial_stream_window_size(CALL_BYTES_MAX)
+        .initial_connection_window_size(CONNECTION_BYTES_MAX)
         .add_service(service)
         .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
         .await;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One session with an agent: core's machine, driven from a stream.
 
-use skep_core::model::NodeId;
+use skep_core::model::{NodeId, Revision};
 use skep_core::session::{ManagerMessage, ManagerOutput, ManagerSession};
 use skep_proto::internal::v1::{SessionRequest, SessionResponse};
 use skep_wire::session::{manager_message, read_agent_message};
@@ -38,6 +38,7 @@ pub(super) async fn run(
         machine,
         outbox,
         writing: JoinSet::new(),
+        since: Revision(0),
     };
     let ended = tokio::select! {
         ended = talk.go_on(place, inbox) => ended,
@@ -56,6 +57,8 @@ struct Talk {
     machine: ManagerSession,
     outbox: Outbox,
     writing: JoinSet<Written>,
+    /// The revision at which the agent was welcomed.
+    since: Revision,
 }
 
 impl Talk {
@@ -88,11 +91,12 @@ impl Talk {
                     Ok((_, Err(error))) => return error.to_string(),
                     Err(error) => return error.to_string(),
                 },
-                Some(subscription) = place.subscriptions.recv() => {
+                // Before its Hello an agent takes no orders: they wait.
+                Some(subscription) = place.subscriptions.recv(), if self.machine.is_live() => {
                     let now = self.dispatch.inner.pace.now();
                     self.machine.tell(ManagerMessage::Logs(subscription), now);
                 }
-                () = place.wake.notified() => self.refresh(),
+                () = place.wake.notified() => {}
                 () = wake => {}
                 () = place.end.cancelled() => return "the agent began anew".to_owned(),
             }
@@ -106,10 +110,10 @@ impl Talk {
         let welcomed = self.machine.is_live();
         self.machine.receive(message, &state, now);
         if self.machine.is_live() {
-            inner.hub.heard(&state, self.node, now);
             if !welcomed {
-                self.refresh();
+                self.since = state.revision();
             }
+            inner.hub.heard(&state, self.node, now);
         }
         Ok(())
     }
@@ -121,21 +125,12 @@ impl Talk {
         }
     }
 
-    /// Says what changed for the node.
-    fn refresh(&mut self) {
-        let inner = &self.dispatch.inner;
-        let (state, now) = (inner.cluster.view(), inner.pace.now());
-        let machine = &mut self.machine;
-        inner
-            .hub
-            .with_table(|table| machine.refresh(&state, table, now));
-    }
-
     /// Does what the machine wants done.
     async fn act(&mut self, session: u64) -> Result<(), String> {
         let inner = self.dispatch.inner.clone();
         inner.hub.acked(self.node, session, self.machine.ack());
-        let outputs = self.machine.tick(&inner.cluster.view(), inner.pace.now());
+        let now = inner.pace.now();
+        let outputs = inner.hub.tick(session, &mut self.machine, self.since, now);
         for output in outputs {
             match output {
                 ManagerOutput::Send(message) => {
