@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A real daemon for a test: started, killed, started again, and gone at the end.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -71,10 +73,18 @@ impl Daemon {
     /// Starts `skepd` with these flags, and those that keep it apart from everything else.
     #[must_use]
     pub fn start_with(flags: &[&str]) -> Daemon {
+        Daemon::start_prepared(flags, |_| {})
+    }
+
+    /// Starts `skepd` as [`Daemon::start_with`] does, once its directory was prepared: what lies
+    /// at `data` in there is its data directory.
+    #[must_use]
+    pub fn start_prepared(flags: &[&str], prepare: impl FnOnce(&Path)) -> Daemon {
         let dir = tempfile::Builder::new()
             .prefix("skep-e2e-")
             .tempdir()
             .expect("a directory");
+        prepare(dir.path());
         let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
         let address = free_address();
         let (child, ready) = spawn(dir.path(), &flags, address);
@@ -91,6 +101,12 @@ impl Daemon {
     #[must_use]
     pub fn dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// Its data directory.
+    #[must_use]
+    pub fn data_dir(&self) -> PathBuf {
+        data_dir(self.dir.path())
     }
 
     /// The address of its first node; those of the others follow.
@@ -124,6 +140,38 @@ impl Daemon {
         let (child, ready) = spawn(self.dir.path(), &self.flags, self.address);
         self.child = child;
         self.ready = ready;
+    }
+
+    /// Starts it again in the same directory and does not wait until it is ready.
+    pub fn begin_again(&mut self) {
+        self.child = launch(self.dir.path(), &self.flags, self.address);
+    }
+
+    /// Starts `skepd` in the same directory and with the same flags and these, expects that it
+    /// refuses to, and gives back what it said.
+    ///
+    /// # Panics
+    /// If it ends well, or not in time.
+    #[must_use]
+    pub fn refusal(&self, more: &[&str]) -> String {
+        let mut command = skepd(self.dir.path(), &self.flags, self.address);
+        let mut child = command
+            .args(more)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("skepd can be started");
+        let started = Instant::now();
+        let status = until("skepd refuses to start", DEADLINE * 2, || {
+            if started.elapsed() > DEADLINE {
+                // One that starts all the same must not outlive the test.
+                let _ = child.kill();
+            }
+            child.try_wait().expect("a child")
+        });
+        let output = child.wait_with_output().expect("what skepd said");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(status.code(), Some(1), "skepd ended with {status}: {said}");
+        said
     }
 
     /// Stops it as a service manager would, and waits until it is gone.
@@ -184,9 +232,17 @@ impl Daemon {
     #[must_use]
     pub fn task_processes(&self) -> Vec<(i32, String)> {
         let addresses = [self.address, self.node_address(1), self.node_address(2)];
-        processes_with("SKEP_ADDR=", |value| {
+        processes_with("SKEP_ADDR", |value| {
             addresses.iter().any(|address| value == address.to_string())
         })
+    }
+
+    /// The environment of each process of its tasks, by its id.
+    #[must_use]
+    pub fn task_environments(&self) -> BTreeMap<i32, BTreeMap<String, String>> {
+        let pids = self.task_processes().into_iter();
+        pids.filter_map(|(pid, _)| Some((pid, environment(pid).ok()?)))
+            .collect()
     }
 }
 
@@ -209,18 +265,16 @@ fn log_file(dir: &Path) -> PathBuf {
     dir.join("skepd.log")
 }
 
-fn spawn(dir: &Path, flags: &[String], address: Ipv4Addr) -> (Child, Ready) {
-    let ready = dir.join("data/ready.json");
-    let _ = std::fs::remove_file(&ready);
-    let log = std::fs::File::options()
-        .create(true)
-        .append(true)
-        .open(log_file(dir))
-        .expect("a log can be written");
-    let mut child = Command::new(binary("skepd"))
+fn data_dir(dir: &Path) -> PathBuf {
+    dir.join("data")
+}
+
+fn skepd(dir: &Path, flags: &[String], address: Ipv4Addr) -> Command {
+    let mut command = Command::new(binary("skepd"));
+    command
         .args(flags)
         .arg("--data-dir")
-        .arg(dir.join("data"))
+        .arg(data_dir(dir))
         .args([
             "--dev-addr",
             "127.0.0.1:0",
@@ -229,10 +283,24 @@ fn spawn(dir: &Path, flags: &[String], address: Ipv4Addr) -> (Child, Ready) {
         ])
         .env_remove("SKEPD_CONFIG")
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .expect("skepd can be started");
+        .stdout(Stdio::null());
+    command
+}
+
+fn launch(dir: &Path, flags: &[String], address: Ipv4Addr) -> Child {
+    let _ = std::fs::remove_file(data_dir(dir).join("ready.json"));
+    let log = std::fs::File::options()
+        .create(true)
+        .append(true)
+        .open(log_file(dir))
+        .expect("a log can be written");
+    let mut command = skepd(dir, flags, address);
+    command.stderr(log).spawn().expect("skepd can be started")
+}
+
+fn spawn(dir: &Path, flags: &[String], address: Ipv4Addr) -> (Child, Ready) {
+    let mut child = launch(dir, flags, address);
+    let ready = data_dir(dir).join("ready.json");
     let ready = until("the daemon is ready", DEADLINE, || {
         if let Ok(Some(status)) = child.try_wait() {
             let log = std::fs::read_to_string(log_file(dir)).unwrap_or_default();
@@ -245,7 +313,8 @@ fn spawn(dir: &Path, flags: &[String], address: Ipv4Addr) -> (Child, Ready) {
 }
 
 /// A block of loopback addresses that no other test of this process uses.
-fn free_address() -> Ipv4Addr {
+#[must_use]
+pub fn free_address() -> Ipv4Addr {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     let place = u8::try_from(std::process::id() % 200).expect("it is below 200");
     Ipv4Addr::new(127, 20 + place, NEXT.fetch_add(1, Ordering::Relaxed), 1)
@@ -253,17 +322,21 @@ fn free_address() -> Ipv4Addr {
 
 /// The processes in whose environment a variable has a value that fits, with that value.
 pub fn processes_with(variable: &str, fits: impl Fn(&str) -> bool) -> Vec<(i32, String)> {
-    let environment =
-        |pid: i32| -> io::Result<Vec<u8>> { std::fs::read(format!("/proc/{pid}/environ")) };
     let pids = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
         .filter_map(|pid| {
-            let bytes = environment(pid).ok()?;
-            let text = String::from_utf8_lossy(&bytes);
-            let value = text
-                .split('\0')
-                .find_map(|pair| pair.strip_prefix(variable))?;
-            fits(value).then(|| (pid, value.to_owned()))
+            let value = environment(pid).ok()?.remove(variable)?;
+            fits(&value).then_some((pid, value))
         })
         .collect()
+}
+
+/// The variables of a process; none of one that has ended and waits to be noticed.
+fn environment(pid: i32) -> io::Result<BTreeMap<String, String>> {
+    let bytes = std::fs::read(format!("/proc/{pid}/environ"))?;
+    let text = String::from_utf8_lossy(&bytes);
+    let pairs = text.split('\0').filter_map(|pair| pair.split_once('='));
+    Ok(pairs
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect())
 }
