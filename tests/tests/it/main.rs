@@ -4,3 +4,4 @@
 mod adopt;
 mod api;
 mod kill;
+mod network;
