@@ -3,5 +3,6 @@
 
 mod adopt;
 mod api;
+mod faults;
 mod kill;
 mod network;
