@@ -8,6 +8,7 @@ use skep_core::model::{
     Placement, Process, RestartCondition, RestartPolicy, StopPolicy, TaskTemplate, Ulimit,
     Workload, signal,
 };
+use skep_core::node_agent;
 use skep_proto::v1;
 
 use super::Fields;
@@ -129,6 +130,14 @@ fn env(fields: &mut Fields, env: &BTreeMap<String, String>) {
         }
         fields.length(&place, value, 0, WORD_CHARS_MAX);
         no_nul(fields, &place, value);
+        placeholders(fields, &place, value);
+    }
+}
+
+/// What a node could not fill in is refused here, before a task fails of it.
+fn placeholders(fields: &mut Fields, place: &str, value: &str) {
+    if let Err(bad) = node_agent::parse(value) {
+        fields.wrong(place, bad.to_string());
     }
 }
 

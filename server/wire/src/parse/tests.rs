@@ -97,3 +97,29 @@ fn an_unknown_key_of_a_requirement_is_refused() {
         "{found:?}"
     );
 }
+
+#[test]
+fn an_unknown_placeholder_in_the_environment_is_refused() {
+    let env = |value: &str| {
+        let mut message = render::service_spec(&replicated("web", 1));
+        message.template = Some(process(v1::Process {
+            command: vec!["/bin/true".to_owned()],
+            env: [("WHO".to_owned(), value.to_owned())].into(),
+            ..v1::Process::default()
+        }));
+        complaints(message)
+    };
+    for good in [
+        "",
+        "plain {text}",
+        "{{.Task.Name}} of {{ .Node.Labels.rack }}",
+    ] {
+        assert_eq!(env(good), [""; 0], "{good}");
+    }
+    for bad in ["{{.Node.Rack}}", "{{.Task.Name", "{{.Service.Labels.}}"] {
+        let found = env(bad);
+        let start = format!("spec.template.process.env[\"WHO\"]: \"{bad}\" is not a placeholder");
+        assert_eq!(found.len(), 1, "{bad}: {found:?}");
+        assert!(found[0].starts_with(&start), "{found:?}");
+    }
+}
