@@ -10,7 +10,6 @@ mod node;
 mod ports;
 mod rejection;
 mod service;
-mod status;
 mod swarm;
 mod task;
 #[cfg(test)]
@@ -26,7 +25,6 @@ pub use node::{delete_node, free_node_name, join_node, update_node};
 pub use ports::INGRESS_POOL;
 pub use rejection::{Kind, Rejection};
 pub use service::{create_service, delete_service, put_service, update_service};
-pub use status::merge_status;
 pub use swarm::{found_swarm, update_swarm};
 pub use task::stop_task;
 

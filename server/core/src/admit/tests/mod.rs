@@ -4,7 +4,6 @@
 mod nodes;
 mod ports;
 mod services;
-mod status;
 
 use std::sync::Arc;
 
