@@ -170,7 +170,7 @@ fn name_taken(name: &Name, id: ObjectId, deleting: bool) -> String {
     let kind = Kind::of(id);
     let cure = match deleting {
         true => "; it is being deleted: wait until it is gone",
-        false => "",
+        false => "; take another name, or update that one",
     };
     format!("there is a {kind} \"{name}\" already{cure}")
 }

@@ -52,6 +52,11 @@ impl Failure {
             Failure::Limit { message, .. }
             | Failure::WrongSwarmState { message, .. }
             | Failure::RoleRequired { message, .. } => message.clone(),
+            Failure::QuorumAtRisk { managers: 1, .. } => {
+                "this is the only manager: if it leaves, the swarm with its services is lost on \
+                 every node; force it if that may be"
+                    .to_owned()
+            }
             Failure::QuorumAtRisk {
                 managers,
                 reachable,

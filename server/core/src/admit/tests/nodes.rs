@@ -31,7 +31,10 @@ fn a_node_is_renamed_to_what_is_free() {
     let ctx = desk.ctx.clone();
     let update = |name, seen| update_node(&state, &second, named(name), seen, &ctx);
     let taken = update("NODE-3", None).expect_err("it is taken");
-    assert_eq!(taken.to_string(), "there is a node \"node-3\" already");
+    assert_eq!(
+        taken.to_string(),
+        "there is a node \"node-3\" already; take another name, or update that one"
+    );
     let same = desk.settle(update("node-2", None).expect("it is so"));
     assert_eq!(same, (Some(ObjectId::Node(NodeId(2))), false));
     let stale = update("worker", Some(Revision(1)));

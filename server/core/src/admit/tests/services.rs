@@ -20,7 +20,10 @@ fn a_name_is_taken_whatever_its_case() {
             deleting: false
         }
     );
-    assert_eq!(taken.to_string(), "there is a service \"web\" already");
+    assert_eq!(
+        taken.to_string(),
+        "there is a service \"web\" already; take another name, or update that one"
+    );
     let admitted = delete_service(&web, None, &desk.ctx).expect("it may go");
     desk.settle(admitted);
     let taken = desk
