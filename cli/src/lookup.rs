@@ -3,7 +3,7 @@
 
 use skep_sdk::v1::{
     ErrorReason, GetDaemonRequest, GetNodeRequest, GetServiceRequest, GetTaskRequest, Node,
-    NodeFilter, Service, ServiceFilter, Task,
+    NodeFilter, Service, ServiceFilter, Task, TaskFilter, TaskState,
 };
 use skep_sdk::{CallError, Client, Error};
 
@@ -82,6 +82,7 @@ pub(crate) async fn did_you_mean(client: &Client, error: &CallError) -> String {
     let Some(unknown) = error.metadata.get("name") else {
         return String::new();
     };
+    let unknown = unknown.as_str();
     let kind = error
         .metadata
         .get("kind")
@@ -89,9 +90,26 @@ pub(crate) async fn did_you_mean(client: &Client, error: &CallError) -> String {
     let names = match kind.as_deref() {
         Some("service") => service_names(client).await,
         Some("node") => node_names(client).await,
+        Some("task") => return tasks_called(client, unknown).await,
         _ => Vec::new(),
     };
     suggest::question(&suggest::near(unknown, names.iter().map(String::as_str)))
+}
+
+/// The tasks of a name that `ps` shows, for those who take it for a reference: a slot has had
+/// many tasks, so only an id says which one is meant.
+async fn tasks_called(client: &Client, name: &str) -> String {
+    let wanted = TaskFilter {
+        desired_states: vec![TaskState::Running.into()],
+        ..TaskFilter::default()
+    };
+    let tasks = client.list_tasks(wanted).await.unwrap_or_default().0;
+    let ids: Vec<String> = tasks
+        .into_iter()
+        .filter(|task| task.name == name)
+        .map(|task| task.meta.unwrap_or_default().id)
+        .collect();
+    suggest::question(&ids.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// Names for a suggestion: without them the error is still said, so a failure counts as none.

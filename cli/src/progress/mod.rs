@@ -197,9 +197,10 @@ fn timed_out(
     ))
 }
 
-/// The last failures since the change, each task on a line.
+/// The last failures since the change, each task on a line. What a task repeats is said once.
 fn quoted(sight: &Sight, revision: u64) -> String {
     let mut failures = picture::failures(sight, revision);
+    failures.dedup();
     let skip = failures.len().saturating_sub(MAX_QUOTED);
     failures.drain(..skip);
     failures
