@@ -3,8 +3,10 @@
 
 pub mod daemon;
 mod skip;
+pub mod transcript;
 pub mod wait;
 
 pub use daemon::Daemon;
 pub use skip::skip;
+pub use transcript::Transcript;
 pub use wait::{DEADLINE, until};

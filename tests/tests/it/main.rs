@@ -4,5 +4,8 @@
 mod adopt;
 mod api;
 mod faults;
+mod grpcurl;
+mod journeys;
 mod kill;
 mod network;
+mod user;
