@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{Config, LogFormat};
 
 /// The Raft library tells of every step it takes: of use to those who look into it.
-const QUIET: &str = "openraft=warn";
+const QUIET: &str = "openraft=error";
 
 /// Begins to log.
 ///

@@ -130,6 +130,11 @@ impl Member {
         self.store.failures()
     }
 
+    /// Cancelled as soon as it stops because it is told to.
+    pub(super) fn stopping(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
     /// The metrics.
     pub(super) fn metrics(&self) -> Option<String> {
         let health = self.store.health();

@@ -124,7 +124,16 @@ impl Daemon {
             let address = first.address_text();
             self.show(|shown| shown.member = Some((first.id, identity.swarm, address)));
         }
-        tokio::spawn(note_failure(member.failures(), self.shown.clone()));
+        let noted = note_failure(member.failures(), self.shown.clone());
+        let stopping = member.stopping();
+        tokio::spawn(async move {
+            // A store that is told to stop stops as well, and that is no failure.
+            tokio::select! {
+                biased;
+                () = stopping.cancelled() => {}
+                () = noted => {}
+            }
+        });
     }
 
     /// Ends its part in the swarm for now. Its tasks end too, or go on and are found again by
