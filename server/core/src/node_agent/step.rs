@@ -97,8 +97,11 @@ impl Desk<'_> {
             return;
         };
         if record.reported.state.is_terminal() {
-            if matches!(self.phase(), Some(Phase::Running { .. })) {
-                self.stop(StopCause::Wanted);
+            match self.phase() {
+                Some(Phase::Running { .. }) => self.stop(StopCause::Wanted),
+                // It never ran, so there is nothing to look at, and it would keep its ports.
+                Some(Phase::Prepared) if !self.is_starting() => self.order(Order::Remove),
+                _ => {}
             }
             return;
         }
@@ -162,10 +165,14 @@ impl Desk<'_> {
 
     fn prepared(&mut self, task: &AssignedTask) {
         if task.desired >= DesiredState::Stopped {
+            let record = self.turn.record.as_ref();
             if self.is_starting() {
                 self.stop(StopCause::Wanted);
-            } else {
+            } else if record.is_some_and(|record| record.started) {
                 self.enter(TaskState::Stopped, self.view.now);
+            } else {
+                // It has stopped once it is gone: whoever comes next may need its ports.
+                self.order(Order::Remove);
             }
             return;
         }

@@ -79,14 +79,37 @@ fn what_has_not_started_stops_at_once() {
     preparing.done(OrderKind::Prepare);
     preparing.see(Phase::Prepared);
     preparing.want(DesiredState::Removed);
-    assert_eq!(preparing.step(), "", "and it does not start later");
+    assert_eq!(
+        preparing.step(),
+        "-> Remove",
+        "it does not start later, and keeps nothing"
+    );
 
     let mut ready = Bench::new(DesiredState::Ready, TaskState::Assigned);
     ready.step();
     ready.done(OrderKind::Prepare);
     ready.see(Phase::Prepared);
     ready.want(DesiredState::Removed);
+    assert_eq!(
+        ready.step(),
+        "-> Remove",
+        "it may have ports that others need"
+    );
+    ready.done(OrderKind::Remove);
+    ready.observed.clear();
     assert_eq!(ready.step(), "Stopped");
+}
+
+#[test]
+fn what_never_ran_is_removed_although_it_is_remembered() {
+    let mut bench = Bench::new(DesiredState::Running, TaskState::Assigned);
+    bench.step();
+    bench.done(OrderKind::Prepare);
+    bench.see(Phase::Prepared);
+    assert_eq!(bench.step(), "Starting -> Start");
+    bench.fail(OrderKind::Start, true, "no such program");
+    assert_eq!(bench.step(), "Rejected START_FAILED (no such program)");
+    assert_eq!(bench.step(), "-> Remove", "or it would keep its ports");
 }
 
 #[test]
