@@ -24,6 +24,7 @@ pub use error::OpenError;
 pub use health::{Failure, Health, Leadership, MemberHealth, Role};
 pub use proposer::{Committed, ProposeError, Proposer, Unavailable};
 pub use raft::types::{Member, RaftId};
+pub use snapshot::{BareSnapshots, Kept};
 pub use store::{Store, StoreOptions};
 pub use view::{Compacted, Moment, View};
 

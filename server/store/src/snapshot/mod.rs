@@ -4,6 +4,7 @@
 //! A file is written under another name, synced, renamed and its directory synced, and only
 //! then do the older ones go. So at any moment the newest file is whole, or it was damaged.
 
+mod bare;
 mod format;
 mod read;
 mod write;
@@ -16,6 +17,8 @@ use skep_core::state::{History, State};
 use crate::error::{OpenError, io_error};
 use crate::fs::Fs;
 use crate::raft::types::{RaftLogId, SnapshotMeta};
+
+pub use bare::{BareSnapshots, Kept};
 
 /// What a snapshot holds.
 #[derive(Debug, Clone)]
