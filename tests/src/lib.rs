@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What the tests with real binaries share.
+//! What the tests share that run whole swarms: real daemons, and simulated ones.
 
 pub mod daemon;
+pub mod sim;
 mod skip;
 pub mod transcript;
 pub mod wait;

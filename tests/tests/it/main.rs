@@ -8,4 +8,5 @@ mod grpcurl;
 mod journeys;
 mod kill;
 mod network;
+mod sim;
 mod user;

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What goes wrong, and when: drawn up at the beginning of a world.
+
+use std::time::Duration;
+
+use super::dice::Dice;
+
+/// How long things go wrong.
+pub(crate) const TROUBLE: Duration = Duration::from_secs(45);
+
+/// At least so many crashes, of managers and machines together, and so many cuts.
+pub(crate) const CRASHES_MIN: u64 = 3;
+pub(crate) const CUTS_MIN: u64 = 2;
+
+/// One thing that goes wrong. Machines are named by their place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Fault {
+    /// The manager's process is killed.
+    KillManager,
+    /// The power of its machine goes.
+    PowerOffManager,
+    /// The power goes in the midst of an operation on the disk, so many from now.
+    PowerOffInStore { operations: u64 },
+    /// An operation on the disk fails, so many from now.
+    StoreError { operations: u64, full: bool },
+    /// The manager's process is stopped for a while, and then goes on.
+    FreezeManager { span: Duration },
+    /// Operations on the manager's disk take up to this long.
+    SlowStore { latency: Duration },
+    /// An agent is killed.
+    KillAgent { machine: usize },
+    /// The power of its machine goes.
+    PowerOffMachine { machine: usize },
+    /// The power goes in the midst of an operation on an agent's disk, so many from now.
+    PowerOffInAgent { machine: usize, operations: u64 },
+    /// Nothing gets through to a machine, from it, or both.
+    Cut {
+        machine: usize,
+        up: bool,
+        down: bool,
+        span: Duration,
+    },
+    /// Both ends of a connection learn at once that it is gone.
+    Reset { machine: usize },
+    /// Everything to and from a machine is slow.
+    SlowLine { machine: usize, span: Duration },
+    /// A process on a machine dies.
+    EndProcess { machine: usize },
+}
+
+impl Fault {
+    fn crash(machine: usize, dice: &mut Dice) -> Fault {
+        let operations = dice.between(1, 40);
+        match dice.below(10) {
+            0..=2 => Fault::KillManager,
+            3 => Fault::PowerOffManager,
+            4 | 5 => Fault::PowerOffInStore { operations },
+            6 | 7 => Fault::KillAgent { machine },
+            8 => Fault::PowerOffMachine { machine },
+            _ => Fault::PowerOffInAgent {
+                machine,
+                operations: operations / 2 + 1,
+            },
+        }
+    }
+
+    fn cut(machine: usize, dice: &mut Dice) -> Fault {
+        let (up, down) = dice.pick(&[(true, true), (true, true), (true, false), (false, true)]);
+        let span = if dice.chance(300) {
+            dice.millis(5_000, 25_000)
+        } else {
+            dice.millis(100, 5_000)
+        };
+        Fault::Cut {
+            machine,
+            up,
+            down,
+            span,
+        }
+    }
+
+    fn other(machine: usize, dice: &mut Dice) -> Fault {
+        let operations = dice.between(1, 60);
+        match dice.below(12) {
+            0 => Fault::StoreError {
+                operations,
+                full: false,
+            },
+            1 => Fault::StoreError {
+                operations,
+                full: true,
+            },
+            2 => Fault::FreezeManager {
+                span: dice.millis(1_000, 15_000),
+            },
+            3 => Fault::SlowStore {
+                latency: dice.millis(1, 400),
+            },
+            4 | 5 => Fault::Reset { machine },
+            6 => Fault::SlowLine {
+                machine,
+                span: dice.millis(1_000, 8_000),
+            },
+            _ => Fault::EndProcess { machine },
+        }
+    }
+}
+
+/// What goes wrong in a world with so many machines, and when, from its beginning on.
+pub(crate) fn plan(machines: usize, dice: &mut Dice) -> Vec<(Duration, Fault)> {
+    let mut faults = Vec::new();
+    type Draw = fn(usize, &mut Dice) -> Fault;
+    let draws: [(u64, Draw); 3] = [
+        (dice.between(CRASHES_MIN, 9), Fault::crash),
+        (dice.between(CUTS_MIN, 6), Fault::cut),
+        (dice.between(0, 15), Fault::other),
+    ];
+    let end = u64::try_from(TROUBLE.as_millis()).expect("it is short");
+    for (count, draw) in draws {
+        for _ in 0..count {
+            let at = dice.millis(500, end);
+            let machine = dice.below(machines as u64) as usize;
+            faults.push((at, draw(machine, dice)));
+        }
+    }
+    // Whatever else was drawn, the manager dies three times.
+    for _ in 0..CRASHES_MIN {
+        let at = dice.millis(500, end);
+        let fault = dice.pick(&[Fault::KillManager, Fault::PowerOffManager]);
+        faults.push((at, fault));
+    }
+    faults
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Whether a world is well: everything wanted runs, nothing else does, everyone knows it.
+
+use std::collections::BTreeSet;
+
+use skep_core::model::{Availability, Condition, DesiredState, Service, Task, TaskId, TaskState};
+use skep_core::state::State;
+use skep_core::state::derive::{CONVERGED, STALLED};
+
+use super::machine::Machine;
+use super::manager::Manager;
+use super::words;
+use super::world::World;
+
+impl World {
+    /// What is not well; nothing: all is.
+    pub(crate) fn ails(&self) -> Option<String> {
+        let Some(manager) = &self.manager else {
+            return Some("there is no manager".to_owned());
+        };
+        let state = &manager.log.state;
+        let waiting = self.users.iter().find_map(|user| user.current.as_ref());
+        if let Some(request) = waiting {
+            return Some(format!("{} has no answer", request.key.id));
+        }
+        if let Some(watcher) = self.watchers.iter().find(|w| w.at < state.revision()) {
+            let (at, head) = (watcher.at, state.revision());
+            return Some(format!("a watcher is at {at}, the manager at {head}"));
+        }
+        let mut services = state.services();
+        if let Some(service) = services.find(|service| !is_settled(state, service)) {
+            let service = words::service_at_length(state, service);
+            return Some(format!("not settled: {service}"));
+        }
+        let mut machines = self.machines.iter();
+        machines.find_map(|machine| machine_ails(manager, machine))
+    }
+}
+
+fn holds(service: &Service, kind: &str) -> bool {
+    let mut conditions = service.status.conditions.iter();
+    conditions.any(|fact: &Condition| fact.kind == kind && fact.holds)
+}
+
+/// Whether a service is as it should be, or cannot be: it gave up, every task that it lacks says
+/// why no node will do, or what is out of date is on paused nodes, which are left as they are.
+fn is_settled(state: &State, service: &Service) -> bool {
+    if service.is_deleting() {
+        return false;
+    }
+    if holds(service, CONVERGED) || holds(service, STALLED) {
+        return true;
+    }
+    let (mut excuses, mut moving) = (0, 0);
+    for task in state.service_tasks(service.meta.id) {
+        let outdated = task.template_revision != service.template_revision;
+        let left_alone = task.slot == 0 && outdated && is_on_paused_node(state, task);
+        let ends = task.desired > DesiredState::Running && !task.is_terminal();
+        let begins = task.is_wanted() && task.status.state != TaskState::Running;
+        let unplaced = task.status.unplaced.is_some() && task.desired == DesiredState::Running;
+        if left_alone || unplaced {
+            excuses += 1;
+        } else if ends || begins {
+            moving += 1;
+        }
+    }
+    excuses > 0 && moving == 0
+}
+
+fn is_on_paused_node(state: &State, task: &Task) -> bool {
+    let node = task.node.as_ref().and_then(|node| state.node(node.id));
+    node.is_some_and(|node| node.spec.availability() == Availability::Pause)
+}
+
+fn machine_ails(manager: &Manager, machine: &Machine) -> Option<String> {
+    let name = words::node(machine.node);
+    let Some(agent) = &machine.agent else {
+        return Some(format!("{name} has no agent"));
+    };
+    if !agent.session.is_live() {
+        return Some(format!("{name} has no session"));
+    }
+    let state = &manager.log.state;
+    let tasks = || state.node_tasks(machine.node);
+    let wanted: BTreeSet<TaskId> = tasks()
+        .filter(|task| task.status.state == TaskState::Running)
+        .map(|task| task.meta.id)
+        .collect();
+    let running: BTreeSet<TaskId> = machine.processes.running().map(|(task, _)| task).collect();
+    if wanted != running {
+        return Some(format!(
+            "{name} runs {running:?}, and should run {wanted:?}"
+        ));
+    }
+    let known: BTreeSet<TaskId> = tasks().map(|task| task.meta.id).collect();
+    let left = machine
+        .processes
+        .all
+        .keys()
+        .find(|task| !known.contains(task));
+    if let Some(task) = left {
+        return Some(format!("{name} still has {task}"));
+    }
+    if !agent.session.queue().is_empty() {
+        return Some(format!("{name} has something to report"));
+    }
+    let endpoints = agent.held.endpoints.values();
+    let same = endpoints.eq(manager.table().all());
+    (!same).then(|| format!("{name} balances by another table"))
+}

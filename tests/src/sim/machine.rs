@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A machine: its disk, its processes, its line to the manager, and the agent that may be
+//! running on it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use skep_core::assign::{Assignments, Held};
+use skep_core::model::{NodeDescription, NodeId, Platform, Resources, Timestamp};
+use skep_core::node_agent::{Plan, ReportQueue, Worker};
+use skep_core::session::{AgentOutput, AgentSession, Welcome};
+use skep_store::fs::{Loss, SimFs};
+
+use super::dice::Dice;
+use super::disk;
+use super::line::Line;
+use super::process::{About, Job, Processes};
+
+/// An agent while it lives.
+pub(crate) struct Agent {
+    pub(crate) session: AgentSession,
+    pub(crate) held: Held,
+    pub(crate) worker: Worker,
+    welcome: Option<Welcome>,
+    /// Orders being carried out, by number, and when they are done.
+    pub(crate) jobs: BTreeMap<u64, (Timestamp, Job)>,
+    /// When it is to be woken.
+    pub(crate) wake: Option<Timestamp>,
+}
+
+/// A machine.
+pub(crate) struct Machine {
+    pub(crate) node: NodeId,
+    pub(crate) description: Arc<NodeDescription>,
+    pub(crate) fs: SimFs,
+    pub(crate) line: Line,
+    pub(crate) processes: Processes,
+    pub(crate) agent: Option<Agent>,
+    pub(crate) life: u64,
+    jobs: u64,
+}
+
+/// What an agent wants the world to do.
+#[derive(Default)]
+pub(crate) struct Doings {
+    /// What its session wants, without what it took over by itself.
+    pub(crate) outputs: Vec<AgentOutput>,
+    /// Orders, and when they are done.
+    pub(crate) jobs: Vec<(Timestamp, Job)>,
+    /// What must never be.
+    pub(crate) wrong: Vec<String>,
+}
+
+impl Machine {
+    pub(crate) fn new(number: u8, dice: &mut Dice) -> Machine {
+        let fs = SimFs::new(dice.roll());
+        disk::begin(&fs).expect("nothing is planned for the disk yet");
+        Machine {
+            node: NodeId(dice.id()),
+            description: Arc::new(NodeDescription {
+                hostname: format!("host-{number}"),
+                address: [10, 0, 0, number].into(),
+                platform: Platform {
+                    os: "linux".to_owned(),
+                    architecture: "amd64".to_owned(),
+                },
+                version: "0.1.0".to_owned(),
+                capabilities: vec!["workload.process".to_owned()],
+                capacity: Resources {
+                    cpu_millis: 4_000,
+                    memory_bytes: 8 << 30,
+                },
+                conditions: Vec::new(),
+            }),
+            fs,
+            line: Line::default(),
+            processes: Processes::default(),
+            agent: None,
+            life: 0,
+            jobs: 0,
+        }
+    }
+
+    /// Starts the agent with what is on the disk.
+    pub(crate) fn start(&mut self) -> Result<(), String> {
+        let (held, memory) = disk::load(&self.fs)?;
+        self.life += 1;
+        self.agent = Some(Agent {
+            session: AgentSession::new(self.description.clone(), ReportQueue::default()),
+            held,
+            worker: Worker::remembering(memory.tasks),
+            welcome: memory.welcome,
+            jobs: BTreeMap::new(),
+            wake: None,
+        });
+        Ok(())
+    }
+
+    /// The agent dies. Its orders may have been carried out or not.
+    pub(crate) fn kill(&mut self, now: Timestamp, dice: &mut Dice) -> Vec<String> {
+        let mut wrong = Vec::new();
+        self.line.conn = 0;
+        self.life += 1;
+        if let Some(agent) = self.agent.take() {
+            for (_, job) in agent.jobs.into_values() {
+                if dice.chance(500) {
+                    wrong.extend(self.processes.carry_out(&job, now, true, dice).wrong);
+                }
+            }
+        }
+        self.fs.crash(Loss::Nothing);
+        wrong
+    }
+
+    /// The power goes.
+    pub(crate) fn power_off(&mut self, now: Timestamp, dice: &mut Dice) -> Vec<String> {
+        let wrong = self.kill(now, dice);
+        self.processes.power_off(now, dice);
+        let loss = dice.pick(&[Loss::Everything, Loss::Random, Loss::Suffix]);
+        self.fs.crash(loss);
+        wrong
+    }
+
+    /// Everything the agent does now.
+    ///
+    /// # Errors
+    /// If its disk fails: then the power is gone.
+    pub(crate) fn act(&mut self, now: Timestamp, dice: &mut Dice) -> io::Result<Doings> {
+        let mut doings = Doings::default();
+        let Some(agent) = &mut self.agent else {
+            return Ok(doings);
+        };
+        agent.talk(&self.fs, now, &mut doings)?;
+        let plan = agent
+            .worker
+            .step(&agent.held, &self.processes.observed(), now);
+        if !plan.records.is_empty() {
+            let records = agent.worker.records().values();
+            disk::save_memory(&self.fs, agent.welcome.as_ref(), records)?;
+        }
+        agent.wake = agent
+            .session
+            .wake_at()
+            .into_iter()
+            .chain(plan.wake_at)
+            .min();
+        for (task, observation) in &plan.reports {
+            agent.session.report(*task, observation.clone());
+        }
+        agent.talk(&self.fs, now, &mut doings)?;
+        let waits = agent.session.wake_at().into_iter().chain(plan.wake_at);
+        agent.wake = waits.min();
+        self.give_orders(plan, now, dice, &mut doings);
+        Ok(doings)
+    }
+
+    fn give_orders(&mut self, plan: Plan, now: Timestamp, dice: &mut Dice, doings: &mut Doings) {
+        let Some(agent) = &mut self.agent else {
+            return;
+        };
+        for (task, order) in plan.orders {
+            let mut at = now.after(dice.millis(0, 300));
+            for (other_at, other) in agent.jobs.values() {
+                if other.task == task {
+                    at = at.max(*other_at);
+                }
+            }
+            self.jobs += 1;
+            let job = Job {
+                number: self.jobs,
+                task,
+                order,
+                about: About::of(&agent.held, task),
+            };
+            agent.jobs.insert(job.number, (at, job.clone()));
+            doings.jobs.push((at, job));
+        }
+    }
+}
+
+impl Agent {
+    /// What the session wants; steps are taken over, and remembered, at once.
+    fn talk(&mut self, fs: &SimFs, now: Timestamp, doings: &mut Doings) -> io::Result<()> {
+        loop {
+            let outputs = self.session.tick(now);
+            if outputs.is_empty() {
+                return Ok(());
+            }
+            for output in outputs {
+                match output {
+                    AgentOutput::Step(step) => self.take_over(fs, step, doings)?,
+                    AgentOutput::Welcome(welcome) => {
+                        self.welcome = Some(welcome);
+                        let records = self.worker.records().values();
+                        disk::save_memory(fs, self.welcome.as_ref(), records)?;
+                    }
+                    other => doings.outputs.push(other),
+                }
+            }
+        }
+    }
+
+    fn take_over(&mut self, fs: &SimFs, step: Assignments, doings: &mut Doings) -> io::Result<()> {
+        let revision = step.revision;
+        let changed = match self.held.apply(step) {
+            Ok(changed) => changed,
+            Err(back) => {
+                doings.wrong.push(back.to_string());
+                return Ok(());
+            }
+        };
+        if !changed.is_empty() {
+            disk::save_held(fs, &self.held)?;
+        }
+        self.session.took_over(revision);
+        self.session.balances_by(revision);
+        Ok(())
+    }
+}
