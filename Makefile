@@ -3,10 +3,10 @@
 # Every command of a working day. `make test` is what CI runs.
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run build test lint fmt gen baseline bench clean
+.PHONY: help demo run build test sim-bugs lint fmt gen baseline bench clean
 
 help: ## say what can be made
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
 demo: ## see a swarm of three nodes at work, and leave nothing behind
 	@scripts/demo.sh
@@ -19,6 +19,9 @@ build: ## build everything
 
 test: ## run every check: format, lints, contract, tests with real binaries
 	@scripts/test.sh
+
+sim-bugs: ## prove that the simulation finds bugs, by planting some
+	@scripts/sim-bugs.sh
 
 lint: ## run the checks that need no running program
 	@scripts/test.sh format clippy docs tidy contract shell

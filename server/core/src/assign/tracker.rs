@@ -109,7 +109,7 @@ impl Tracker {
         }
         self.tasks.retain(|id, _| {
             let keep = wanted.tasks.contains_key(id);
-            if !keep {
+            if !keep && !cfg!(skep_bug = "keep_unassigned") {
                 step.remove.push(Unassignment::Task(*id));
             }
             keep
