@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Everything end to end, with real programs.
+//! Everything end to end: with real programs, and in the simulation.
 
 mod adopt;
 mod api;
