@@ -92,7 +92,7 @@ fn what_has_not_started_stops_at_once() {
     ready.want(DesiredState::Removed);
     assert_eq!(
         ready.step(),
-        "-> Remove",
+        "Preparing -> Remove",
         "it may have ports that others need"
     );
     ready.done(OrderKind::Remove);
