@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use crate::wait::{DEADLINE, until};
+use crate::wait::{DEADLINE, LOOK, until};
 
 /// Where the binaries are: `SKEP_BIN_DIR`, else beside the test binary itself.
 #[must_use]
@@ -246,15 +246,38 @@ impl Daemon {
     }
 }
 
+impl Daemon {
+    /// Kills the tasks and waits for those who look after them: they write down how each ended,
+    /// and the directory cannot be removed before that.
+    fn end_tasks(&self) {
+        let start = Instant::now();
+        loop {
+            for (pid, _) in self.task_processes() {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+            let keepers = processes_about(self.dir.path());
+            if keepers.is_empty() {
+                return;
+            }
+            if start.elapsed() > DEADLINE {
+                eprintln!(
+                    "{keepers:?} still look after tasks of {}",
+                    self.dir.path().display()
+                );
+                return;
+            }
+            std::thread::park_timeout(LOOK);
+        }
+    }
+}
+
 impl Drop for Daemon {
     /// Ends the tasks too, also when the test failed: without `--data-dir` a daemon does so by
     /// itself, but this one has to keep its tasks over a kill.
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        for (pid, _) in self.task_processes() {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-        }
+        self.end_tasks();
         if std::thread::panicking() {
             eprintln!("--- the daemon's log\n{}", self.log());
         }
@@ -329,6 +352,19 @@ pub fn processes_with(variable: &str, fits: impl Fn(&str) -> bool) -> Vec<(i32, 
             fits(&value).then_some((pid, value))
         })
         .collect()
+}
+
+/// The processes that have a path below this directory as an argument.
+fn processes_about(dir: &Path) -> Vec<i32> {
+    let below = format!("{}/", dir.display());
+    let about = |pid: &i32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line);
+        line.split('\0').any(|word| word.starts_with(&below))
+    };
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(about).collect()
 }
 
 /// The variables of a process; none of one that has ended and waits to be noticed.
