@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -67,6 +67,15 @@ impl Drop for Socket {
 }
 
 async fn make_way(path: &Path) -> Result<()> {
+    // Connecting to any other file is refused just like connecting to a socket left behind.
+    if let Ok(there) = std::fs::symlink_metadata(path)
+        && !there.file_type().is_socket()
+    {
+        bail!(
+            "{} is there already and is no socket; name another path with --socket",
+            path.display()
+        );
+    }
     match UnixStream::connect(path).await {
         Ok(_) => bail!(
             "another daemon listens on the socket {}. Stop that one, or name another socket with \
@@ -120,6 +129,17 @@ mod tests {
         let (socket, _listener) = Socket::open(&path).await.expect("it makes way");
         drop(socket);
         assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_no_socket_is_refused_and_kept() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("thesis.tex");
+        std::fs::write(&path, "years of work").expect("written");
+        let error = Socket::open(&path).await.expect_err("taken").to_string();
+        assert!(error.contains("name another path with --socket"), "{error}");
+        let kept = std::fs::read_to_string(&path).expect("it is still there");
+        assert_eq!(kept, "years of work");
     }
 
     #[tokio::test]
