@@ -11,7 +11,7 @@ use skep_manager::api::{self, Api};
 use skep_store::DataDir;
 use skep_store::fs::RealFs;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -94,6 +94,9 @@ impl Doors {
 }
 
 async fn serve_until_told(config: Config) -> Result<()> {
+    // Before anything is made: from here on a signal ends nothing half way. One that comes
+    // while the daemon starts is obeyed once it has started, so that what it made is cleared up.
+    let mut signals = Signals::catch()?;
     let paths = Paths::choose(&config, &Surroundings::of_process())?;
     let _data_dir = DataDir::open(&RealFs, &paths.data)?;
     ready::retract(&paths.data);
@@ -105,7 +108,7 @@ async fn serve_until_told(config: Config) -> Result<()> {
         data: paths.data.clone(),
         layout,
     };
-    let daemon = Arc::new(Daemon::new(setup));
+    let daemon = Daemon::new(setup);
     daemon.resume().await?;
 
     let stop = CancellationToken::new();
@@ -114,7 +117,7 @@ async fn serve_until_told(config: Config) -> Result<()> {
     tracing::info!(socket = %ready.socket.display(), dev_addr = ?ready.dev_addr, "ready");
 
     let failed = tokio::select! {
-        told = told_to_stop() => told.err(),
+        () = signals.told_to_stop() => None,
         Some(ended) = serving.join_next() => ended.map_or_else(|e| Some(e.into()), Result::err),
     };
     ready::retract(&paths.data);
@@ -159,12 +162,39 @@ async fn start_serving(
     (doors.socket, serving)
 }
 
-async fn told_to_stop() -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("told to stop (SIGTERM)"),
-        _ = interrupt.recv() => tracing::info!("told to stop (SIGINT)"),
+/// The signals that tell the daemon to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// From here on these signals are noted, and do not end the process.
+    fn catch() -> Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-    Ok(())
+
+    /// Waits for one of them; one that came since [`Signals::catch`] counts.
+    async fn told_to_stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => tracing::info!("told to stop (SIGTERM)"),
+            _ = self.interrupt.recv() => tracing::info!("told to stop (SIGINT)"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_signal_during_the_start_is_obeyed_after_it() {
+        let mut signals = Signals::catch().expect("the system allows it");
+        nix::sys::signal::raise(nix::sys::signal::Signal::SIGTERM).expect("it is sent");
+        // Nobody waited when it came.
+        signals.told_to_stop().await;
+    }
 }

@@ -55,8 +55,15 @@ impl Member {
     ) -> Result<Member> {
         let store = open(&setup.data, identity).await?;
         let cluster: Arc<dyn Cluster> = Arc::new(StoredCluster::new(store.clone()));
-        write_foundation(&*cluster, identity, &founding).await?;
-        Member::start(setup, identity, store, cluster, Some(founding)).await
+        let founded = match write_foundation(&*cluster, identity, &founding).await {
+            Ok(()) => Member::start(setup, identity, store.clone(), cluster, Some(founding)).await,
+            Err(error) => Err(error),
+        };
+        if founded.is_err() {
+            // What it wrote is removed next, and another founding may follow.
+            store.shutdown().await;
+        }
+        founded
     }
 
     /// Goes on where it stopped; nothing if the swarm was never founded.
@@ -89,6 +96,7 @@ impl Member {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let stop = CancellationToken::new();
         let dispatch = Dispatch::start(cluster.clone(), clock.clone(), stop.clone());
+        let ends_early = stop.clone().drop_guard();
         let nodes = Nodes::start(setup, identity, &dispatch, founding).await?;
         let limit = setup.config.watches_max;
         let watches = Watches::new(cluster.clone(), clock.clone(), limit, stop.clone());
@@ -109,6 +117,7 @@ impl Member {
         };
         let loops = skep_manager::loops::run(cluster.clone(), clock, stop.clone());
         let loops = tokio::spawn(loops);
+        ends_early.disarm();
         Ok(Member {
             store,
             cluster,
@@ -147,8 +156,8 @@ impl Member {
         metrics::encode(&self.cluster.view(), facts).ok()
     }
 
-    /// Stops: first the nodes, which report what became of their tasks while the manager can
-    /// still write it down.
+    /// Stops, in the order opposite to the start: the nodes and, if they are to end, their tasks;
+    /// then the loops; then the store.
     pub(super) async fn stop(self, end_tasks: bool) {
         self.nodes.stop(end_tasks).await;
         self.stop.cancel();
@@ -165,7 +174,10 @@ async fn open(data: &Path, identity: &Identity) -> Result<Store> {
         node: first(identity)?.id,
         address: String::new(),
     };
-    store.found(member).await?;
+    if let Err(error) = store.found(member).await {
+        store.shutdown().await;
+        return Err(error.into());
+    }
     Ok(store)
 }
 

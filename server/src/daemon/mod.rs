@@ -7,7 +7,7 @@ mod nodes;
 mod streams;
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use anyhow::Result;
 use async_trait::async_trait;
@@ -37,6 +37,8 @@ pub(crate) struct Setup {
 
 /// The daemon.
 pub(crate) struct Daemon {
+    /// Itself, for what must go on though the caller who asked for it has gone.
+    itself: Weak<Daemon>,
     setup: Setup,
     start_time: Timestamp,
     /// What answers calls.
@@ -55,14 +57,15 @@ struct Shown {
 impl Daemon {
     /// A daemon that is in no swarm yet.
     #[must_use]
-    pub(crate) fn new(setup: Setup) -> Daemon {
-        Daemon {
+    pub(crate) fn new(setup: Setup) -> Arc<Daemon> {
+        Arc::new_cyclic(|itself| Daemon {
+            itself: itself.clone(),
             setup,
             start_time: SystemClock.now(),
             membership: Arc::new(Membership::outside()),
             member: Mutex::new(None),
             shown: Arc::default(),
-        }
+        })
     }
 
     /// Takes up its part in the swarm that it was in before, if there was one; with --dev,
@@ -151,6 +154,20 @@ impl Daemon {
         member.as_ref()?.metrics()
     }
 
+    /// Carries something out to its end, even if the caller goes away meanwhile: half a founding
+    /// would leave a store open that nobody knows of, half a leaving tasks that nobody ends.
+    async fn to_the_end<T, F>(&self, act: impl FnOnce(Arc<Daemon>) -> F) -> Result<T, Failure>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T>> + Send + 'static,
+    {
+        let daemon = self.itself.upgrade();
+        let daemon = daemon.ok_or_else(|| Failure::NotReady("skepd is stopping".to_owned()))?;
+        let done = tokio::spawn(act(daemon)).await;
+        done.map_err(|broken| Failure::internal(&broken.to_string()))?
+            .map_err(|error| failure(&error))
+    }
+
     fn show(&self, change: impl FnOnce(&mut Shown)) {
         change(&mut self.shown.write().unwrap_or_else(PoisonError::into_inner));
     }
@@ -228,9 +245,8 @@ impl DaemonControl for Daemon {
             });
         }
         let identity = self
-            .found(founding)
-            .await
-            .map_err(|error| failure(&error))?;
+            .to_the_end(|daemon| async move { daemon.found(founding).await })
+            .await?;
         let node = identity.nodes.first().map(|node| node.id);
         let node = node.ok_or_else(|| Failure::internal("a swarm was founded without a node"))?;
         Ok((node, identity.swarm))
@@ -249,6 +265,43 @@ impl DaemonControl for Daemon {
                 reachable: 1,
             });
         }
-        self.leave().await.map_err(|error| failure(&error))
+        self.to_the_end(|daemon| async move { daemon.leave().await })
+            .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use clap::Parser;
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_founding_goes_on_though_its_caller_has_gone() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let config = Config::try_parse_from(["skepd"]).expect("good flags");
+        let daemon = Daemon::new(Setup {
+            data: dir.path().to_path_buf(),
+            layout: Layout::of(&config).expect("a layout"),
+            config: Arc::new(config),
+        });
+        let founding = Founding {
+            spec: SwarmSpec::default(),
+            node_name: None,
+            availability: None,
+        };
+        // Begun, and then given up by the caller.
+        assert!(daemon.init_swarm(founding).now_or_never().is_none());
+        let founded = async {
+            while daemon.describe().state != DaemonState::Member {
+                tokio::task::yield_now().await;
+            }
+        };
+        let in_time = tokio::time::timeout(Duration::from_secs(60), founded).await;
+        in_time.expect("the swarm is founded all the same");
+        daemon.stop(true).await;
     }
 }
