@@ -30,6 +30,7 @@ pub mod streams;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod trouble;
 pub mod watch;
 
 pub use call::Call;

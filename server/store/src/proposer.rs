@@ -105,6 +105,7 @@ impl Proposer {
     /// [`ProposeError`]. A change that was refused when it was applied is no error, see
     /// [`Committed`].
     pub async fn propose(&self, change: Change) -> Result<Committed, ProposeError> {
+        self.still_writes()?;
         let writes = change.writes.len();
         let command = convert::command(change);
         let bytes = command.payload.len();
@@ -143,6 +144,7 @@ impl Proposer {
     /// # Errors
     /// [`Unavailable`].
     pub async fn read_index(&self) -> Result<Revision, Unavailable> {
+        self.still_writes()?;
         let deadline = Instant::now() + LEADER_WAIT_MAX;
         loop {
             let forward = match self.raft.ensure_linearizable(ReadPolicy::ReadIndex).await {
@@ -152,6 +154,15 @@ impl Proposer {
                 Err(error) => return Err(self.failed(&error)),
             };
             elsewhere(forward, deadline).await?;
+        }
+    }
+
+    /// Refuses at once when the log has stopped: the library would only note each call as an
+    /// error of its own.
+    fn still_writes(&self) -> Result<(), Unavailable> {
+        match self.log.poison() {
+            Some(poison) => Err(Unavailable::Failed(Failure::Storage(poison.clone()))),
+            None => Ok(()),
         }
     }
 

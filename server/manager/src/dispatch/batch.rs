@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cluster::{Cluster, ClusterError};
 use crate::member::Clock;
+use crate::trouble::Trouble;
 
 /// Most writes that are put into one entry.
 const WRITES_MAX: usize = 2_000;
@@ -68,6 +69,7 @@ async fn run(
     clock: Arc<dyn Clock>,
     mut waiting: mpsc::Receiver<Report>,
 ) {
+    let mut trouble = Trouble::new("write what agents report");
     while let Some(first) = waiting.recv().await {
         let mut writes = first.writes;
         let mut tell = vec![first.done];
@@ -83,8 +85,12 @@ async fn run(
             ..Change::default()
         };
         let written = cluster.propose(change).await.map(drop);
-        if let Err(error) = &written {
-            tracing::warn!(%error, "cannot write what agents report");
+        match &written {
+            Ok(()) => trouble.over(),
+            // Each session waits by itself before it ends, see there.
+            Err(error) => {
+                trouble.failed(error);
+            }
         }
         for done in tell {
             // A session that is gone needs no answer: its agent reports again.

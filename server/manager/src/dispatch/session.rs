@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
 use crate::cluster::ClusterError;
+use crate::trouble::DELAY_MAX;
 
 use super::Dispatch;
 use super::hub::Place;
@@ -139,8 +140,15 @@ impl Talk {
                 }
                 ManagerOutput::Write { report, writes } => {
                     let batch = inner.batch.clone();
-                    self.writing
-                        .spawn(async move { (report, batch.write(writes).await) });
+                    self.writing.spawn(async move {
+                        let written = batch.write(writes).await;
+                        if written.is_err() {
+                            // The session ends with this, and the agent is back at once with
+                            // the same report.
+                            tokio::time::sleep(DELAY_MAX).await;
+                        }
+                        (report, written)
+                    });
                 }
                 ManagerOutput::Refused(reports) => {
                     let (node, count) = (self.node, reports.len());

@@ -7,7 +7,6 @@ mod place;
 mod reconcile;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -15,9 +14,6 @@ use crate::cluster::Cluster;
 use crate::member::Clock;
 
 pub(crate) use feed::Feed;
-
-/// How long a loop waits after the store refused to take a proposal.
-const RETRY_DELAY: Duration = Duration::from_millis(200);
 
 /// Runs the loops until `stop`.
 pub async fn run(cluster: Arc<dyn Cluster>, clock: Arc<dyn Clock>, stop: CancellationToken) {

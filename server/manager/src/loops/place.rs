@@ -7,13 +7,14 @@ use skep_core::control::Placer;
 
 use crate::cluster::Cluster;
 use crate::member::Clock;
+use crate::trouble::Trouble;
 
-use super::RETRY_DELAY;
 use super::feed::Feed;
 
 pub(super) async fn run(cluster: Arc<dyn Cluster>, clock: Arc<dyn Clock>) {
     let mut feed = Feed::new(cluster.clone());
     let mut placer = Placer::default();
+    let mut trouble = Trouble::new("propose where tasks run");
     loop {
         let news = feed.take();
         match &news.steps {
@@ -26,12 +27,15 @@ pub(super) async fn run(cluster: Arc<dyn Cluster>, clock: Arc<dyn Clock>) {
         }
         for change in changes {
             match cluster.propose(change).await {
-                Ok(proposed) if proposed.refusal.is_none() => {}
-                Ok(_) => placer.again(),
+                Ok(proposed) => {
+                    trouble.over();
+                    if proposed.refusal.is_some() {
+                        placer.again();
+                    }
+                }
                 Err(error) => {
-                    tracing::warn!(%error, "cannot propose where tasks run");
                     placer.again();
-                    tokio::time::sleep(RETRY_DELAY).await;
+                    tokio::time::sleep(trouble.failed(&error)).await;
                     break;
                 }
             }

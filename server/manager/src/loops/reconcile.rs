@@ -9,13 +9,14 @@ use skep_core::model::ServiceId;
 
 use crate::cluster::Cluster;
 use crate::member::Clock;
+use crate::trouble::Trouble;
 
-use super::RETRY_DELAY;
 use super::feed::Feed;
 
 pub(super) async fn run(cluster: Arc<dyn Cluster>, clock: Arc<dyn Clock>) {
     let mut feed = Feed::new(cluster.clone());
     let mut reconciler = Reconciler::new();
+    let mut trouble = Trouble::new("propose what services need");
     loop {
         let news = feed.take();
         match &news.steps {
@@ -25,7 +26,7 @@ pub(super) async fn run(cluster: Arc<dyn Cluster>, clock: Arc<dyn Clock>) {
         let now = clock.now();
         let wanted = reconciler.turn(&news.state, now, &mut rand::random::<u128>);
         if !wanted.is_empty() {
-            let missed = propose(&*cluster, wanted).await;
+            let missed = propose(&*cluster, wanted, &mut trouble).await;
             missed
                 .into_iter()
                 .for_each(|service| reconciler.again(service));
@@ -46,7 +47,11 @@ pub(super) async fn run(cluster: Arc<dyn Cluster>, clock: Arc<dyn Clock>) {
 
 /// Proposes the changes all at once, so that they share a write to the disk; gives back the
 /// services to look at again.
-async fn propose(cluster: &dyn Cluster, wanted: Vec<Wanted>) -> Vec<ServiceId> {
+async fn propose(
+    cluster: &dyn Cluster,
+    wanted: Vec<Wanted>,
+    trouble: &mut Trouble,
+) -> Vec<ServiceId> {
     let proposals = wanted
         .into_iter()
         .map(|wanted| async move { (wanted.service, cluster.propose(wanted.change).await) });
@@ -62,9 +67,9 @@ async fn propose(cluster: &dyn Cluster, wanted: Vec<Wanted>) -> Vec<ServiceId> {
             }
         }
     }
-    if let Some(error) = failed {
-        tracing::warn!(%error, "cannot propose what services need");
-        tokio::time::sleep(RETRY_DELAY).await;
+    match failed {
+        Some(error) => tokio::time::sleep(trouble.failed(&error)).await,
+        None => trouble.over(),
     }
     again
 }
