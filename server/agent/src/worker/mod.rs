@@ -70,8 +70,10 @@ pub(crate) struct Worker {
     looks: Interval,
     /// What waits for the disk.
     save: Save,
-    /// The assignments differ from those on disk.
+    /// The tasks or templates differ from those on disk.
     new_assignments: bool,
+    /// The endpoints differ from those on disk.
+    new_endpoints: bool,
     /// The welcome differs from the one on disk.
     new_welcome: bool,
     /// Something may have changed since the last turn.
@@ -99,6 +101,7 @@ impl Worker {
             looks,
             save: Save::default(),
             new_assignments: false,
+            new_endpoints: false,
             new_welcome: false,
             due: true,
             wake_at: None,
@@ -133,7 +136,10 @@ impl Worker {
                 }
                 Ok(()) = self.plane_status.changed() => self.describe(),
                 () = sleep_until(self.wake_at), if !self.due => self.due = true,
-                _ = self.looks.tick() => self.due = true,
+                _ = self.looks.tick() => {
+                    self.new_assignments |= self.new_endpoints;
+                    self.due = true;
+                }
             }
         }
         if *end_tasks.borrow() {
@@ -160,12 +166,14 @@ impl Worker {
         match self.held.apply(step) {
             Ok(change) => {
                 traffic::follow(self.parts.plane.as_ref(), &self.held, &change);
-                if change.is_empty() && !self.new_assignments && self.save.is_idle() {
-                    // Only the revision is another: what the disk has is as good.
-                    self.tell(Word::TookOver(self.held.revision));
-                } else {
-                    self.new_assignments = true;
+                self.new_endpoints |= !change.endpoints.is_empty();
+                self.new_assignments |= !change.tasks.is_empty() || change.templates;
+                if self.new_assignments || !self.save.is_idle() {
                     self.due = true;
+                } else {
+                    // The disk has all tasks and templates of this revision. Endpoints change
+                    // often, and old ones are better than none: they are written now and then.
+                    self.tell(Word::TookOver(self.held.revision));
                 }
             }
             Err(goes_back) => self.tell(Word::Refuse(goes_back)),
@@ -210,6 +218,7 @@ impl Worker {
     /// What has to be written.
     fn pages(&mut self, new_records: bool) -> Pages {
         let new_assignments = std::mem::take(&mut self.new_assignments);
+        self.new_endpoints &= !new_assignments;
         let new_welcome = std::mem::take(&mut self.new_welcome);
         if self.disk.is_none() {
             return Pages::default();

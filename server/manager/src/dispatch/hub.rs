@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use skep_core::assign::{EndpointTable, Tracker, services_on, touched};
 use skep_core::liveness::Liveness;
@@ -16,6 +17,9 @@ use crate::facts::NodeFacts;
 use crate::loops::Feed;
 
 use super::{Dispatch, Published};
+
+/// Between two times that all nodes are told where services answer.
+const NEWS_PERIOD: Duration = Duration::from_millis(100);
 
 /// What sessions share.
 pub(super) struct Hub {
@@ -32,6 +36,10 @@ struct Shared {
     /// there is marked.
     state: State,
     table: EndpointTable,
+    /// Not all nodes were told of the table yet.
+    news: bool,
+    /// When they were told last.
+    spread: Timestamp,
     liveness: Liveness,
     seats: BTreeMap<NodeId, Seat>,
     /// What nodes that are not in session were sent.
@@ -45,6 +53,8 @@ struct Seat {
     wake: Arc<Notify>,
     /// There may be something to send that was not looked at.
     due: bool,
+    /// It waits for the state to be new enough for it.
+    waits: bool,
     ack: AssignmentsAck,
     tell: mpsc::UnboundedSender<LogSubscription>,
     end: CancellationToken,
@@ -65,6 +75,8 @@ impl Hub {
         let shared = Shared {
             state: state.clone(),
             table: EndpointTable::new(state, &|_| false),
+            news: false,
+            spread: Timestamp(0),
             liveness: Liveness::new(state, now),
             seats: BTreeMap::new(),
             trackers: BTreeMap::new(),
@@ -95,6 +107,7 @@ impl Hub {
             session,
             wake: wake.clone(),
             due: true,
+            waits: false,
             ack: AssignmentsAck::default(),
             tell,
             end: end.clone(),
@@ -169,10 +182,12 @@ impl Hub {
             && seat.session == session
             && seat.due
             && machine.is_live()
-            && state.revision() >= since
         {
-            seat.due = false;
-            machine.refresh(state, table, now);
+            seat.waits = state.revision() < since;
+            seat.due = seat.waits;
+            if !seat.waits {
+                machine.refresh(state, table, now);
+            }
         }
         machine.tick(state, now)
     }
@@ -241,6 +256,7 @@ impl Hub {
             liveness,
             seats,
             trackers,
+            news,
             ..
         } = &mut *shared;
         let suspect = |node| liveness.is_suspect(node);
@@ -250,19 +266,37 @@ impl Hub {
             return;
         };
         trackers.retain(|node, _| state.node(*node).is_some());
-        let mut moved = false;
         for step in steps {
             let concerned = touched(state, &step.events);
-            moved |= table.update(state, concerned.endpoints, &suspect);
+            if table.update(state, concerned.endpoints, &suspect) {
+                *news = true;
+                seats.values_mut().for_each(|seat| seat.due = true);
+            }
             for node in concerned.nodes {
                 call(seats.get_mut(&node));
             }
         }
-        if moved {
-            call(seats.values_mut());
+        call(seats.values_mut().filter(|seat| seat.waits));
+    }
+
+    /// Tells all nodes where services answer, if that has changed and they were not told a
+    /// moment ago; gives when that is due otherwise.
+    ///
+    /// Every node is told of every service, so while many tasks come and go, what changes
+    /// within that moment is told together.
+    fn spread_news(&self, now: Timestamp) -> Option<Timestamp> {
+        let mut shared = self.lock();
+        if !shared.news {
+            return None;
         }
-        // And those who wait for the state to be new enough for them.
-        call(seats.values_mut().filter(|seat| seat.due));
+        let due = shared.spread.after(NEWS_PERIOD);
+        if now < due {
+            return Some(due);
+        }
+        shared.news = false;
+        shared.spread = now;
+        call(shared.seats.values_mut());
+        None
     }
 
     /// Looks at which nodes are there; gives what is to be written, and when to look again.
@@ -272,6 +306,7 @@ impl Hub {
             table,
             liveness,
             seats,
+            news,
             ..
         } = &mut *shared;
         let tick = liveness.tick(state, now);
@@ -281,7 +316,8 @@ impl Hub {
             .flat_map(|node| services_on(state, *node));
         let suspect = |node| liveness.is_suspect(node);
         if table.update(state, services.collect::<Vec<_>>(), &suspect) {
-            call(seats.values_mut());
+            *news = true;
+            seats.values_mut().for_each(|seat| seat.due = true);
         }
         (tick.writes, tick.wake_at)
     }
@@ -304,9 +340,11 @@ pub(super) async fn run(dispatch: Dispatch, stop: CancellationToken) {
         inner.hub.take(&news.state, news.steps.as_ref());
         let now = inner.pace.now();
         let (writes, wake_at) = inner.hub.look_after_nodes(&news.state, now);
+        let spread_at = inner.hub.spread_news(now);
         if !writes.is_empty() && inner.batch.write(writes).await.is_ok() {
             continue;
         }
+        let wake_at = wake_at.into_iter().chain(spread_at).min();
         let wake = async {
             match wake_at {
                 Some(time) => tokio::time::sleep(time.since(inner.pace.now())).await,

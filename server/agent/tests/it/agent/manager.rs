@@ -15,7 +15,7 @@ use skep_core::model::*;
 use skep_core::session::{
     AssignmentsAck, LogRequest, LogSubscription, ManagerMessage, ManagerOutput, ManagerSession,
 };
-use skep_core::state::{NewTask, State, Write};
+use skep_core::state::{NewTask, Observation, State, Write};
 use skep_core::testing::World;
 use skep_proto::internal::v1::dispatcher_service_server::{
     DispatcherService, DispatcherServiceServer,
@@ -122,6 +122,10 @@ impl Manager {
 
     /// Creates a service with a task for the node.
     pub(super) fn run(&self, template: TaskTemplate, ports: Vec<Port>) -> TaskId {
+        self.run_on(NODE, template, ports)
+    }
+
+    fn run_on(&self, node: NodeId, template: TaskTemplate, ports: Vec<Port>) -> TaskId {
         self.change(|inner| {
             let world = &mut inner.world;
             let name = format!("web-{}", world.state.revision());
@@ -148,13 +152,43 @@ impl Manager {
                 restart_time: None,
                 restart: RestartMemory::default(),
             };
-            let applied = world.apply([
-                Write::CreateTask(new),
-                Write::AssignTask { task, node: NODE },
-            ]);
+            let applied = world.apply([Write::CreateTask(new), Write::AssignTask { task, node }]);
             assert_eq!(applied.refusal, None);
             task
         })
+    }
+
+    /// Creates a service that is published and answers on another node, at this address.
+    pub(super) fn elsewhere(&self, published: u16, backend: std::net::SocketAddr) {
+        let port = |number: u16| skep_core::testing::tcp(80, number, PortMode::Ingress);
+        let Write::CreateNode {
+            id: node,
+            spec,
+            role,
+            description,
+        } = skep_core::testing::create_node(2)
+        else {
+            panic!("it creates a node");
+        };
+        let description = NodeDescription {
+            address: backend.ip(),
+            ..NodeDescription::clone(&description)
+        };
+        let description = Arc::new(description);
+        self.apply(Write::CreateNode {
+            id: node,
+            spec,
+            role,
+            description,
+        });
+        let template = skep_core::testing::template();
+        let task = self.run_on(node, template, vec![port(published)]);
+        let mut seen = Observation::of(TaskState::Running, Timestamp(1));
+        seen.ports = vec![port(backend.port())];
+        self.apply(Write::ObserveTask {
+            task,
+            observation: seen,
+        });
     }
 
     pub(super) fn want(&self, task: TaskId, desired: DesiredState) {

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a new agent knows of the one before.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use skep_agent::executor::Phase;
 use skep_agent::executor::simulated::SimulatedExecutor;
 use skep_core::model::{DesiredState, TaskState};
+use skep_network::{Options, UserspacePlane};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::{Counting, Node, behaving};
 use crate::support::until;
@@ -135,4 +138,63 @@ async fn nothing_begins_that_cannot_be_remembered() {
             known.conditions.is_empty().then_some(())
         })
         .await;
+}
+
+#[tokio::test]
+async fn endpoints_alone_need_no_disk() {
+    let node = Node::simulated();
+    let _agent = node.agent();
+    let task = node.manager.run(behaving(&[]), vec![]);
+    node.manager.reaches(task, TaskState::Running).await;
+    confirmed(&node).await;
+    std::fs::remove_dir_all(node.dir()).expect("the disk is gone");
+    node.manager
+        .elsewhere(30_080, ([127, 0, 0, 2], 20_000).into());
+    confirmed(&node).await;
+    assert!(!node.dir().exists(), "nothing was written");
+}
+
+/// Waits until the node has confirmed everything.
+async fn confirmed(node: &Node) {
+    let all = |manager: &super::Manager| {
+        let (ack, head) = (manager.ack(), manager.state().revision());
+        (ack.tasks >= head && ack.endpoints >= head).then_some(())
+    };
+    node.manager.until("all is confirmed", all).await;
+}
+
+#[tokio::test]
+async fn traffic_goes_on_without_a_manager() {
+    let backend = TcpListener::bind((super::HERE, 0)).await.expect("a port");
+    let front = IpAddr::from([127, 77, rand::random(), rand::random::<u8>().clamp(1, 254)]);
+    let free = TcpListener::bind((front, 0)).await.expect("a port");
+    let published = free.local_addr().expect("an address").port();
+    drop(free);
+    let plane = || Arc::new(UserspacePlane::start(Options::new(front)));
+
+    let mut node = Node::simulated();
+    node.plane = plane();
+    let agent = node.agent();
+    node.manager
+        .elsewhere(published, backend.local_addr().expect("an address"));
+    let task = node.manager.run(behaving(&[]), vec![]);
+    node.manager.reaches(task, TaskState::Running).await;
+    confirmed(&node).await;
+    node.manager.set_reachable(false);
+    drop(agent);
+    node.plane = plane();
+
+    let _agent = node.agent();
+    let reached = async {
+        loop {
+            // The port opens in a moment, and is refused until then.
+            if let Ok(client) = TcpStream::connect((front, published)).await {
+                let (taken, _) = backend.accept().await.expect("a connection");
+                return (client, taken);
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let reached = tokio::time::timeout(crate::support::DEADLINE, reached).await;
+    assert!(reached.is_ok(), "the published port leads to the task");
 }
