@@ -80,6 +80,7 @@ impl Daemon {
                 self.enter(&identity, member).await;
                 return Ok(());
             }
+            nodes::check_unused(&self.setup.data)?;
             tracing::warn!("the daemon died while it founded a swarm: what it left is removed");
             nodes::erase(&self.setup.data)?;
         }
@@ -101,6 +102,7 @@ impl Daemon {
     async fn found(&self, founding: Founding) -> Result<Identity> {
         let mut place = self.member.lock().await;
         anyhow::ensure!(place.is_none(), "this daemon is in a swarm already");
+        nodes::check_free(&self.setup.data)?;
         let identity = self.setup.layout.new_identity(founding.node_name.as_ref());
         identity.save(&self.setup.data)?;
         let member = match Member::found(&self.setup, &identity, founding).await {

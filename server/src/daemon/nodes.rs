@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
@@ -133,18 +133,105 @@ impl Connector for InProcess {
     }
 }
 
-/// Removes everything that belongs to a swarm.
+/// What the store is called while it is being removed: a store that is only half there must not
+/// be taken for one.
+const STORE_GONE_DIR: &str = "store.gone";
+
+/// Refuses to found a swarm over one whose identity was lost.
+///
+/// # Errors
+/// If there is a store.
+pub(super) fn check_free(data: &Path) -> Result<()> {
+    let store = data.join(STORE_DIR);
+    anyhow::ensure!(
+        !store.exists(),
+        "{} holds a swarm, but identity.json beside it is missing. Put that back from a backup; \
+         without one, move the data directory away and begin anew",
+        store.display()
+    );
+    Ok(())
+}
+
+/// Refuses to take a daemon that lost its store for one that never founded its swarm.
+///
+/// # Errors
+/// If there is anything of a task.
+pub(super) fn check_unused(data: &Path) -> Result<()> {
+    let entries = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let nodes = data.join(NODES_DIR);
+    let used = entries(&nodes).any(|node| entries(&node.path().join("tasks")).next().is_some());
+    anyhow::ensure!(
+        !used,
+        "{} has tasks, but the store beside it is missing. Put {} back, or mount what holds it; \
+         without it, end these tasks, move the data directory away and begin anew",
+        nodes.display(),
+        data.join(STORE_DIR).display()
+    );
+    Ok(())
+}
+
+/// Removes everything that belongs to a swarm. The identity goes when nothing else is left that
+/// needs it, so that a daemon that dies in between goes on with this at its next start.
 ///
 /// # Errors
 /// If something cannot be removed.
 pub(super) fn erase(data: &Path) -> Result<()> {
-    Identity::forget(data)?;
-    for name in [STORE_DIR, NODES_DIR] {
-        let dir: PathBuf = data.join(name);
-        match std::fs::remove_dir_all(&dir) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            done => done.with_context(|| format!("cannot remove {}", dir.display()))?,
-        }
+    let (store, gone) = (data.join(STORE_DIR), data.join(STORE_GONE_DIR));
+    remove(&gone)?;
+    match std::fs::rename(&store, &gone) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        done => done.with_context(|| format!("cannot remove {}", store.display()))?,
     }
-    Ok(())
+    remove(&data.join(NODES_DIR))?;
+    remove(&gone)?;
+    Identity::forget(data)
+}
+
+fn remove(dir: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done.with_context(|| format!("cannot remove {}", dir.display())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data_with(dirs: &[&str]) -> tempfile::TempDir {
+        let data = tempfile::tempdir().expect("a directory");
+        for dir in dirs {
+            std::fs::create_dir_all(data.path().join(dir)).expect("it is made");
+        }
+        data
+    }
+
+    #[test]
+    fn a_swarm_is_not_founded_over_another() {
+        let data = data_with(&["store/log"]);
+        let error = check_free(data.path())
+            .expect_err("there is one")
+            .to_string();
+        assert!(
+            error.contains("identity.json beside it is missing"),
+            "{error}"
+        );
+        erase(data.path()).expect("it goes");
+        assert!(check_free(data.path()).is_ok());
+        assert_eq!(
+            std::fs::read_dir(data.path()).expect("it is there").count(),
+            0
+        );
+    }
+
+    #[test]
+    fn a_store_that_is_missed_is_not_taken_for_none() {
+        let data = data_with(&["nodes/a/agent", "nodes/b/tasks"]);
+        assert!(check_unused(data.path()).is_ok());
+        let data = data_with(&["nodes/b/tasks/one"]);
+        let error = check_unused(data.path())
+            .expect_err("a task is there")
+            .to_string();
+        assert!(error.contains("has tasks, but the store"), "{error}");
+    }
 }
