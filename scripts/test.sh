@@ -87,6 +87,11 @@ check_tests() {
     cargo test --workspace --locked --no-fail-fast
 }
 
+# The simulation is worth what it finds: bugs that are planted in it, one at a time.
+check_bugs() {
+    scripts/sim-bugs.sh
+}
+
 summary=
 failed=
 run_check() {
@@ -99,7 +104,7 @@ run_check() {
     summary+=$(printf '  %-10s %-7s %4d s' "$name" "$result" $((SECONDS - started)))$'\n'
 }
 
-all=(format clippy docs tidy contract shell build demo tests)
+all=(format clippy docs tidy contract shell build demo tests bugs)
 for name in "${@:-${all[@]}}"; do
     if ! declare -F "check_$name" >/dev/null; then
         echo "there is no check '$name'; there are: ${all[*]}" >&2

@@ -70,11 +70,10 @@ impl Consensus {
     /// Starts on a disk: reads the snapshot and what the log has beyond it, and begins a term.
     pub(crate) fn open(disk: &SimFs) -> Result<(Consensus, Vec<Found>), Stop> {
         let fs: Arc<dyn Fs> = Arc::new(disk.clone());
-        let unusable = |error: &dyn std::fmt::Display| Stop::Unusable(error.to_string());
         let path = Path::new("/data");
         let dir = DataDir::open(disk, path).map_err(|error| match error {
             DataDirError::Io { .. } => Stop::Disk(error.to_string()),
-            _ => unusable(&error),
+            _ => Stop::Unusable(error.to_string()),
         })?;
         let (snapshots, kept) =
             BareSnapshots::open(&fs, &path.join("snapshots")).map_err(opening)?;
@@ -97,24 +96,27 @@ impl Consensus {
             syncing: 0,
             entries_since: 0,
         };
-        let mut tail = Vec::new();
-        for (id, payload) in found.entries {
-            consensus.ids.insert(id.index, id);
-            if id.index > consensus.state.revision().0 {
-                tail.push(
-                    consensus
-                        .replay(id, &payload)
-                        .map_err(|error| unusable(&error))?,
-                );
-            }
-        }
-        if consensus.state.revision().0 != consensus.last.index {
-            let (has, last) = (consensus.state.revision(), consensus.last.index);
-            let message = format!("the state is at {has}, the log ends at {last}");
-            return Err(unusable(&message));
-        }
+        let mut tail = consensus
+            .replay_all(found.entries)
+            .map_err(Stop::Unusable)?;
         tail.push(consensus.begin_term()?);
         Ok((consensus, tail))
+    }
+
+    /// Applies what the log has beyond the snapshot.
+    fn replay_all(&mut self, entries: VecDeque<(LogId, Bytes)>) -> Result<Vec<Found>, String> {
+        let mut tail = Vec::new();
+        for (id, payload) in entries {
+            self.ids.insert(id.index, id);
+            if id.index > self.state.revision().0 {
+                tail.push(self.replay(id, &payload)?);
+            }
+        }
+        let (has, last) = (self.state.revision(), self.last.index);
+        if has.0 != last {
+            return Err(format!("the state is at {has}, the log ends at {last}"));
+        }
+        Ok(tail)
     }
 
     fn replay(&mut self, id: LogId, payload: &Bytes) -> Result<Found, String> {

@@ -134,9 +134,13 @@ impl Request {
         if let Some(known) = ctx.answered(state)? {
             return Ok(Err(Answer::Done(known.revision, known.request.object)));
         }
+        self.grant(state, &ctx, dice).map(Ok)
+    }
+
+    fn grant(&self, state: &State, ctx: &Context, dice: &mut Dice) -> Result<Admitted, Rejection> {
         let mut id = || dice.id();
-        let admitted = match &self.wish {
-            Wish::Create(spec) => create_service(state, (**spec).clone(), &ctx, &mut id),
+        match &self.wish {
+            Wish::Create(spec) => create_service(state, (**spec).clone(), ctx, &mut id),
             Wish::Scale(name, replicas) => {
                 let service = find_service(state, name)?;
                 let mut spec = ServiceSpec::clone(&service.spec);
@@ -144,7 +148,7 @@ impl Request {
                     let replicas = Some(*replicas);
                     spec.mode = Mode::Replicated { replicas };
                 }
-                update_service(state, &service, spec, None, &ctx)
+                update_service(state, &service, spec, None, ctx)
             }
             Wish::Roll(name, wanted) => {
                 let service = find_service(state, name)?;
@@ -152,24 +156,23 @@ impl Request {
                     mode: service.spec.mode,
                     ..(**wanted).clone()
                 };
-                update_service(state, &service, spec, None, &ctx)
+                update_service(state, &service, spec, None, ctx)
             }
-            Wish::Delete(name) => delete_service(&*find_service(state, name)?, None, &ctx),
+            Wish::Delete(name) => delete_service(&*find_service(state, name)?, None, ctx),
             Wish::Availability(name, availability) => {
                 let availability = Some(*availability);
-                edit_node(state, name, &ctx, |spec| spec.availability = availability)
+                edit_node(state, name, ctx, |spec| spec.availability = availability)
             }
-            Wish::Label(name, zone) => edit_node(state, name, &ctx, |spec| {
+            Wish::Label(name, zone) => edit_node(state, name, ctx, |spec| {
                 let zone = ("zone".to_owned(), zone.clone());
                 spec.labels = Arc::new(Labels::from([zone]));
             }),
-            Wish::Stop(task) => match state.task(*task) {
-                Some(task) => Ok(stop_task(task, &ctx)),
-                None => return Ok(Err(Answer::AlreadySo)),
-            },
-            Wish::Swarm(spec) => update_swarm(state, (**spec).clone(), None, &ctx),
-        };
-        admitted.map(Ok)
+            Wish::Stop(task) => Ok(match state.task(*task) {
+                Some(task) => stop_task(task, ctx),
+                None => Admitted::AlreadySo(None),
+            }),
+            Wish::Swarm(spec) => update_swarm(state, (**spec).clone(), None, ctx),
+        }
     }
 }
 
