@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a swarm is made of: the objects, their parts, and the numbers that order them.
 
+mod container;
 mod endpoint;
+mod health;
 mod id;
+mod mount;
 mod name;
 mod node;
 mod object;
@@ -15,8 +18,11 @@ mod task;
 mod template;
 mod time;
 
+pub use container::{Container, DnsConfig, HostEntry, LogDriver, PullPolicy, Security};
 pub use endpoint::{Backend, BackendState, Port, PortMode, Protocol, ServiceEndpoints};
+pub use health::{HealthCheck, Probe};
 pub use id::{BadId, ID_PREFIXES, IdSource, NodeId, ServiceId, SwarmId, TaskId};
+pub use mount::{BindMount, Mount, MountSource, TmpfsMount, VolumeMount};
 pub use name::{BadName, NAME_LENGTH_MAX, Name, name_key};
 pub use node::{
     Availability, Node, NodeDescription, NodeRole, NodeSpec, NodeState, NodeStatus, Platform,
