@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::model::{
     Mode, Name, NodeDescription, NodeId, NodeRole, NodeSpec, Platform, Port, PortMode, Process,
-    Protocol, Resources, RestartPolicy, Revision, ServiceId, ServiceSpec, StopPolicy, SwarmId,
-    SwarmSpec, TaskId, TaskState, TaskTemplate, Timestamp, Workload,
+    Protocol, Resources, Revision, ServiceId, ServiceSpec, SwarmId, SwarmSpec, TaskId, TaskState,
+    TaskTemplate, Timestamp, Workload,
 };
 use crate::orchestrate::{Plan, reconcile_service};
 use crate::state::{Applied, Change, Observation, State, Write};
@@ -14,18 +14,10 @@ use crate::state::{Applied, Change, Observation, State, Write};
 /// A template that runs a program for ever.
 #[must_use]
 pub fn template() -> TaskTemplate {
-    TaskTemplate {
-        workload: Workload::Process(Process {
-            command: vec!["/bin/sleep".to_owned(), "600".to_owned()],
-            ..Process::default()
-        }),
-        reservations: Resources::default(),
-        limits: crate::model::ResourceLimits::default(),
-        placement: crate::model::Placement::default(),
-        restart: RestartPolicy::default(),
-        stop: StopPolicy::default(),
-        restart_token: String::new(),
-    }
+    TaskTemplate::of(Workload::Process(Process {
+        command: vec!["/bin/sleep".to_owned(), "600".to_owned()],
+        ..Process::default()
+    }))
 }
 
 /// A service with this many replicas of [`template`].

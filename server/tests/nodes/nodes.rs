@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Nodes that fall silent, come back, or are not known.
 
+use futures::StreamExt;
+use skep_agent::executor::Executor;
+use skep_agent::logs::{LogItem, LogQuery};
 use skep_core::model::*;
 use skep_core::state::Write;
 use skep_manager::cluster::ClusterError;
@@ -79,23 +82,28 @@ async fn what_a_node_is_called_reaches_its_tasks() {
         spec: std::sync::Arc::new(spec),
     }]);
     let mut replicas = 0;
-    let service = swarm.service("web", 0, &[], vec![]);
+    let env = [("SIM_LOG", "{{.Node.Name}}")];
+    let service = swarm.service("web", 0, &env, vec![]);
     // The new name is on its way beside the tasks: some later one has it.
     loop {
         replicas += 1;
         swarm.scale(service, replicas);
         let tasks = swarm.running(service, replicas as usize).await;
-        let names = tasks.iter().map(|task| {
-            let known =
-                skep_agent::executor::Executor::get(swarm.nodes[0].executor.as_ref(), task.meta.id);
-            known.and_then(|known| known.work.env.get("SKEP_NODE_NAME").cloned())
-        });
-        if names
-            .into_iter()
-            .any(|name| name.as_deref() == Some("renamed"))
-        {
-            return;
+        for task in tasks {
+            if printed(&swarm, task.meta.id).await.as_deref() == Some("renamed") {
+                return;
+            }
         }
         assert!(replicas < 1_000, "the name never arrives");
+    }
+}
+
+/// The first line that a task has printed.
+async fn printed(swarm: &Swarm, task: TaskId) -> Option<String> {
+    let query = LogQuery::default();
+    let mut items = swarm.nodes[0].executor.logs(task, query).ok()?;
+    match items.next().await?.ok()? {
+        LogItem::Line(line) => String::from_utf8(line.data).ok(),
+        LogItem::Gap { .. } => None,
     }
 }

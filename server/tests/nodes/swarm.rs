@@ -62,7 +62,7 @@ impl Node {
     /// The tasks it has, whatever became of them.
     pub(crate) fn tasks(&self) -> Vec<TaskId> {
         let list = self.executor.list();
-        list.iter().map(|known| known.work.task).collect()
+        list.iter().map(|known| known.task).collect()
     }
 }
 

@@ -6,9 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use skep_core::assign::Held;
-use skep_core::model::{
-    NodeId, Port, PortMode, Protocol, ServiceId, TaskId, Timestamp, Workload, signal,
-};
+use skep_core::model::{NodeId, Port, PortMode, Protocol, ServiceId, TaskId, Timestamp, signal};
 use skep_core::node_agent::{Exit, ExitCause, Observed, Order, OrderFailure, Phase, choose_ports};
 
 use super::dice::Dice;
@@ -55,12 +53,12 @@ impl About {
     pub(crate) fn of(held: &Held, task: TaskId) -> Option<About> {
         let assigned = held.tasks.get(&task)?;
         let template = held.template_of(assigned)?;
-        let Workload::Process(process) = &template.template.workload;
+        let args = template.template.workload.args();
         Some(About {
             service: assigned.service,
             slot: assigned.slot,
             ports: template.ports.clone(),
-            manner: Manner::of(process.args.first().map_or("", String::as_str)),
+            manner: Manner::of(args.first().map_or("", String::as_str)),
         })
     }
 }
@@ -184,10 +182,7 @@ impl Processes {
         })?;
         let process = Process {
             about,
-            observed: Observed {
-                phase: Phase::Prepared,
-                ports,
-            },
+            observed: Observed::new(Phase::Prepared, ports),
             run: 0,
             stubborn: false,
         };

@@ -57,12 +57,12 @@ pub(crate) fn service(name: &str, dice: &mut Dice) -> ServiceSpec {
 fn template(dice: &mut Dice) -> TaskTemplate {
     let manners = [0, 0, 0, 0, 0, 1, 2, 3].map(|place| Manner::ALL[place]);
     let (_, word) = dice.pick(&manners);
+    let insect = Workload::Process(Process {
+        command: vec!["/bin/insect".to_owned()],
+        args: vec![word.to_owned()],
+        ..Process::default()
+    });
     TaskTemplate {
-        workload: Workload::Process(Process {
-            command: vec!["/bin/insect".to_owned()],
-            args: vec![word.to_owned()],
-            ..Process::default()
-        }),
         reservations: Resources {
             cpu_millis: dice.pick(&[0, 100, 900]),
             memory_bytes: dice.pick(&[0, 64 << 20, 2 << 30]),
@@ -86,6 +86,7 @@ fn template(dice: &mut Dice) -> TaskTemplate {
             grace: Some(dice.millis(100, 3_000)),
         },
         restart_token: dice.below(4).to_string(),
+        ..TaskTemplate::of(insect)
     }
 }
 

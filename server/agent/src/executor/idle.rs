@@ -7,7 +7,7 @@ use futures::StreamExt;
 use futures::stream::{self, BoxStream};
 use skep_core::model::TaskId;
 
-use super::{Executor, ExecutorError, Hint, Observed, TaskWork};
+use super::{Executor, ExecutorError, Hint, Observed, Work};
 use crate::logs::{LogItems, LogQuery};
 
 /// Runs nothing, so it offers nothing, and no task comes here.
@@ -15,7 +15,7 @@ use crate::logs::{LogItems, LogQuery};
 pub struct IdleExecutor;
 
 fn refused() -> ExecutorError {
-    let problem = "this node runs no tasks; start its skepd with --executor process";
+    let problem = "this node runs no tasks; start its skepd with --executor";
     ExecutorError::refused("process", problem)
 }
 
@@ -25,7 +25,7 @@ impl Executor for IdleExecutor {
         Vec::new()
     }
 
-    async fn prepare(&self, _work: TaskWork) -> Result<(), ExecutorError> {
+    async fn prepare(&self, _work: Work) -> Result<(), ExecutorError> {
         Err(refused())
     }
 

@@ -17,13 +17,14 @@ use std::time::Duration;
 
 use futures::stream::BoxStream;
 use serde::{Deserialize, Serialize};
-use skep_core::model::{TaskId, Timestamp};
+use skep_core::model::{Port, TaskId, Timestamp};
+use skep_core::node_agent::{Health, Note, StopHow};
 
 use crate::logs::{LogItems, LogQuery};
 
 pub use error::ExecutorError;
 pub use hints::{Hint, HintSender};
-pub use work::{Limits, TaskWork, Ulimit};
+pub use work::{ContainerWork, Limits, TaskWork, Ulimit, Work};
 
 /// The most characters of a message about a task.
 pub const MESSAGE_CHARS: usize = 4_096;
@@ -35,7 +36,7 @@ pub const MESSAGE_CHARS: usize = 4_096;
 #[async_trait::async_trait]
 pub trait Executor: Send + Sync + 'static {
     /// What tasks may ask for here, as a node's capabilities name it: "workload.process",
-    /// "limits.cpu", "limits.memory", "limits.pids".
+    /// "workload.container", "limits.cpu", "limits.memory", "limits.pids".
     fn capabilities(&self) -> Vec<&'static str>;
 
     /// Makes everything ready so that [`Executor::start`] has only to start. A task that is
@@ -43,7 +44,7 @@ pub trait Executor: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`ExecutorError::Refused`] if the work asks for what this node cannot give.
-    async fn prepare(&self, work: TaskWork) -> Result<(), ExecutorError>;
+    async fn prepare(&self, work: Work) -> Result<(), ExecutorError>;
 
     /// Starts a prepared task, once and never again: one that was started, ended ones
     /// included, stays as it is. Returns when the task runs.
@@ -54,6 +55,7 @@ pub trait Executor: Send + Sync + 'static {
     async fn start(&self, task: TaskId) -> Result<(), ExecutorError>;
 
     /// Orders a task to end: `signal` to its main process, SIGKILL to all of it after `grace`.
+    /// [`signal::OWN`](skep_core::model::signal::OWN) is the signal that the task's image names.
     /// Returns when the order is recorded; the end shows in the list. A further order can only
     /// bring the end nearer. A task that was not started ends at once.
     ///
@@ -88,15 +90,47 @@ pub trait Executor: Send + Sync + 'static {
 /// What is known of a task on its node.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Observed {
-    /// What it runs; of a task that was adopted what it was started with.
-    pub work: Arc<TaskWork>,
+    /// The task.
+    pub task: TaskId,
+    /// Ports opened for it on the node: `published` is the one it listens on.
+    pub ports: Vec<Port>,
+    /// How it wants to be stopped.
+    pub stop: StopHow,
     /// How far it is.
     pub phase: Phase,
+    /// The engine's id of its container; empty: none.
+    pub container: Arc<str>,
+    /// The image with digest that it runs; empty: none, or not known.
+    pub image: Arc<str>,
+    /// What a person should know of it: how far its image is pulled, or that the pull failed
+    /// and the node's own image is used.
+    pub note: Option<Note>,
+    /// What the check of its image says, if it has one.
+    pub health: Health,
+}
+
+impl Observed {
+    /// A task of which nothing but the necessary is known.
+    #[must_use]
+    pub fn new(task: TaskId, stop: StopHow, phase: Phase) -> Observed {
+        Observed {
+            task,
+            ports: Vec::new(),
+            stop,
+            phase,
+            container: Arc::default(),
+            image: Arc::default(),
+            note: None,
+            health: Health::Unchecked,
+        }
+    }
 }
 
 /// How far a task is.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Phase {
+    /// It is being made ready.
+    Preparing,
     /// Ready to be started.
     Prepared,
     /// It runs.

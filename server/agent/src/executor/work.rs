@@ -5,9 +5,63 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use skep_core::model::{Port, TaskId};
+use skep_core::model::{Port, ResourceLimits, Resources, Revision, ServiceId, TaskId};
+use skep_core::node_agent::{ContainerLaunch, StopHow};
 
-/// What one task runs on this node.
+/// What one task runs on this node, by its kind.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Work {
+    /// A program on the node itself.
+    Process(Box<TaskWork>),
+    /// A container.
+    Container(Box<ContainerWork>),
+}
+
+impl Work {
+    /// The task.
+    #[must_use]
+    pub fn task(&self) -> TaskId {
+        match self {
+            Work::Process(work) => work.task,
+            Work::Container(work) => work.task,
+        }
+    }
+}
+
+impl From<TaskWork> for Work {
+    fn from(work: TaskWork) -> Work {
+        Work::Process(Box::new(work))
+    }
+}
+
+/// What one task runs as a container.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ContainerWork {
+    /// The task.
+    pub task: TaskId,
+    /// Its name, such as "web.3".
+    pub name: String,
+    /// Its service.
+    pub service_id: ServiceId,
+    /// Name of its service.
+    pub service: String,
+    /// What it is made from.
+    pub template_revision: Revision,
+    /// Its slot, from 1; 0: one task a node.
+    pub slot: u32,
+    /// The container and what surrounds it. Its environment is whole.
+    pub launch: ContainerLaunch,
+    /// Set aside for it.
+    pub reservations: Resources,
+    /// The most it may use.
+    pub limits: ResourceLimits,
+    /// Ports opened for it: `published` on the node leads to `target` inside.
+    pub ports: Vec<Port>,
+    /// How it is stopped.
+    pub stop: StopHow,
+}
+
+/// What one task runs as a program on this node.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct TaskWork {
     /// The task.
@@ -44,6 +98,17 @@ pub struct TaskWork {
     pub stop_signal: i32,
     /// From that signal to SIGKILL.
     pub stop_grace: Duration,
+}
+
+impl TaskWork {
+    /// How it wants to be stopped.
+    #[must_use]
+    pub const fn stop(&self) -> StopHow {
+        StopHow {
+            signal: self.stop_signal,
+            grace: self.stop_grace,
+        }
+    }
 }
 
 /// A kernel limit of a process; -1: unlimited.

@@ -219,7 +219,7 @@ mod tests {
                 .into(),
             ..TaskWork::default()
         };
-        executor.prepare(work).await.expect("it is prepared");
+        executor.prepare(work.into()).await.expect("it is prepared");
         executor.start(TaskId(1)).await.expect("it is started");
         let mut request = LogRequest {
             follow: true,

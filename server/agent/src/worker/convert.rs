@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What executors see and do, in the words of the core.
 
-use skep_core::node_agent::{self as core, Launch, OrderFailure};
+use skep_core::model;
+use skep_core::node_agent::{self as core, Launch, OrderFailure, Program};
 
-use crate::executor::{ExecutorError, Exit, ExitCause, Limits, Observed, Phase, TaskWork, Ulimit};
+use crate::executor::{
+    ContainerWork, ExecutorError, Exit, ExitCause, Limits, Observed, Phase, TaskWork, Ulimit, Work,
+};
 
 /// What the executor sees of a task.
 pub(super) fn observed(seen: &Observed) -> core::Observed {
     let phase = match &seen.phase {
+        Phase::Preparing => core::Phase::Preparing,
         Phase::Prepared => core::Phase::Prepared,
         Phase::Running { pid, since } => core::Phase::Running {
             pid: *pid,
@@ -17,7 +21,11 @@ pub(super) fn observed(seen: &Observed) -> core::Observed {
     };
     core::Observed {
         phase,
-        ports: seen.work.ports.clone(),
+        ports: seen.ports.clone(),
+        container: seen.container.clone(),
+        image: seen.image.clone(),
+        note: seen.note.clone(),
+        health: seen.health.clone(),
     }
 }
 
@@ -39,35 +47,51 @@ fn ended(exit: &Exit) -> core::Exit {
 }
 
 /// What the executor is to run.
-pub(super) fn work(launch: Launch) -> TaskWork {
-    let ulimits = launch.ulimits.into_iter().map(|(name, limit)| {
-        let limit = Ulimit {
-            soft: limit.soft,
-            hard: limit.hard,
-        };
-        (name, limit)
-    });
-    TaskWork {
-        task: launch.task,
-        name: launch.name.to_string(),
-        service: launch.service.to_string(),
-        slot: launch.slot,
-        command: launch.command,
-        args: launch.args,
-        env: launch.env,
-        dir: launch.dir,
-        user: launch.user,
-        groups: launch.groups,
-        ulimits: ulimits.collect(),
-        limits: Limits {
-            cpu_millis: launch.limits.cpu_millis,
-            memory_bytes: launch.limits.memory_bytes,
-            pids: launch.limits.pids,
-        },
-        ports: launch.ports,
-        stop_signal: launch.stop_signal,
-        stop_grace: launch.stop_grace,
+pub(super) fn work(launch: Launch) -> Work {
+    match launch.program {
+        Program::Process(process) => Work::from(TaskWork {
+            task: launch.task,
+            name: launch.name.to_string(),
+            service: launch.service.to_string(),
+            slot: launch.slot,
+            command: process.command,
+            args: process.args,
+            env: process.env,
+            dir: process.dir,
+            user: process.user,
+            groups: process.groups,
+            ulimits: process.ulimits.into_iter().map(ulimit).collect(),
+            limits: Limits {
+                cpu_millis: launch.limits.cpu_millis,
+                memory_bytes: launch.limits.memory_bytes,
+                pids: launch.limits.pids,
+            },
+            ports: launch.ports,
+            stop_signal: launch.stop.signal,
+            stop_grace: launch.stop.grace,
+        }),
+        Program::Container(container) => Work::Container(Box::new(ContainerWork {
+            task: launch.task,
+            name: launch.name.to_string(),
+            service_id: launch.service_id,
+            service: launch.service.to_string(),
+            template_revision: launch.template_revision,
+            slot: launch.slot,
+            launch: *container,
+            reservations: launch.reservations,
+            limits: launch.limits,
+            ports: launch.ports,
+            stop: launch.stop,
+        })),
     }
+}
+
+fn ulimit((name, limit): (String, model::Ulimit)) -> (String, Ulimit) {
+    let limit = Ulimit {
+        soft: limit.soft,
+        hard: limit.hard,
+    };
+    (name, limit)
 }
 
 /// Why the executor did not carry out an order.

@@ -21,8 +21,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub(super) async fn end_all(executor: &dyn Executor) {
     let mut hints = executor.hints();
     let stops = live(executor).into_iter().map(|known| {
-        let grace = known.work.stop_grace.min(GRACE_MAX);
-        stop(executor, known.work.task, known.work.stop_signal, grace)
+        let grace = known.stop.grace.min(GRACE_MAX);
+        stop(executor, known.task, known.stop.signal, grace)
     });
     join_all(stops).await;
     let mut kill_at = Instant::now() + GRACE_MAX + MARGIN;
@@ -33,7 +33,7 @@ pub(super) async fn end_all(executor: &dyn Executor) {
         }
         if Instant::now() >= kill_at {
             kill_at = Instant::now() + MARGIN;
-            let tasks = left.iter().map(|known| known.work.task);
+            let tasks = left.iter().map(|known| known.task);
             let kills = tasks.map(|task| stop(executor, task, signal::KILL, Duration::ZERO));
             join_all(kills).await;
         }
@@ -41,7 +41,7 @@ pub(super) async fn end_all(executor: &dyn Executor) {
         tokio::time::timeout(LOOK_EVERY, hints.next()).await.ok();
     }
     let tasks = executor.list();
-    let tasks = tasks.iter().map(|known| known.work.task);
+    let tasks = tasks.iter().map(|known| known.task);
     join_all(tasks.map(|task| remove(executor, task))).await;
 }
 

@@ -207,7 +207,7 @@ impl Worker {
         let list = self.parts.executor.list();
         let observed: BTreeMap<_, _> = list
             .iter()
-            .map(|seen| (seen.work.task, convert::observed(seen)))
+            .map(|seen| (seen.task, convert::observed(seen)))
             .collect();
         let orders = &self.orders;
         self.ports
@@ -265,7 +265,7 @@ impl Worker {
     }
 
     /// What exactly a task is to run here.
-    fn work(&mut self, task: TaskId) -> Result<Box<crate::executor::TaskWork>, OrderFailure> {
+    fn work(&mut self, task: TaskId) -> Result<Box<crate::executor::Work>, OrderFailure> {
         let not_yet = |what: &str| OrderFailure {
             refused: false,
             message: what.into(),

@@ -11,7 +11,7 @@ use skep_core::model::TaskId;
 use skep_core::node_agent::{OrderFailure, OrderKind};
 use tokio::sync::Semaphore;
 
-use crate::executor::{Executor, TaskWork};
+use crate::executor::{Executor, Work};
 
 use super::convert;
 
@@ -24,7 +24,7 @@ const STOPS_MAX: usize = 64;
 #[derive(Debug)]
 pub(super) enum Job {
     /// Make this ready; or say why it cannot be.
-    Prepare(Result<Box<TaskWork>, OrderFailure>),
+    Prepare(Result<Box<Work>, OrderFailure>),
     Start,
     Stop {
         signal: i32,

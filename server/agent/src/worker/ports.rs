@@ -95,7 +95,7 @@ mod tests {
 
     fn seen(task: TaskId, phase: Phase, ports: &[Port]) -> BTreeMap<TaskId, Observed> {
         let ports = ports.to_vec();
-        BTreeMap::from([(task, Observed { phase, ports })])
+        BTreeMap::from([(task, Observed::new(phase, ports))])
     }
 
     fn running() -> Phase {

@@ -23,7 +23,7 @@ async fn a_running_task_is_adopted_with_what_it_runs() {
 
     let executor = node.executor().await;
     assert_eq!(executor.list(), [before]);
-    executor.prepare(work).await.expect("known already");
+    executor.prepare(work.into()).await.expect("known already");
     executor.start(task).await.expect("started already");
     assert_eq!(processes_of(task).len(), 1);
     executor
@@ -134,7 +134,7 @@ async fn tasks_outlive_a_daemon_that_is_interrupted_and_killed() {
     daemon.wait().expect("its end");
 
     let executor = node.executor().await;
-    assert!(matches!(executor.list()[..], [ref known] if known.work.task == task));
+    assert!(matches!(executor.list()[..], [ref known] if known.task == task));
     pid_of(&executor, task);
     executor
         .stop(task, Signal::SIGKILL as i32, Duration::ZERO)
@@ -274,7 +274,7 @@ async fn a_prepared_task_is_adopted_and_half_a_preparation_is_tidied_up() {
     let executor = node.executor().await;
     let work = command(&["/bin/true"]);
     let task = work.task;
-    executor.prepare(work).await.expect("prepared");
+    executor.prepare(work.into()).await.expect("prepared");
     drop(executor);
     let half = node.task_dir(new_task());
     std::fs::create_dir_all(half.join("log")).expect("a directory");

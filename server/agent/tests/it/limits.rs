@@ -152,7 +152,7 @@ async fn without_control_groups_limits_are_refused_and_trees_are_still_killed() 
         ..command(&["/bin/true"])
     };
     let error = executor
-        .prepare(work)
+        .prepare(work.into())
         .await
         .expect_err("no limit")
         .to_string();

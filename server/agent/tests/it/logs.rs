@@ -214,7 +214,7 @@ async fn following_a_task_that_has_not_begun_waits_for_it() {
     let executor = node.executor().await;
     let work = script("echo at last");
     let task = work.task;
-    executor.prepare(work).await.expect("prepared");
+    executor.prepare(work.into()).await.expect("prepared");
     let lines = output(&executor, task, follow());
     let start = async {
         tokio::task::yield_now().await;

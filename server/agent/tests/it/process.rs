@@ -206,8 +206,14 @@ async fn orders_may_be_given_twice_and_unknown_tasks_are_named() {
     let count = node.shared("count");
     let work = script(&format!("echo run >> {}", count.display()));
     let task = work.task;
-    executor.prepare(work.clone()).await.expect("prepared");
-    executor.prepare(work).await.expect("prepared already");
+    executor
+        .prepare(work.clone().into())
+        .await
+        .expect("prepared");
+    executor
+        .prepare(work.into())
+        .await
+        .expect("prepared already");
     assert_eq!(
         executor.get(task).map(|known| known.phase),
         Some(Phase::Prepared)
@@ -234,7 +240,7 @@ async fn a_task_stopped_before_its_start_never_runs() {
     let ran = node.shared("ran");
     let work = script(&format!("echo > {}", ran.display()));
     let task = work.task;
-    executor.prepare(work).await.expect("prepared");
+    executor.prepare(work.into()).await.expect("prepared");
     executor
         .stop(task, SIGTERM, Duration::from_secs(9))
         .await

@@ -25,7 +25,7 @@ fn work(number: u128, env: &[(&str, &str)]) -> TaskWork {
 /// A world with one task that was started at 0.
 fn world(env: &[(&str, &str)]) -> SimWorld {
     let mut world = SimWorld::default();
-    world.prepare(work(1, env)).expect("prepared");
+    world.prepare(work(1, env).into()).expect("prepared");
     world.start(TaskId(1), Timestamp(0)).expect("started");
     world
 }
@@ -87,7 +87,7 @@ fn a_stop_is_obeyed_in_time_or_the_task_is_killed() {
 fn a_task_can_refuse_to_start_and_die_of_a_signal() {
     let mut world = SimWorld::default();
     world
-        .prepare(work(1, &[("SIM_REFUSE", "no such program")]))
+        .prepare(work(1, &[("SIM_REFUSE", "no such program")]).into())
         .expect("prepared");
     let error = world.start(TaskId(1), at(7)).expect_err("refused");
     assert_eq!(

@@ -12,7 +12,7 @@ async fn refusal(work: TaskWork) -> String {
     let node = Node::new();
     let executor = node.executor().await;
     let task = work.task;
-    executor.prepare(work).await.expect("prepared");
+    executor.prepare(work.into()).await.expect("prepared");
     let error = executor
         .start(task)
         .await
@@ -86,7 +86,7 @@ async fn a_user_that_does_not_exist_is_refused_before_anything_is_made() {
     };
     let task = work.task;
     let error = executor
-        .prepare(work)
+        .prepare(work.into())
         .await
         .expect_err("no such user")
         .to_string();

@@ -140,7 +140,7 @@ pub(crate) fn command(words: &[&str]) -> TaskWork {
 /// Prepares and starts.
 pub(crate) async fn run(executor: &dyn Executor, work: TaskWork) -> TaskId {
     let task = work.task;
-    executor.prepare(work).await.expect("prepared");
+    executor.prepare(work.into()).await.expect("prepared");
     executor.start(task).await.expect("started");
     task
 }

@@ -150,11 +150,17 @@ fn template_differs(present: &TaskTemplate, wanted: &TaskTemplate) -> bool {
         placement: _,
         restart: _,
         stop,
+        health_check,
+        mounts,
+        log_driver,
         restart_token,
     } = present;
     *workload != wanted.workload
         || *reservations != wanted.reservations
         || *limits != wanted.limits
         || *stop != wanted.stop
+        || *health_check != wanted.health_check
+        || *mounts != wanted.mounts
+        || *log_driver != wanted.log_driver
         || *restart_token != wanted.restart_token
 }

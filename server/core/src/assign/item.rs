@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    DesiredState, Labels, Port, Revision, ServiceEndpoints, ServiceId, Task, TaskId, TaskState,
-    TaskTemplate, Timestamp, Workload,
+    Container, DesiredState, Labels, Port, Revision, ServiceEndpoints, ServiceId, Task, TaskId,
+    TaskState, TaskTemplate, Timestamp, Workload,
 };
 
 /// About how many bytes a frame may hold; one thing that is greater travels alone.
@@ -174,15 +174,33 @@ impl Assignment {
 
 impl AssignedTemplate {
     fn bytes(&self) -> usize {
-        let Workload::Process(process) = &self.template.workload;
-        let pairs = process.env.iter().chain(self.service_labels.iter());
-        let texts: usize = process
-            .command
-            .iter()
-            .chain(&process.args)
-            .map(|text| text.len() + 4)
-            .sum();
+        let (command, args, env, parts) = match &self.template.workload {
+            Workload::Process(process) => {
+                let parts = process.ulimits.len();
+                (&process.command, &process.args, &process.env, parts)
+            }
+            Workload::Container(container) => {
+                let parts = container_parts(container) + self.template.mounts.len() * MOUNT_PARTS;
+                (&container.command, &container.args, &container.env, parts)
+            }
+        };
+        let texts: usize = command.iter().chain(args).map(|text| text.len() + 4).sum();
+        let pairs = env.iter().chain(self.service_labels.iter());
         let pairs: usize = pairs.map(|(key, value)| key.len() + value.len() + 8).sum();
-        texts + pairs + self.ports.len() * PORT_BYTES + process.ulimits.len() * FIXED_BYTES
+        texts + pairs + self.ports.len() * PORT_BYTES + parts * FIXED_BYTES
     }
+}
+
+/// About how many fixed parts a mount takes: its paths may be long.
+const MOUNT_PARTS: usize = 4;
+
+/// About how many fixed parts a container takes beside its command and environment.
+fn container_parts(container: &Container) -> usize {
+    1 + container.ulimits.len()
+        + container.hosts.len()
+        + container.labels.len()
+        + container.sysctls.len()
+        + container.groups.len()
+        + container.capabilities_add.len()
+        + container.capabilities_drop.len()
 }

@@ -20,6 +20,22 @@ pub struct HealthCheck {
     pub start_interval: Option<Duration>,
 }
 
+/// What is known of a task's health.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+pub enum HealthState {
+    /// It does not run.
+    #[default]
+    Unknown,
+    /// It has no health check.
+    Unchecked,
+    /// No success yet.
+    Starting,
+    /// The last checks passed.
+    Healthy,
+    /// Too many checks failed.
+    Unhealthy,
+}
+
 /// What a check asks.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Probe {

@@ -20,7 +20,7 @@ mod time;
 
 pub use container::{Container, DnsConfig, HostEntry, LogDriver, PullPolicy, Security};
 pub use endpoint::{Backend, BackendState, Port, PortMode, Protocol, ServiceEndpoints};
-pub use health::{HealthCheck, Probe};
+pub use health::{HealthCheck, HealthState, Probe};
 pub use id::{BadId, ID_PREFIXES, IdSource, NodeId, ServiceId, SwarmId, TaskId};
 pub use mount::{BindMount, Mount, MountSource, TmpfsMount, VolumeMount};
 pub use name::{BadName, NAME_LENGTH_MAX, Name, name_key};

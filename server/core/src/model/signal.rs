@@ -4,6 +4,9 @@
 /// SIGKILL.
 pub const KILL: i32 = 9;
 
+/// In place of a number: the signal that the image of a container names, else SIGTERM.
+pub const OWN: i32 = 0;
+
 /// SIGTERM.
 pub const TERM: i32 = 15;
 

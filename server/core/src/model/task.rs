@@ -4,7 +4,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use super::{Labels, Meta, NodeId, Port, Revision, ServiceId, TaskId, Timestamp, Unplaced};
+use super::{
+    HealthState, Labels, Meta, NodeId, Port, Revision, ServiceId, TaskId, Timestamp, Unplaced,
+};
 
 /// Where a task is in its life. It only ever moves to a greater value.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -147,6 +149,14 @@ pub struct TaskStatus {
     pub pid: u32,
     /// Ports opened for it on the node.
     pub ports: Vec<Port>,
+    /// Whether it works.
+    pub health: HealthState,
+    /// What the last check that failed said; empty: nothing.
+    pub health_message: Arc<str>,
+    /// The engine's id of its container; empty: none.
+    pub container: Arc<str>,
+    /// The image with digest that it runs; empty: none, or not known.
+    pub image: Arc<str>,
 }
 
 impl TaskStatus {
@@ -168,6 +178,10 @@ impl TaskStatus {
             signal: 0,
             pid: 0,
             ports: Vec::new(),
+            health: HealthState::Unknown,
+            health_message: Arc::default(),
+            container: Arc::default(),
+            image: Arc::default(),
         }
     }
 

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Placement, ResourceLimits, Resources};
+use super::{
+    Container, HealthCheck, LogDriver, Mount, Placement, ResourceLimits, Resources, signal,
+};
 
 /// What a task runs and what it needs. Fields that a user left out stay empty here, so that
 /// the spec reads back as it was written; the methods give what holds then.
@@ -22,22 +24,59 @@ pub struct TaskTemplate {
     pub restart: RestartPolicy,
     /// How it is stopped.
     pub stop: StopPolicy,
+    /// How to tell that it works; none: the image's own check, if it has one.
+    pub health_check: Option<HealthCheck>,
+    /// File systems to mount.
+    pub mounts: Vec<Mount>,
+    /// Where the output of a container goes; none: its default.
+    pub log_driver: Option<LogDriver>,
     /// Any new value replaces every task although nothing else changed; empty: none.
     pub restart_token: String,
+}
+
+impl TaskTemplate {
+    /// That this runs, and everything else as usual.
+    #[must_use]
+    pub fn of(workload: Workload) -> TaskTemplate {
+        TaskTemplate {
+            workload,
+            reservations: Resources::default(),
+            limits: ResourceLimits::default(),
+            placement: Placement::default(),
+            restart: RestartPolicy::default(),
+            stop: StopPolicy::default(),
+            health_check: None,
+            mounts: Vec::new(),
+            log_driver: None,
+            restart_token: String::new(),
+        }
+    }
 }
 
 /// What a task runs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Workload {
+    /// An OCI container.
+    Container(Box<Container>),
     /// A program on the node itself.
     Process(Process),
 }
 
 impl Workload {
+    /// The arguments that follow its command.
+    #[must_use]
+    pub fn args(&self) -> &[String] {
+        match self {
+            Workload::Container(container) => &container.args,
+            Workload::Process(process) => &process.args,
+        }
+    }
+
     /// The capability a node needs to run it.
     #[must_use]
     pub const fn capability(&self) -> &'static str {
         match self {
+            Workload::Container(_) => "workload.container",
             Workload::Process(_) => "workload.process",
         }
     }
@@ -142,10 +181,15 @@ impl StopPolicy {
     /// From the signal to SIGKILL unless a spec says otherwise.
     pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
-    /// The number of the first signal; SIGTERM if the text names none.
+    /// The number of the first signal. If the text names none, a program gets SIGTERM, and a
+    /// container what its image names.
     #[must_use]
-    pub fn signal_number(&self) -> i32 {
-        super::signal::number(&self.signal).unwrap_or(super::signal::TERM)
+    pub fn signal_number(&self, workload: &Workload) -> i32 {
+        let usual = match workload {
+            Workload::Container(_) => signal::OWN,
+            Workload::Process(_) => signal::TERM,
+        };
+        signal::number(&self.signal).unwrap_or(usual)
     }
 
     /// From the signal to SIGKILL.

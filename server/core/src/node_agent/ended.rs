@@ -15,6 +15,7 @@ pub(super) fn observation(record: &TaskRecord, exit: &Exit) -> Observation {
     let cause = stopping.map(|stopping| stopping.cause);
     let (state, reason) = match (cause, exit.cause) {
         (Some(StopCause::StartDeadline), _) => (TaskState::Failed, "DEADLINE"),
+        (Some(StopCause::Unhealthy), _) => (TaskState::Failed, "UNHEALTHY"),
         (Some(StopCause::Wanted), _) | (None, ExitCause::Stopped) => (TaskState::Stopped, ""),
         (None, ExitCause::Exited) if exit.code == Some(0) => (TaskState::Completed, ""),
         (None, ExitCause::Exited) => (TaskState::Failed, "EXITED"),
@@ -22,15 +23,23 @@ pub(super) fn observation(record: &TaskRecord, exit: &Exit) -> Observation {
         (None, ExitCause::NotStarted) => (TaskState::Rejected, "START_FAILED"),
         (None, ExitCause::Lost) => (TaskState::Failed, "LOST"),
     };
-    let message = if cause == Some(StopCause::StartDeadline) {
-        format!("it did not start within {} s", START_DEADLINE.as_secs())
-    } else {
-        exit.message.to_string()
+    let message = match cause {
+        Some(StopCause::StartDeadline) => {
+            format!("it did not start within {} s", START_DEADLINE.as_secs())
+        }
+        Some(StopCause::Unhealthy) => {
+            let said = &record.reported.health_message;
+            format!("too many of its health checks failed: {said}")
+        }
+        Some(StopCause::Wanted) | None => exit.message.to_string(),
     };
     let mut observation = Observation::of(state, exit.at.max(record.reported.time));
     observation.exit_code = exit.code;
     observation.signal = exit.signal;
     observation.ports = record.reported.ports.clone();
+    observation.container = record.reported.container.clone();
+    observation.image = record.reported.image.clone();
+    observation.health_message = record.reported.health_message.clone();
     observation.because(reason, clip(message))
 }
 

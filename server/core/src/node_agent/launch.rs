@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What exactly a task runs on this node, with every choice made.
 
+use crate::assign::{AssignedTask, AssignedTemplate};
+use crate::model::{
+    Container, HealthCheck, Labels, LogDriver, Mount, MountSource, NodeId, Platform, Port, Process,
+    ResourceLimits, Resources, Revision, ServiceId, TaskId, Workload,
+};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use crate::assign::{AssignedTask, AssignedTemplate};
-use crate::model::{
-    Labels, NodeId, Platform, Port, Process, ResourceLimits, TaskId, Ulimit, Workload,
-};
-
-use super::{BadPlaceholder, Placeholder, expand};
+use super::{BadPlaceholder, Placeholder, StopHow, expand};
 
 /// Where programs are looked for unless a spec says otherwise.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -40,38 +39,53 @@ pub struct Launch {
     pub task: TaskId,
     /// Its name.
     pub name: Arc<str>,
+    /// Its service.
+    pub service_id: ServiceId,
     /// Name of its service.
     pub service: Arc<str>,
+    /// What it is made from.
+    pub template_revision: Revision,
     /// Its slot; 0: one task a node.
     pub slot: u32,
-    /// Program and leading arguments.
-    pub command: Vec<String>,
-    /// Arguments that follow.
-    pub args: Vec<String>,
-    /// The whole environment.
-    pub env: BTreeMap<String, String>,
-    /// Working directory; empty: one made for the task.
-    pub dir: String,
-    /// `user` or `user:group`; empty: the daemon's own.
-    pub user: String,
-    /// Further groups.
-    pub groups: Vec<String>,
-    /// Kernel limits, by name.
-    pub ulimits: BTreeMap<String, Ulimit>,
+    /// What runs.
+    pub program: Program,
+    /// Set aside for it.
+    pub reservations: Resources,
     /// The most it may use.
     pub limits: ResourceLimits,
-    /// Ports opened for it: `published` is the one it must listen on.
+    /// Ports opened for it: `published` is the one on the node. A program must listen on it; a
+    /// container listens on `target`.
     pub ports: Vec<Port>,
-    /// Number of the first signal when it is stopped.
-    pub stop_signal: i32,
-    /// From that signal to SIGKILL.
-    pub stop_grace: Duration,
+    /// How it is stopped.
+    pub stop: StopHow,
+}
+
+/// What runs, with its placeholders filled in and its environment whole.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Program {
+    /// A program on the node itself.
+    Process(Process),
+    /// A container.
+    Container(Box<ContainerLaunch>),
+}
+
+/// A container and what surrounds it.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct ContainerLaunch {
+    /// The container.
+    pub container: Container,
+    /// File systems to mount.
+    pub mounts: Vec<Mount>,
+    /// Where its output goes; none: its default.
+    pub log_driver: Option<LogDriver>,
+    /// How to tell that it works; none: its image's own check, if it has one.
+    pub health_check: Option<HealthCheck>,
 }
 
 /// What a task runs, with these ports opened for it.
 ///
 /// # Errors
-/// If a value of its environment has a placeholder there is not; a spec with one is refused
+/// If a value that may hold placeholders has one there is not; a spec with one is refused
 /// when it is made.
 pub fn launch(
     task: &AssignedTask,
@@ -79,29 +93,31 @@ pub fn launch(
     node: &NodeFacts,
     ports: Vec<Port>,
 ) -> Result<Launch, BadPlaceholder> {
-    let Workload::Process(process) = &template.template.workload;
-    let stop = &template.template.stop;
     let facts = Facts {
         task,
         template,
         node,
     };
+    let spec = &template.template;
+    let program = match &spec.workload {
+        Workload::Process(process) => Program::Process(Process {
+            env: facts.environment(process, &ports)?,
+            ..process.clone()
+        }),
+        Workload::Container(container) => Program::Container(Box::new(facts.container(container)?)),
+    };
     Ok(Launch {
         task: task.id,
         name: task.name.clone(),
+        service_id: template.service,
         service: template.service_name.clone(),
+        template_revision: template.revision,
         slot: task.slot,
-        command: process.command.clone(),
-        args: process.args.clone(),
-        env: facts.environment(process, &ports)?,
-        dir: process.dir.clone(),
-        user: process.user.clone(),
-        groups: process.groups.clone(),
-        ulimits: process.ulimits.clone(),
-        limits: template.template.limits,
+        program,
+        reservations: spec.reservations,
+        limits: spec.limits,
         ports,
-        stop_signal: stop.signal_number(),
-        stop_grace: stop.grace(),
+        stop: StopHow::of(Some(spec)),
     })
 }
 
@@ -120,6 +136,8 @@ impl Facts<'_> {
         ports: &[Port],
     ) -> Result<BTreeMap<String, String>, BadPlaceholder> {
         let mut env = self.given();
+        env.insert("PATH".to_owned(), PATH.to_owned());
+        env.insert("SKEP_ADDR".to_owned(), self.node.address.to_string());
         for port in ports {
             let number = port.published.to_string();
             env.insert(format!("SKEP_PORT_{}", port.target), number);
@@ -127,17 +145,57 @@ impl Facts<'_> {
         if let Some(first) = ports.first() {
             env.insert("PORT".to_owned(), first.published.to_string());
         }
-        for (key, text) in &process.env {
-            let value = expand(text, |placeholder| self.value(placeholder))?;
-            env.insert(key.clone(), value);
-        }
+        self.fill(&mut env, &process.env)?;
         Ok(env)
+    }
+
+    fn container(&self, container: &Container) -> Result<ContainerLaunch, BadPlaceholder> {
+        let spec = &self.template.template;
+        let mut env = self.given();
+        self.fill(&mut env, &container.env)?;
+        Ok(ContainerLaunch {
+            container: Container {
+                env,
+                hostname: self.filled(&container.hostname)?,
+                ..container.clone()
+            },
+            mounts: spec
+                .mounts
+                .iter()
+                .map(|mount| self.mount(mount))
+                .collect::<Result<_, _>>()?,
+            log_driver: spec.log_driver.clone(),
+            health_check: spec.health_check.clone(),
+        })
+    }
+
+    fn mount(&self, mount: &Mount) -> Result<Mount, BadPlaceholder> {
+        let mut mount = mount.clone();
+        match &mut mount.source {
+            MountSource::Bind(bind) => bind.path = self.filled(&bind.path)?,
+            MountSource::Volume(volume) => volume.name = self.filled(&volume.name)?,
+            MountSource::Tmpfs(_) => {}
+        }
+        Ok(mount)
+    }
+
+    fn fill(
+        &self,
+        env: &mut BTreeMap<String, String>,
+        spec: &BTreeMap<String, String>,
+    ) -> Result<(), BadPlaceholder> {
+        for (key, text) in spec {
+            env.insert(key.clone(), self.filled(text)?);
+        }
+        Ok(())
+    }
+
+    fn filled(&self, text: &str) -> Result<String, BadPlaceholder> {
+        expand(text, |placeholder| self.value(placeholder))
     }
 
     fn given(&self) -> BTreeMap<String, String> {
         let given = [
-            ("PATH", PATH.to_owned()),
-            ("SKEP_ADDR", self.node.address.to_string()),
             ("SKEP_TASK_ID", self.task.id.to_string()),
             ("SKEP_TASK_NAME", self.task.name.to_string()),
             ("SKEP_SERVICE_NAME", self.template.service_name.to_string()),

@@ -68,6 +68,10 @@ fn is_news(task: &Task, seen: &Observation) -> bool {
         && seen.exit_code == status.exit_code
         && seen.signal == status.signal
         && seen.pid == status.pid
-        && (seen.ports.is_empty() || seen.ports == status.ports);
+        && (seen.ports.is_empty() || seen.ports == status.ports)
+        && seen.health == status.health
+        && seen.health_message == status.health_message
+        && (seen.container.is_empty() || seen.container == status.container)
+        && (seen.image.is_empty() || seen.image == status.image);
     !status.state.is_terminal() && seen.state >= status.state && !same
 }

@@ -24,13 +24,13 @@ mod step;
 mod tests;
 mod worker;
 
-pub use launch::{Launch, NodeFacts, launch};
+pub use launch::{ContainerLaunch, Launch, NodeFacts, Program, launch};
 pub use merge::{Merged, RefusedReport, merge_status};
-pub use observed::{Exit, ExitCause, Observed, Phase};
+pub use observed::{Exit, ExitCause, Health, Note, Observed, Phase};
 pub use orders::{Order, OrderFailure, OrderKind, Orders};
 pub use placeholder::{BadPlaceholder, Placeholder, expand, parse};
 pub use ports::{BACKEND_PORTS, PortProblem, choose_ports};
 pub use record::{StopCause, StopHow, Stopping, TaskRecord};
 pub use report::{REPORT_TASKS_MAX, REPORTS_IN_FLIGHT_MAX, ReportQueue, StatusReport};
-pub use step::{KILL_MARGIN, PREPARE_DEADLINE, START_DEADLINE, Turn, View, step};
+pub use step::{KILL_MARGIN, PREPARE_DEADLINE, PULL_DEADLINE, START_DEADLINE, Turn, View, step};
 pub use worker::{Plan, Worker};

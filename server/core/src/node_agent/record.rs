@@ -26,7 +26,7 @@ pub struct TaskRecord {
 /// How a task is stopped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct StopHow {
-    /// Number of the first signal.
+    /// Number of the first signal, or [`signal::OWN`].
     pub signal: i32,
     /// From the signal to SIGKILL.
     pub grace: Duration,
@@ -36,11 +36,15 @@ impl StopHow {
     /// As a template says; of a task whose template is not known, the usual way.
     #[must_use]
     pub fn of(template: Option<&TaskTemplate>) -> StopHow {
-        let usual = StopPolicy::default();
-        let policy = template.map_or(&usual, |template| &template.stop);
+        let Some(template) = template else {
+            return StopHow {
+                signal: signal::TERM,
+                grace: StopPolicy::DEFAULT_GRACE,
+            };
+        };
         StopHow {
-            signal: policy.signal_number(),
-            grace: policy.grace(),
+            signal: template.stop.signal_number(&template.workload),
+            grace: template.stop.grace(),
         }
     }
 
@@ -69,4 +73,6 @@ pub enum StopCause {
     Wanted,
     /// It did not start in time.
     StartDeadline,
+    /// Too many of its health checks failed.
+    Unhealthy,
 }

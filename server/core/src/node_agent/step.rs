@@ -4,14 +4,18 @@
 use std::time::Duration;
 
 use crate::assign::AssignedTask;
-use crate::model::{DesiredState, TaskId, TaskState, TaskTemplate, Timestamp};
+use crate::model::{DesiredState, TaskId, TaskState, TaskTemplate, Timestamp, Workload};
 use crate::state::Observation;
 
 use super::ended::{self, clip};
-use super::{Observed, Order, OrderKind, Orders, Phase, StopCause, StopHow, Stopping, TaskRecord};
+use super::{
+    Health, Observed, Order, OrderKind, Orders, Phase, StopCause, StopHow, Stopping, TaskRecord,
+};
 
-/// The longest a task may take to be made ready.
+/// The longest a program may take to be made ready.
 pub const PREPARE_DEADLINE: Duration = Duration::from_secs(300);
+/// The longest a container may take to be made ready: its image may be large.
+pub const PULL_DEADLINE: Duration = Duration::from_secs(3_600);
 /// The longest a task may take to start.
 pub const START_DEADLINE: Duration = Duration::from_secs(60);
 /// How long after its grace a task that still runs is killed again.
@@ -84,7 +88,7 @@ impl Desk<'_> {
         match self.phase() {
             Some(Phase::Running { .. }) => self.stop(StopCause::Wanted),
             None | Some(Phase::Prepared) if self.is_starting() => self.stop(StopCause::Wanted),
-            None if self.view.orders.is_idle() => self.turn.record = None,
+            None | Some(Phase::Preparing) if self.view.orders.is_idle() => self.turn.record = None,
             None | Some(_) => self.order(Order::Remove),
         }
     }
@@ -144,22 +148,54 @@ impl Desk<'_> {
         if !observed.ports.is_empty() {
             record.reported.ports.clone_from(&observed.ports);
         }
+        for (known, seen) in [
+            (&mut record.reported.container, &observed.container),
+            (&mut record.reported.image, &observed.image),
+        ] {
+            if !seen.is_empty() {
+                known.clone_from(seen);
+            }
+        }
         match &observed.phase {
+            Phase::Preparing => self.absent(task),
             Phase::Prepared => self.prepared(task),
-            Phase::Running { pid, since } => self.running(task, *pid, *since),
-            Phase::Exited(exit) => record.reported = ended::observation(record, exit),
+            Phase::Running { pid, since } => self.running(task, observed, *pid, *since),
+            Phase::Exited(exit) => {
+                record.reported = ended::observation(record, exit);
+                return;
+            }
+        }
+        let is_quiet = |record: &TaskRecord| record.reported.reason.is_empty();
+        if let (Some(note), true) = (
+            &observed.note,
+            self.turn.record.as_ref().is_some_and(is_quiet),
+        ) {
+            self.note(note.reason, &note.message);
         }
     }
 
-    fn running(&mut self, task: &AssignedTask, pid: u32, since: Timestamp) {
-        self.enter(TaskState::Running, since);
+    fn running(&mut self, task: &AssignedTask, observed: &Observed, pid: u32, since: Timestamp) {
+        match observed.health {
+            Health::Unchecked => self.enter(TaskState::Running, since),
+            Health::Healthy(_) => self.enter(TaskState::Running, self.view.now),
+            Health::Starting(_) | Health::Unhealthy(_) => self.enter(TaskState::Starting, since),
+        }
         if let Some(record) = &mut self.turn.record {
-            record.reported.pid = pid;
+            let reported = &mut record.reported;
+            reported.pid = pid;
+            reported.health = observed.health.state();
+            reported.health_message = clip(observed.health.message().to_string()).into();
             record.started = true;
         }
         if task.desired >= DesiredState::Stopped {
             self.stop(StopCause::Wanted);
             self.note("STOPPING", "");
+        } else if let Health::Unhealthy(said) = &observed.health {
+            self.stop(StopCause::Unhealthy);
+            self.note(
+                "UNHEALTHY",
+                &format!("too many of its health checks failed: {said}"),
+            );
         }
     }
 
@@ -240,16 +276,20 @@ impl Desk<'_> {
 
     fn prepare(&mut self) {
         let now = self.view.now;
+        let deadline = match self.view.template.map(|template| &template.workload) {
+            Some(Workload::Container(_)) => PULL_DEADLINE,
+            Some(Workload::Process(_)) | None => PREPARE_DEADLINE,
+        };
         self.enter(TaskState::Preparing, now);
         let failure = self.view.orders.failure(OrderKind::Prepare);
         let message = failure.map(|failure| failure.message.to_string());
         if failure.is_some_and(|failure| failure.refused) {
             self.enter(TaskState::Rejected, now);
             self.note("PREPARE_FAILED", &message.unwrap_or_default());
-        } else if self.is_past(OrderKind::Prepare, PREPARE_DEADLINE) {
+        } else if self.is_past(OrderKind::Prepare, deadline) {
             let last = message.map(|message| format!(": {message}"));
             let last = last.unwrap_or_default();
-            let seconds = PREPARE_DEADLINE.as_secs();
+            let seconds = deadline.as_secs();
             self.enter(TaskState::Rejected, now);
             self.note(
                 "DEADLINE",
@@ -280,7 +320,7 @@ impl Desk<'_> {
         let found = self.fresh(Observation::of(TaskState::Accepted, now));
         let record = self.turn.record.get_or_insert(found);
         let how = match cause {
-            StopCause::Wanted => record.stop,
+            StopCause::Wanted | StopCause::Unhealthy => record.stop,
             StopCause::StartDeadline => StopHow::KILL,
         };
         let stopping = record.stopping.get_or_insert(Stopping {
@@ -314,10 +354,14 @@ impl Desk<'_> {
             return;
         };
         if record.reported.state < state {
-            let ports = std::mem::take(&mut record.reported.ports);
-            let at = at.max(record.reported.time);
-            record.reported = Observation::of(state, at);
-            record.reported.ports = ports;
+            let before = &mut record.reported;
+            let at = at.max(before.time);
+            record.reported = Observation {
+                ports: std::mem::take(&mut before.ports),
+                container: before.container.clone(),
+                image: before.image.clone(),
+                ..Observation::of(state, at)
+            };
         }
     }
 

@@ -111,6 +111,8 @@ fn lost(task: &Task) -> Observation {
         signal: status.signal,
         pid: status.pid,
         ports: status.ports.clone(),
+        health: status.health,
+        health_message: status.health_message.clone(),
         ..Observation::of(status.state, status.transition_time).because(
             NODE_LOST,
             "its node is down: whether it still runs there is not known",

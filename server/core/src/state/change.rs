@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::model::{
-    DesiredState, NodeDescription, NodeId, NodeRole, NodeSpec, NodeState, ObjectId, Outcome, Port,
-    RestartMemory, Revision, ServiceId, ServiceSpec, SwarmId, SwarmSpec, TaskId, TaskState,
-    Timestamp, Unplaced,
+    DesiredState, HealthState, NodeDescription, NodeId, NodeRole, NodeSpec, NodeState, ObjectId,
+    Outcome, Port, RestartMemory, Revision, ServiceId, ServiceSpec, SwarmId, SwarmSpec, TaskId,
+    TaskState, Timestamp, Unplaced,
 };
 
 /// Most writes of one change; more are cut into several changes by who decides them.
@@ -240,6 +240,14 @@ pub struct Observation {
     pub pid: u32,
     /// Ports opened for it on the node.
     pub ports: Vec<Port>,
+    /// Whether it works.
+    pub health: HealthState,
+    /// What the last check that failed said; empty: nothing.
+    pub health_message: Arc<str>,
+    /// The engine's id of its container; empty: none.
+    pub container: Arc<str>,
+    /// The image with digest that it runs; empty: none, or not known.
+    pub image: Arc<str>,
 }
 
 impl Observation {
@@ -255,6 +263,10 @@ impl Observation {
             signal: 0,
             pid: 0,
             ports: Vec::new(),
+            health: HealthState::Unknown,
+            health_message: Arc::default(),
+            container: Arc::default(),
+            image: Arc::default(),
         }
     }
 

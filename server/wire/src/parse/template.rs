@@ -59,6 +59,9 @@ pub fn template(fields: &mut Fields, message: v1::TaskTemplate) -> Option<TaskTe
         placement: fields.at("placement", |fields| placement(fields, placed)),
         restart: fields.at("restart", |fields| restart(fields, restarted)),
         stop: fields.at("stop", |fields| stop(fields, stopped)),
+        health_check: None,
+        mounts: Vec::new(),
+        log_driver: None,
         restart_token: message.restart_token,
         workload: workload?,
     })

@@ -158,6 +158,10 @@ pub(super) fn task_status(task: &Task) -> v1::TaskStatus {
         signal,
         pid,
         ports,
+        health: _,
+        health_message: _,
+        container: _,
+        image: _,
     } = &task.status;
     let transitions = history.iter().map(|step| v1::TaskTransition {
         state: task_state(step.state).into(),

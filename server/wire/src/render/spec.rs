@@ -42,6 +42,7 @@ pub fn service_spec(spec: &ServiceSpec) -> v1::ServiceSpec {
 #[must_use]
 pub fn template(template: &TaskTemplate) -> v1::TaskTemplate {
     let workload = match &template.workload {
+        Workload::Container(_) => return v1::TaskTemplate::default(),
         Workload::Process(program) => v1::task_template::Workload::Process(process(program)),
     };
     v1::TaskTemplate {

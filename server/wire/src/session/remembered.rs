@@ -114,7 +114,7 @@ fn read_record(message: stored::RememberedTask) -> Result<TaskRecord, BadMessage
 fn stopping_message(stopping: Stopping) -> stored::Stopping {
     let cause = match stopping.cause {
         StopCause::Wanted => Cause::Wanted,
-        StopCause::StartDeadline => Cause::StartDeadline,
+        StopCause::StartDeadline | StopCause::Unhealthy => Cause::StartDeadline,
     };
     stored::Stopping {
         cause: cause.into(),

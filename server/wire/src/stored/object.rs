@@ -82,6 +82,7 @@ fn task_status(message: v1::TaskStatus) -> Result<TaskStatus, Corrupt> {
         signal: message.signal,
         pid: message.pid,
         ports: ports(message.ports),
+        ..TaskStatus::pending(skep_core::model::Timestamp(0))
     })
 }
 

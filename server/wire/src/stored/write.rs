@@ -203,6 +203,10 @@ pub(crate) fn observation(message: v1::TaskStatus) -> Result<Observation, Corrup
         signal: message.signal,
         pid: message.pid,
         ports: ports(message.ports),
+        ..Observation::of(
+            skep_core::model::TaskState::Pending,
+            skep_core::model::Timestamp(0),
+        )
     })
 }
 

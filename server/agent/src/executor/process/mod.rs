@@ -22,7 +22,7 @@ use std::time::Duration;
 use futures::stream::BoxStream;
 use skep_core::model::TaskId;
 
-use super::{Executor, ExecutorError, Hint, Observed, Phase, TaskWork};
+use super::{Executor, ExecutorError, Hint, Observed, Phase, Work};
 use crate::cgroup::Cgroups;
 use crate::logs::{LogItems, LogLimits, LogQuery, follow};
 use crate::shim::files::{EXIT, TaskDir};
@@ -114,8 +114,12 @@ impl Executor for ProcessExecutor {
         capabilities
     }
 
-    async fn prepare(&self, work: TaskWork) -> Result<(), ExecutorError> {
-        self.order(work.task, move |inner| inner.prepare(work))
+    async fn prepare(&self, work: Work) -> Result<(), ExecutorError> {
+        let Work::Process(work) = work else {
+            let problem = "this executor runs programs of the node only";
+            return Err(ExecutorError::refused("container", problem));
+        };
+        self.order(work.task, move |inner| inner.prepare(*work))
             .await
     }
 

@@ -207,9 +207,10 @@ impl Known {
     }
 
     fn observed(&self) -> Observed {
+        let work = &self.work;
         Observed {
-            work: self.work.clone(),
-            phase: self.phase.clone(),
+            ports: work.ports.clone(),
+            ..Observed::new(work.task, work.stop(), self.phase.clone())
         }
     }
 }

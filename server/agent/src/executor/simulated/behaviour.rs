@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! How a simulated task behaves, as its environment says.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::executor::{ExecutorError, TaskWork};
+use crate::executor::ExecutorError;
 
 /// What a simulated task does.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -25,37 +26,41 @@ pub(super) struct Behaviour {
 }
 
 impl Behaviour {
-    /// Reads it from the environment of a task.
+    /// Reads it from the environment of a task, which `workload` holds.
     ///
     /// # Errors
     /// `Refused` if a variable cannot be understood.
-    pub(super) fn of(work: &TaskWork) -> Result<Self, ExecutorError> {
-        let number = |key| read(work, key, |text| text.parse::<i32>().ok());
-        let span = |key| read(work, key, parse_span);
+    pub(super) fn of(
+        workload: &str,
+        env: &BTreeMap<String, String>,
+    ) -> Result<Self, ExecutorError> {
+        let number = |key| read(workload, env, key, |text| text.parse::<i32>().ok());
+        let span = |key| read(workload, env, key, parse_span);
         let (exit, signal) = (number("SIM_EXIT")?, number("SIM_SIGNAL")?);
         // A task that is told how to end ends at once unless it is told when.
         let ends = exit.is_some() || signal.is_some();
         Ok(Behaviour {
-            refuse: work.env.get("SIM_REFUSE").cloned(),
+            refuse: env.get("SIM_REFUSE").cloned(),
             after: span("SIM_AFTER")?.or(ends.then_some(Duration::ZERO)),
             exit: exit.unwrap_or(0),
             signal,
             stop: span("SIM_STOP")?.unwrap_or_default(),
-            log: work.env.get("SIM_LOG").cloned(),
+            log: env.get("SIM_LOG").cloned(),
             log_every: span("SIM_LOG_EVERY")?.filter(|every| !every.is_zero()),
         })
     }
 }
 
 fn read<T>(
-    work: &TaskWork,
+    workload: &str,
+    env: &BTreeMap<String, String>,
     key: &str,
     parse: impl Fn(&str) -> Option<T>,
 ) -> Result<Option<T>, ExecutorError> {
-    let Some(text) = work.env.get(key) else {
+    let Some(text) = env.get(key) else {
         return Ok(None);
     };
-    let field = format!("process.env[{key:?}]");
+    let field = format!("{workload}.env[{key:?}]");
     let problem = format!("{text:?}: give a number, or for a time such as 20ms, 5s or 1m");
     parse(text)
         .map(Some)
@@ -82,11 +87,7 @@ mod tests {
         let env = env
             .iter()
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        let work = TaskWork {
-            env: env.collect(),
-            ..TaskWork::default()
-        };
-        Behaviour::of(&work).map_err(|error| error.to_string())
+        Behaviour::of("process", &env.collect()).map_err(|error| error.to_string())
     }
 
     #[test]

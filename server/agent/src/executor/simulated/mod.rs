@@ -30,7 +30,7 @@ use skep_core::model::{TaskId, Timestamp};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{Executor, ExecutorError, Hint, HintSender, Observed, Phase, TaskWork};
+use super::{Executor, ExecutorError, Hint, HintSender, Observed, Phase, Work};
 use crate::clock;
 use crate::logs::{LogItem, LogItems, LogQuery};
 
@@ -133,8 +133,8 @@ impl Executor for SimulatedExecutor {
         ]
     }
 
-    async fn prepare(&self, work: TaskWork) -> Result<(), ExecutorError> {
-        self.order(work.task, |world, _| world.prepare(work))
+    async fn prepare(&self, work: Work) -> Result<(), ExecutorError> {
+        self.order(work.task(), |world, _| world.prepare(work))
     }
 
     async fn start(&self, task: TaskId) -> Result<(), ExecutorError> {

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use skep_core::model::{TaskId, Timestamp};
+use skep_core::model::{Port, TaskId, Timestamp};
+use skep_core::node_agent::StopHow;
 
 use super::behaviour::Behaviour;
-use crate::executor::{ExecutorError, Exit, ExitCause, Observed, Phase, TaskWork};
+use crate::executor::{ExecutorError, Exit, ExitCause, Observed, Phase, Work};
 use crate::logs::{GapReason, LogItem, LogLine, LogQuery, LogSource};
 
 /// How many lines of a task are kept.
@@ -26,7 +27,10 @@ pub struct SimWorld {
 }
 
 struct SimTask {
-    work: Arc<TaskWork>,
+    task: TaskId,
+    ports: Vec<Port>,
+    stop: StopHow,
+    image: Arc<str>,
     behaviour: Behaviour,
     phase: Phase,
     /// When it ends, and how.
@@ -50,21 +54,37 @@ impl SimWorld {
     ///
     /// # Errors
     /// `Refused` if its environment asks for a behaviour that is not known.
-    pub fn prepare(&mut self, work: TaskWork) -> Result<(), ExecutorError> {
-        if self.tasks.contains_key(&work.task) {
+    pub fn prepare(&mut self, work: Work) -> Result<(), ExecutorError> {
+        let task = work.task();
+        if self.tasks.contains_key(&task) {
             return Ok(());
         }
-        let behaviour = Behaviour::of(&work)?;
-        let task = SimTask {
+        let (behaviour, ports, stop, image) = match work {
+            Work::Process(work) => {
+                let behaviour = Behaviour::of("process", &work.env)?;
+                let stop = work.stop();
+                (behaviour, work.ports, stop, Arc::default())
+            }
+            Work::Container(work) => {
+                let container = &work.launch.container;
+                let behaviour = Behaviour::of("container", &container.env)?;
+                let image = container.image.as_str().into();
+                (behaviour, work.ports, work.stop, image)
+            }
+        };
+        let known = SimTask {
+            task,
+            ports,
+            stop,
+            image,
             behaviour,
             phase: Phase::Prepared,
             end: None,
             next_line: None,
             lines: VecDeque::new(),
             printed: 0,
-            work: Arc::new(work),
         };
-        self.tasks.insert(task.work.task, task);
+        self.tasks.insert(task, known);
         Ok(())
     }
 
@@ -121,7 +141,7 @@ impl SimWorld {
             .ok_or(ExecutorError::UnknownTask(task))?;
         match known.phase {
             Phase::Exited(_) => return Ok(()),
-            Phase::Prepared => {
+            Phase::Preparing | Phase::Prepared => {
                 let (cause, message) = (ExitCause::Stopped, "stopped before it was started".into());
                 let exit = Exit {
                     cause,
@@ -201,8 +221,9 @@ impl SimWorld {
 impl SimTask {
     fn observed(&self) -> Observed {
         Observed {
-            work: self.work.clone(),
-            phase: self.phase.clone(),
+            ports: self.ports.clone(),
+            image: self.image.clone(),
+            ..Observed::new(self.task, self.stop, self.phase.clone())
         }
     }
 

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The life of a task on its node, from assignment to removal.
 
+use std::sync::Arc;
+
+use skep_agent::executor::simulated::SimulatedExecutor;
 use skep_core::model::{DesiredState, Port, PortMode, Protocol, Revision, TaskState};
 use skep_core::state::Write;
 
-use super::{Node, behaving};
+use super::{Counting, Node, behaving};
 
 fn port(target: u16, mode: PortMode) -> Port {
     Port {
@@ -18,7 +21,12 @@ fn port(target: u16, mode: PortMode) -> Port {
 
 #[tokio::test]
 async fn a_task_runs_with_its_ports_and_is_told_of_its_place() {
-    let node = Node::simulated();
+    let works = Arc::default();
+    let node = Node::new(Counting {
+        inner: SimulatedExecutor::new(),
+        starts: Arc::default(),
+        works: Arc::clone(&works),
+    });
     let _agent = node.agent();
     let place = "{{.Service.Name}}/{{.Node.Name}}/{{.Task.Slot}}";
     let ports = vec![port(80, PortMode::Ingress), port(90, PortMode::Host)];
@@ -39,7 +47,8 @@ async fn a_task_runs_with_its_ports_and_is_told_of_its_place() {
     let states: Vec<_> = status.history.iter().map(|step| step.state).collect();
     assert!(states.is_sorted(), "{states:?}");
 
-    let work = node.executor.get(task).expect("it is there").work;
+    let works = works.lock().expect("no test panicked");
+    let work = works.first().expect("it was prepared").clone();
     let name = node
         .manager
         .state()

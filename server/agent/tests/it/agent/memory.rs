@@ -19,6 +19,7 @@ fn counting() -> (Node, Arc<AtomicUsize>) {
     let executor = Counting {
         inner: SimulatedExecutor::new(),
         starts: starts.clone(),
+        works: Arc::default(),
     };
     (Node::new(executor), starts)
 }

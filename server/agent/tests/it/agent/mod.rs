@@ -9,14 +9,14 @@ mod processes;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream::BoxStream;
 use skep_agent::executor::simulated::SimulatedExecutor;
-use skep_agent::executor::{Executor, ExecutorError, Hint, Observed, TaskWork};
+use skep_agent::executor::{Executor, ExecutorError, Hint, Observed, TaskWork, Work};
 use skep_agent::logs::{LogItems, LogQuery};
 use skep_agent::{Agent, AgentHandle, AgentOptions};
 use skep_core::model::{Process, TaskId, TaskTemplate, Workload};
@@ -81,10 +81,12 @@ fn behaving(env: &[(&str, &str)]) -> TaskTemplate {
     }
 }
 
-/// An executor that counts how often tasks were started.
+/// An executor that counts how often tasks were started, and remembers what they run.
 struct Counting {
     inner: SimulatedExecutor,
     starts: Arc<AtomicUsize>,
+    /// What the tasks run.
+    works: Arc<Mutex<Vec<TaskWork>>>,
 }
 
 #[async_trait]
@@ -93,7 +95,11 @@ impl Executor for Counting {
         self.inner.capabilities()
     }
 
-    async fn prepare(&self, work: TaskWork) -> Result<(), ExecutorError> {
+    async fn prepare(&self, work: Work) -> Result<(), ExecutorError> {
+        if let Work::Process(work) = &work {
+            let mut works = self.works.lock().expect("no test panicked");
+            works.push(TaskWork::clone(work));
+        }
         self.inner.prepare(work).await
     }
 

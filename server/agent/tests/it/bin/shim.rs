@@ -29,7 +29,7 @@ async fn run(dir: PathBuf, work: TaskWork) {
     let executor = ProcessExecutor::open(ProcessOptions::new(dir))
         .await
         .expect("an executor");
-    executor.prepare(work).await.expect("prepared");
+    executor.prepare(work.into()).await.expect("prepared");
     executor.start(task).await.expect("started");
     println!("started");
     std::future::pending::<()>().await;

@@ -82,8 +82,10 @@ fn edits() -> [(&'static str, bool, Edit); 13] {
         ("limits", true, |_, t| t.limits.pids = 10),
         ("stop", true, |_, t| t.stop.signal = "INT".into()),
         ("workload", true, |_, t| {
-            let Workload::Process(process) = &mut t.workload;
-            process.args.push("x".into());
+            t.workload = Workload::Process(Process {
+                args: vec!["x".into()],
+                ..Process::default()
+            });
         }),
         ("target", true, |s, _| s.ports[0].target = 81),
         ("published on hosts", true, |s, _| {

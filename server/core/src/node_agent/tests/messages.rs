@@ -21,11 +21,14 @@ fn facts() -> NodeFacts {
 
 fn launch_with(env: &[(&str, &str)], ports: Vec<Port>) -> Result<Launch, BadPlaceholder> {
     let mut made_from = assigned_template();
-    let Workload::Process(process) = &mut Arc::make_mut(&mut made_from.template).workload;
-    process.env = env
+    let env = env
         .iter()
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
         .collect();
+    Arc::make_mut(&mut made_from.template).workload = Workload::Process(Process {
+        env,
+        ..Process::default()
+    });
     let task = assigned(DesiredState::Running, TaskState::Assigned);
     launch(&task, &made_from, &facts(), ports)
 }
@@ -51,7 +54,10 @@ fn the_environment_of_a_task() {
         ("SKEP_SLOT", "mine"),
     ];
     let launch = launch_with(&env, ports).expect("good placeholders");
-    let env: Vec<_> = launch
+    let Program::Process(process) = launch.program else {
+        panic!("it is a process");
+    };
+    let env: Vec<_> = process
         .env
         .iter()
         .map(|(key, value)| format!("{key}={value}"))
@@ -74,7 +80,7 @@ fn the_environment_of_a_task() {
         format!("WHO=web.3 3 {TASK}"),
     ];
     assert_eq!(env, want);
-    assert_eq!((launch.stop_signal, launch.stop_grace.as_secs()), (2, 20));
+    assert_eq!((launch.stop.signal, launch.stop.grace.as_secs()), (2, 20));
     assert!(launch_with(&[("X", "{{.Nope}}")], Vec::new()).is_err());
 }
 

@@ -95,7 +95,7 @@ impl Bench {
 
     fn see(&mut self, phase: Phase) {
         let ports = vec![tcp(80, 20_000, PortMode::Ingress)];
-        self.observed.insert(TASK, Observed { phase, ports });
+        self.observed.insert(TASK, Observed::new(phase, ports));
     }
 
     fn exit(&mut self, cause: ExitCause, code: Option<i32>) {

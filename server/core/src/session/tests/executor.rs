@@ -47,10 +47,10 @@ impl Executor {
         match order {
             Order::Prepare => {
                 let port = 20_000 + u16::try_from(task.0 % 10_000).unwrap_or_default();
-                self.tasks.entry(task).or_insert(Observed {
-                    phase: Phase::Prepared,
-                    ports: vec![tcp(80, port, crate::model::PortMode::Ingress)],
-                });
+                let ports = vec![tcp(80, port, crate::model::PortMode::Ingress)];
+                self.tasks
+                    .entry(task)
+                    .or_insert(Observed::new(Phase::Prepared, ports));
             }
             Order::Start => self.start(task, now),
             // One in ten ignores the first signal.

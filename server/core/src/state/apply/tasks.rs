@@ -108,6 +108,16 @@ impl Writing<'_> {
             if !seen.ports.is_empty() {
                 status.ports = seen.ports.clone();
             }
+            status.health = seen.health;
+            status.health_message = seen.health_message.clone();
+            for (known, seen) in [
+                (&mut status.container, &seen.container),
+                (&mut status.image, &seen.image),
+            ] {
+                if !seen.is_empty() {
+                    known.clone_from(seen);
+                }
+            }
             if seen.state.is_terminal() {
                 status.unplaced = None;
                 status.restart_time = None;
