@@ -98,7 +98,7 @@ pub(crate) fn service() -> Service {
             signal: "SIGQUIT".into(),
             grace: seconds(20),
         }),
-        restart_token: String::new(),
+        ..TaskTemplate::default()
     };
     Service {
         meta: Some(meta("svc", 1)),
@@ -127,6 +127,7 @@ pub(crate) fn service() -> Service {
                 condition("STALLED", Truth::False, "", ""),
             ],
             ports: vec![port(80, 8_080), host_port(9_100, 9_100)],
+            image: String::new(),
         }),
     }
 }
@@ -208,6 +209,7 @@ pub(crate) fn task(number: u32, slot: u32) -> Task {
         slot,
         attempt: 1,
         template_revision: 12,
+        image: String::new(),
         node: Some(Ref {
             id: id("nod", 1),
             name: "node-1".into(),

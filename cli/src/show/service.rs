@@ -73,6 +73,7 @@ fn name_of(service: &Service) -> String {
 pub(super) fn process_of(spec: &ServiceSpec) -> Option<&Process> {
     match spec.template.as_ref()?.workload.as_ref()? {
         Workload::Process(process) => Some(process),
+        Workload::Container(_) => None,
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use skep_sdk::v1::service_spec::Mode;
 use skep_sdk::v1::{EndpointSpec, EveryNode, ServiceSpec, TaskTemplate};
 
-use super::{apply_shared, placement, process};
+use super::{apply_shared, placement, program};
 use crate::commands::service::flags::{CreateFlags, ModeWord, SpecFlags};
 use crate::parse::env_file::parse_env_file;
 use crate::parse::pair::EnvFlag;
@@ -39,10 +39,10 @@ pub(crate) fn spec_from_flags(
     spec.labels = flags.label.iter().cloned().collect();
     let template = spec.template.get_or_insert_default();
     set_command(template, shared, command)?;
-    let process = process(template);
-    process.env = environment(flags, around)?;
-    process.groups.clone_from(&flags.group);
-    process.ulimits = flags.ulimit.iter().cloned().collect();
+    let program = program(template);
+    *program.env = environment(flags, around)?;
+    program.groups.clone_from(&flags.group);
+    *program.ulimits = flags.ulimit.iter().cloned().collect();
     if !flags.constraint.is_empty() {
         placement(template)
             .requirements
@@ -73,9 +73,9 @@ fn set_command(
     shared: &SpecFlags,
     command: &[String],
 ) -> Result<(), String> {
-    let process = process(template);
+    let parts = program(template);
     if shared.entrypoint.is_some() {
-        process.args = command.to_vec();
+        *parts.args = command.to_vec();
         return Ok(());
     }
     let Some((program, args)) = command.split_first() else {
@@ -83,8 +83,8 @@ fn set_command(
             "the program is missing: skep service create --process -- /path/to/program".to_owned(),
         );
     };
-    process.command = vec![program.clone()];
-    process.args = args.to_vec();
+    *parts.command = vec![program.clone()];
+    *parts.args = args.to_vec();
     Ok(())
 }
 
@@ -118,7 +118,7 @@ pub(super) fn resolve(
 
 /// A name from the program's, for a service that was given none: `skep-hello-q7m2`.
 fn made_up_name(template: &mut TaskTemplate, random: &str) -> String {
-    let program = process(template)
+    let program = program(template)
         .command
         .first()
         .cloned()

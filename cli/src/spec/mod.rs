@@ -5,16 +5,17 @@
 pub(crate) mod create;
 pub(crate) mod file;
 pub(crate) mod probe;
+mod program;
 pub(crate) mod swarm;
 pub(crate) mod update;
 
 use std::time::Duration;
 
 use skep_sdk::v1::service_spec::Mode;
-use skep_sdk::v1::task_template::Workload;
-use skep_sdk::v1::{Placement, Process, Replicated, ServiceSpec, TaskTemplate};
+use skep_sdk::v1::{Placement, Replicated, ServiceSpec, TaskTemplate};
 
 use crate::commands::service::flags::SpecFlags;
+use program::program;
 
 /// A span as the messages have it.
 pub(crate) fn proto_duration(span: Duration) -> prost_types::Duration {
@@ -22,15 +23,6 @@ pub(crate) fn proto_duration(span: Duration) -> prost_types::Duration {
         seconds: i64::try_from(span.as_secs()).unwrap_or(i64::MAX),
         nanos: span.subsec_nanos().cast_signed(),
     }
-}
-
-/// The process of a template, made if there is none.
-fn process(template: &mut TaskTemplate) -> &mut Process {
-    let workload = template
-        .workload
-        .get_or_insert_with(|| Workload::Process(Process::default()));
-    let Workload::Process(process) = workload;
-    process
 }
 
 /// The placement of a template, made if there is none.
@@ -48,13 +40,13 @@ fn apply_shared(flags: &SpecFlags, spec: &mut ServiceSpec) -> Result<(), String>
         placement(template).max_replicas_per_node = max;
     }
     if let Some(user) = &flags.user {
-        process(template).user.clone_from(user);
+        program(template).user.clone_from(user);
     }
     if let Some(dir) = &flags.workdir {
-        process(template).dir.clone_from(dir);
+        program(template).dir.clone_from(dir);
     }
     if let Some(command) = &flags.entrypoint {
-        process(template).command.clone_from(&command.0);
+        program(template).command.clone_from(&command.0);
     }
     apply_resources(flags, template);
     apply_restart(flags, template);

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use skep_sdk::v1::{Port, ServiceSpec, TaskTemplate};
 
 use super::create::resolve;
-use super::{apply_shared, placement, process};
+use super::{apply_shared, placement, program};
 use crate::commands::service::flags::{SpecFlags, UpdateFlags};
 use crate::parse::constraint::{format_requirement, is_same};
 use crate::parse::publish::{mode_of, protocol_of};
@@ -87,17 +87,17 @@ fn apply_process(
     around: &Around<'_>,
     notices: &mut Notices,
 ) {
-    let process = process(template);
+    let process = program(template);
     if let Some(args) = &flags.args {
         process.args.clone_from(&args.0);
     }
-    remove_keys(&mut process.env, &flags.env_rm, "variable", notices);
+    remove_keys(process.env, &flags.env_rm, "variable", notices);
     process
         .env
         .extend(resolve(flags.env_add.clone(), around.var));
     for group in &flags.group_rm {
         remove_where(
-            &mut process.groups,
+            process.groups,
             |known| known == group,
             "group",
             group,
@@ -109,7 +109,7 @@ fn apply_process(
             process.groups.push(group.clone());
         }
     }
-    remove_keys(&mut process.ulimits, &flags.ulimit_rm, "ulimit", notices);
+    remove_keys(process.ulimits, &flags.ulimit_rm, "ulimit", notices);
     process.ulimits.extend(flags.ulimit_add.iter().cloned());
 }
 

@@ -135,8 +135,8 @@ pub struct StatusReport {
     /// One more each; the first of a session has one more than acked_seq of the Hello.
     #[prost(uint64, tag = "1")]
     pub seq: u64,
-    /// By task id, what the agent knows: state, transition_time, reason, message, exit_code,
-    /// signal, pid and ports; the manager ignores the others. At most 1,000 entries.
+    /// By task id, what the agent knows: state, transition_time, reason, message, health,
+    /// health_message, exit_code, signal, pid, container_id, image and ports; the manager ignores the others. At most 1,000 entries.
     #[prost(btree_map = "string, message", tag = "2")]
     pub tasks: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
@@ -313,6 +313,9 @@ pub struct Template {
     /// Ports to open.
     #[prost(message, repeated, tag = "4")]
     pub ports: ::prost::alloc::vec::Vec<super::super::v1::Port>,
+    /// The image with the digest that all its tasks run; empty: as the template says.
+    #[prost(string, tag = "7")]
+    pub image: ::prost::alloc::string::String,
     /// Name of the service, for {{.Service.Name}} and SKEP_SERVICE_NAME.
     #[prost(string, tag = "5")]
     pub service_name: ::prost::alloc::string::String,
@@ -995,6 +998,8 @@ pub mod stopping {
         Wanted = 1,
         /// It did not start in time.
         StartDeadline = 2,
+        /// Too many of its health checks failed.
+        Unhealthy = 3,
     }
     impl Cause {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -1006,6 +1011,7 @@ pub mod stopping {
                 Self::Unspecified => "CAUSE_UNSPECIFIED",
                 Self::Wanted => "CAUSE_WANTED",
                 Self::StartDeadline => "CAUSE_START_DEADLINE",
+                Self::Unhealthy => "CAUSE_UNHEALTHY",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1014,6 +1020,7 @@ pub mod stopping {
                 "CAUSE_UNSPECIFIED" => Some(Self::Unspecified),
                 "CAUSE_WANTED" => Some(Self::Wanted),
                 "CAUSE_START_DEADLINE" => Some(Self::StartDeadline),
+                "CAUSE_UNHEALTHY" => Some(Self::Unhealthy),
                 _ => None,
             }
         }
@@ -1590,8 +1597,9 @@ pub struct ObserveTask {
     /// Task id.
     #[prost(string, tag = "1")]
     pub task: ::prost::alloc::string::String,
-    /// state, transition_time, reason, message, exit_code, signal, pid and ports, in place of those
-    /// before; no ports: unchanged. No other field is set. One with a state that is less than the
+    /// state, transition_time, reason, message, health, health_message, exit_code, signal, pid,
+    /// container_id, image and ports, in place of those before; no ports, container_id or image:
+    /// unchanged. No other field is set. One with a state that is less than the
     /// present one does nothing.
     #[prost(message, optional, tag = "2")]
     pub status: ::core::option::Option<super::super::v1::TaskStatus>,
@@ -1795,6 +1803,9 @@ pub struct StoredTemplate {
     /// Ports to open.
     #[prost(message, repeated, tag = "4")]
     pub ports: ::prost::alloc::vec::Vec<super::super::v1::Port>,
+    /// The image with the digest it is pinned to; empty: not known yet, unpinned, or a process.
+    #[prost(string, tag = "16")]
+    pub image: ::prost::alloc::string::String,
 }
 impl ::prost::Name for StoredTemplate {
     const NAME: &'static str = "StoredTemplate";

@@ -714,7 +714,7 @@ pub struct NodeStatus {
     /// Version of its daemon.
     #[prost(string, tag = "8")]
     pub version: ::prost::alloc::string::String,
-    /// What it can do: "workload.process", and of the limits of a task those that it can enforce:
+    /// What it can do: "workload.container", "workload.process", and of the limits of a task those that it can enforce:
     /// "limits.cpu", "limits.memory", "limits.pids". In order. The list may grow.
     #[prost(string, repeated, tag = "10")]
     pub capabilities: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
@@ -3156,11 +3156,21 @@ pub struct TaskTemplate {
     /// How it is stopped; unset: all its defaults.
     #[prost(message, optional, tag = "7")]
     pub stop: ::core::option::Option<StopPolicy>,
+    /// How to tell that it works; unset: the image's own check, if it has one.
+    #[prost(message, optional, tag = "8")]
+    pub health_check: ::core::option::Option<HealthCheck>,
+    /// File systems to mount. At most 256 entries, each with a target of its own. Containers only.
+    #[prost(message, repeated, tag = "12")]
+    pub mounts: ::prost::alloc::vec::Vec<Mount>,
+    /// Where its output goes; unset: its default. Containers only: the agent itself keeps the
+    /// output of a process.
+    #[prost(message, optional, tag = "13")]
+    pub log_driver: ::core::option::Option<LogDriver>,
     /// Any new value replaces every task although nothing else changed. At most 64 characters.
     #[prost(string, tag = "14")]
     pub restart_token: ::prost::alloc::string::String,
     /// What to run. Required.
-    #[prost(oneof = "task_template::Workload", tags = "2")]
+    #[prost(oneof = "task_template::Workload", tags = "1, 2")]
     pub workload: ::core::option::Option<task_template::Workload>,
 }
 /// Nested message and enum types in `TaskTemplate`.
@@ -3168,6 +3178,9 @@ pub mod task_template {
     /// What to run. Required.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Workload {
+        /// An OCI container.
+        #[prost(message, tag = "1")]
+        Container(super::Container),
         /// A program on the node itself.
         #[prost(message, tag = "2")]
         Process(super::Process),
@@ -3181,6 +3194,161 @@ impl ::prost::Name for TaskTemplate {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/skep.v1.TaskTemplate".into()
+    }
+}
+/// An OCI container.
+///
+/// It listens on its target ports itself; the agent opens one on the node for each of them. Besides
+/// env and the image's own environment it gets SKEP_TASK_ID, SKEP_TASK_NAME, SKEP_SERVICE_NAME,
+/// SKEP_NODE_NAME and SKEP_SLOT. The node pulls with the credentials of its own Docker config file,
+/// see skepd --registry-config.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Container {
+    /// OCI reference, such as "redis:7" or "redis@sha256:...". Required. 1 to 1,024 characters.
+    #[prost(string, tag = "1")]
+    pub image: ::prost::alloc::string::String,
+    /// When the image is pulled; unset: by its kind of reference.
+    #[prost(enumeration = "container::PullPolicy", tag = "2")]
+    pub pull: i32,
+    /// Each node resolves the tag for itself, so that nodes may differ. false: the digest first
+    /// resolved for this spec is used by all; service.status.image shows it.
+    #[prost(bool, tag = "4")]
+    pub unpinned: bool,
+    /// Program and leading arguments, in place of the image's entrypoint. At most 1,024 entries,
+    /// each at most 131,072 characters; empty: the image's.
+    #[prost(string, repeated, tag = "5")]
+    pub command: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Arguments, in place of the image's command. At most 1,024 entries, each at most 131,072
+    /// characters; empty: the image's, unless command is set.
+    #[prost(string, repeated, tag = "6")]
+    pub args: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Environment, added to the image's. Values may hold placeholders. At most 1,024 entries;
+    /// keys 1 to 1,024 characters without "=", values at most 131,072 characters.
+    #[prost(btree_map = "string, string", tag = "7")]
+    pub env: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// Working directory: an absolute path. At most 4,096 characters; empty: the image's.
+    #[prost(string, tag = "8")]
+    pub dir: ::prost::alloc::string::String,
+    /// "user", "user:group", by name or number. At most 256 characters; empty: the image's.
+    #[prost(string, tag = "9")]
+    pub user: ::prost::alloc::string::String,
+    /// Further groups, by name or number. At most 64 entries, each 1 to 256 characters.
+    #[prost(string, repeated, tag = "10")]
+    pub groups: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Host name inside. May hold placeholders. At most 253 characters; empty: the container id.
+    #[prost(string, tag = "11")]
+    pub hostname: ::prost::alloc::string::String,
+    /// Lines added to /etc/hosts. At most 256 entries.
+    #[prost(message, repeated, tag = "12")]
+    pub hosts: ::prost::alloc::vec::Vec<HostEntry>,
+    /// Resolver settings; unset: the node's.
+    #[prost(message, optional, tag = "13")]
+    pub dns: ::core::option::Option<DnsConfig>,
+    /// Labels on the container. At most 64 entries, see Labels in types.proto. Keys that begin
+    /// with "skep." are refused.
+    #[prost(btree_map = "string, string", tag = "14")]
+    pub labels: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// An init process reaps children and passes on signals.
+    #[prost(bool, tag = "15")]
+    pub init: bool,
+    /// A terminal is allocated; standard error then comes as standard output.
+    #[prost(bool, tag = "16")]
+    pub tty: bool,
+    /// The root file system is read only.
+    #[prost(bool, tag = "17")]
+    pub read_only: bool,
+    /// Kernel capabilities added, such as "NET_ADMIN"; "ALL": all. At most 64 entries, each 1 to
+    /// 64 characters.
+    #[prost(string, repeated, tag = "18")]
+    pub capabilities_add: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Kernel capabilities dropped; "ALL": all. At most 64 entries, each 1 to 64 characters.
+    #[prost(string, repeated, tag = "19")]
+    pub capabilities_drop: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Namespaced kernel parameters: {"net.core.somaxconn": "1024"}. At most 64 entries; keys 1
+    /// to 253 characters, values at most 1,024 characters.
+    #[prost(btree_map = "string, string", tag = "20")]
+    pub sysctls: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// Kernel limits of a process, by name: {"nofile": {soft: 1024, hard: 4096}}. At most 32
+    /// entries; keys 1 to 32 characters.
+    #[prost(btree_map = "string, message", tag = "21")]
+    pub ulimits: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        Ulimit,
+    >,
+    /// How readily the kernel kills it when memory is short. -1,000 to 1,000; 0: no preference.
+    #[prost(int32, tag = "22")]
+    pub oom_score_adj: i32,
+    /// Confinement; unset: the engine's defaults.
+    #[prost(message, optional, tag = "23")]
+    pub security: ::core::option::Option<Security>,
+}
+/// Nested message and enum types in `Container`.
+pub mod container {
+    /// When the image is pulled.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum PullPolicy {
+        /// Not set: IF_MISSING for an image with a digest, else ALWAYS.
+        Unspecified = 0,
+        /// Before each start. If the pull fails and the node has the image, that one is used.
+        Always = 1,
+        /// Only if the node does not have it.
+        IfMissing = 2,
+        /// Never.
+        Never = 3,
+    }
+    impl PullPolicy {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "PULL_POLICY_UNSPECIFIED",
+                Self::Always => "PULL_POLICY_ALWAYS",
+                Self::IfMissing => "PULL_POLICY_IF_MISSING",
+                Self::Never => "PULL_POLICY_NEVER",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "PULL_POLICY_UNSPECIFIED" => Some(Self::Unspecified),
+                "PULL_POLICY_ALWAYS" => Some(Self::Always),
+                "PULL_POLICY_IF_MISSING" => Some(Self::IfMissing),
+                "PULL_POLICY_NEVER" => Some(Self::Never),
+                _ => None,
+            }
+        }
+    }
+}
+impl ::prost::Name for Container {
+    const NAME: &'static str = "Container";
+    const PACKAGE: &'static str = "skep.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.v1.Container".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.v1.Container".into()
     }
 }
 /// A program on the node itself, in a control group or process group of its own, without image.
@@ -3252,6 +3420,78 @@ impl ::prost::Name for Ulimit {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/skep.v1.Ulimit".into()
+    }
+}
+/// A line of /etc/hosts.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HostEntry {
+    /// IP address. Required. 1 to 64 characters.
+    #[prost(string, tag = "1")]
+    pub ip: ::prost::alloc::string::String,
+    /// Names for it. Required. 1 to 16 entries, each 1 to 253 characters.
+    #[prost(string, repeated, tag = "2")]
+    pub names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+impl ::prost::Name for HostEntry {
+    const NAME: &'static str = "HostEntry";
+    const PACKAGE: &'static str = "skep.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.v1.HostEntry".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.v1.HostEntry".into()
+    }
+}
+/// Resolver settings.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DnsConfig {
+    /// IP addresses of name servers. At most 8 entries, each 1 to 64 characters; empty: the
+    /// swarm's.
+    #[prost(string, repeated, tag = "1")]
+    pub servers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Search domains. At most 16 entries, each 1 to 253 characters.
+    #[prost(string, repeated, tag = "2")]
+    pub search: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Resolver options, such as "ndots:2". At most 16 entries, each 1 to 64 characters.
+    #[prost(string, repeated, tag = "3")]
+    pub options: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+impl ::prost::Name for DnsConfig {
+    const NAME: &'static str = "DnsConfig";
+    const PACKAGE: &'static str = "skep.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.v1.DnsConfig".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.v1.DnsConfig".into()
+    }
+}
+/// Confinement of a container.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Security {
+    /// setuid bits and file capabilities give nothing.
+    #[prost(bool, tag = "1")]
+    pub no_new_privileges: bool,
+    /// "default" or "unconfined": the engine's filter of system calls, or none. At
+    /// most 64 characters; empty: "default".
+    #[prost(string, tag = "2")]
+    pub seccomp: ::prost::alloc::string::String,
+    /// "default", "unconfined" or a profile loaded on the node. At most 253 characters; empty:
+    /// "default".
+    #[prost(string, tag = "3")]
+    pub apparmor: ::prost::alloc::string::String,
+    /// "user:role:type:level". At most 253 characters; empty: the engine's choice.
+    #[prost(string, tag = "4")]
+    pub selinux: ::prost::alloc::string::String,
+}
+impl ::prost::Name for Security {
+    const NAME: &'static str = "Security";
+    const PACKAGE: &'static str = "skep.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.v1.Security".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.v1.Security".into()
     }
 }
 /// The most a task may use. A task with a limit goes only to nodes that can enforce it: those
@@ -3363,7 +3603,8 @@ impl ::prost::Name for RestartPolicy {
 /// grace it is killed.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StopPolicy {
-    /// The first signal, by name or number. At most 16 characters; empty: "SIGTERM".
+    /// The first signal, by name or number. At most 16 characters; empty: the
+    /// image's, else "SIGTERM".
     #[prost(string, tag = "1")]
     pub signal: ::prost::alloc::string::String,
     /// From the signal to SIGKILL. 0 to 86,400 s; unset: 10 s.
@@ -3378,6 +3619,289 @@ impl ::prost::Name for StopPolicy {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/skep.v1.StopPolicy".into()
+    }
+}
+/// How to tell that a task works. Until a first success it is STARTING and gets no traffic;
+/// once UNHEALTHY it is stopped and counts as failed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HealthCheck {
+    /// Between two checks. 0.1 to 86,400 s; unset: the image's, else 30 s.
+    #[prost(message, optional, tag = "6")]
+    pub interval: ::core::option::Option<::prost_types::Duration>,
+    /// A check that takes longer has failed. 0.1 to 86,400 s; unset: the image's, else 30 s.
+    #[prost(message, optional, tag = "7")]
+    pub timeout: ::core::option::Option<::prost_types::Duration>,
+    /// Failures in a row before UNHEALTHY. 0 to 1,000; 0: the image's, else 3.
+    #[prost(uint32, tag = "8")]
+    pub retries: u32,
+    /// Failures do not count in this first time, until a first success. 0 to 86,400 s; unset:
+    /// the image's, else 0 s.
+    #[prost(message, optional, tag = "9")]
+    pub start_period: ::core::option::Option<::prost_types::Duration>,
+    /// Between two checks within start_period. 0.1 to 86,400 s; unset: the image's, else the
+    /// smaller of interval and 5 s.
+    #[prost(message, optional, tag = "10")]
+    pub start_interval: ::core::option::Option<::prost_types::Duration>,
+    /// What is asked; unset: the image's own check, with the times below. A program needs one.
+    #[prost(oneof = "health_check::Probe", tags = "1, 2, 3, 4, 5")]
+    pub probe: ::core::option::Option<health_check::Probe>,
+}
+/// Nested message and enum types in `HealthCheck`.
+pub mod health_check {
+    /// What is asked; unset: the image's own check, with the times below. A program needs one.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Probe {
+        /// A program in the task: exit code 0 is healthy.
+        #[prost(message, tag = "1")]
+        Exec(super::ExecProbe),
+        /// HTTP: a 2xx or 3xx answer is healthy.
+        #[prost(message, tag = "2")]
+        Http(super::HttpProbe),
+        /// TCP: a connection is healthy.
+        #[prost(message, tag = "3")]
+        Tcp(super::TcpProbe),
+        /// gRPC: SERVING from grpc.health.v1 is healthy.
+        #[prost(message, tag = "4")]
+        Grpc(super::GrpcProbe),
+        /// Must be true: no check, not even the image's own.
+        #[prost(bool, tag = "5")]
+        Disabled(bool),
+    }
+}
+impl ::prost::Name for HealthCheck {
+    const NAME: &'static str = "HealthCheck";
+    const PACKAGE: &'static str = "skep.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.v1.HealthCheck".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.v1.HealthCheck".into()
+    }
+}
+/// Runs a program in the task.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExecProbe {
+    /// Program and arguments; no shell unless it is named: \["/bin/sh", "-c", "..."\]. Required. 1
+    /// to 256 entries, each at most 131,072 characters.
+    #[prost(string, repeated, tag = "1")]
+    pub command: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+impl ::prost::Name for ExecProbe {
+    const NAME: &'static str = "ExecProbe";
+    const PACKAGE: &'static str = "skep.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.v1.ExecProbe".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.v1.ExecProbe".into()
+    }
+}
+/// Asks over HTTP, from the node.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HttpProbe {
+    /// Port inside the task. Required. 1 to 65,535.
+    #[prost(uint32, tag = "1")]
+    pub port: u32,
+    /// Path, with query. Begins with "/". At most 4,096 characters; empty: "/".
+    #[prost(string, tag = "2")]
+    pub path: ::prost::alloc::string::String,
+}
+impl ::prost::Name for HttpProbe {
+    const NAME: &'static str = "HttpProbe";
+    const PACKAGE: &'static str = "skep.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.v1.HttpProbe".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.v1.HttpProbe".into()
+    }
+}
+/// Connects, from the node.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TcpProbe {
+    /// Port inside the task. Required. 1 to 65,535.
+    #[prost(uint32, tag = "1")]
+    pub port: u32,
+}
+impl ::prost::Name for TcpProbe {
+    const NAME: &'static str = "TcpProbe";
+    const PACKAGE: &'static str = "skep.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.v1.TcpProbe".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.v1.TcpProbe".into()
+    }
+}
+/// Asks over gRPC, from the node.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GrpcProbe {
+    /// Port inside the task. Required. 1 to 65,535.
+    #[prost(uint32, tag = "1")]
+    pub port: u32,
+    /// Service asked about. At most 253 characters; empty: the server as a whole.
+    #[prost(string, tag = "2")]
+    pub service: ::prost::alloc::string::String,
+}
+impl ::prost::Name for GrpcProbe {
+    const NAME: &'static str = "GrpcProbe";
+    const PACKAGE: &'static str = "skep.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.v1.GrpcProbe".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.v1.GrpcProbe".into()
+    }
+}
+/// A file system to mount.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Mount {
+    /// Path inside. Required. 1 to 4,096 characters, begins with "/".
+    #[prost(string, tag = "1")]
+    pub target: ::prost::alloc::string::String,
+    /// No writing.
+    #[prost(bool, tag = "2")]
+    pub read_only: bool,
+    /// What is mounted. Required.
+    #[prost(oneof = "mount::Source", tags = "3, 4, 5")]
+    pub source: ::core::option::Option<mount::Source>,
+}
+/// Nested message and enum types in `Mount`.
+pub mod mount {
+    /// What is mounted. Required.
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Source {
+        /// A path of the node.
+        #[prost(message, tag = "3")]
+        Bind(super::BindMount),
+        /// A volume of the node.
+        #[prost(message, tag = "4")]
+        Volume(super::VolumeMount),
+        /// Memory.
+        #[prost(message, tag = "5")]
+        Tmpfs(super::TmpfsMount),
+    }
+}
+impl ::prost::Name for Mount {
+    const NAME: &'static str = "Mount";
+    const PACKAGE: &'static str = "skep.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.v1.Mount".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.v1.Mount".into()
+    }
+}
+/// A path of the node.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BindMount {
+    /// The path. May hold placeholders. Required. 1 to 4,096 characters, begins with "/".
+    #[prost(string, tag = "1")]
+    pub path: ::prost::alloc::string::String,
+    /// Make the directory if it is missing. false: the task is rejected there.
+    #[prost(bool, tag = "2")]
+    pub create: bool,
+    /// Whether mounts pass in or out: "private", "rprivate", "shared", "rshared", "slave" or
+    /// "rslave". At most 64 characters; empty: "rprivate".
+    #[prost(string, tag = "3")]
+    pub propagation: ::prost::alloc::string::String,
+    /// Leave out what is mounted below the path.
+    #[prost(bool, tag = "4")]
+    pub non_recursive: bool,
+}
+impl ::prost::Name for BindMount {
+    const NAME: &'static str = "BindMount";
+    const PACKAGE: &'static str = "skep.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.v1.BindMount".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.v1.BindMount".into()
+    }
+}
+/// A volume of the node. It stays there: a task on another node has another volume.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct VolumeMount {
+    /// Its name; made if missing. May hold placeholders. At most 255 characters; empty: one for
+    /// this task, removed with it.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Driver. At most 253 characters; empty: "local".
+    #[prost(string, tag = "2")]
+    pub driver: ::prost::alloc::string::String,
+    /// Options of the driver, when it is made. At most 64 entries; keys 1 to 253 characters,
+    /// values at most 4,096 characters.
+    #[prost(btree_map = "string, string", tag = "3")]
+    pub options: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// Labels on the volume, when it is made. At most 64 entries, see Labels in types.proto.
+    #[prost(btree_map = "string, string", tag = "4")]
+    pub labels: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+    /// A directory within it, relative. At most 4,096 characters; empty: all of it.
+    #[prost(string, tag = "5")]
+    pub subpath: ::prost::alloc::string::String,
+    /// Do not fill a new volume with what the image has at target.
+    #[prost(bool, tag = "6")]
+    pub no_copy: bool,
+}
+impl ::prost::Name for VolumeMount {
+    const NAME: &'static str = "VolumeMount";
+    const PACKAGE: &'static str = "skep.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.v1.VolumeMount".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.v1.VolumeMount".into()
+    }
+}
+/// Memory as a file system.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TmpfsMount {
+    /// Its size. 0 to 2^50; 0: half of the node's memory.
+    #[prost(uint64, tag = "1")]
+    pub size_bytes: u64,
+    /// Permission bits as an octal text, in quotes: "1777". At most 4 characters; empty: "1777".
+    #[prost(string, tag = "2")]
+    pub mode: ::prost::alloc::string::String,
+}
+impl ::prost::Name for TmpfsMount {
+    const NAME: &'static str = "TmpfsMount";
+    const PACKAGE: &'static str = "skep.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.v1.TmpfsMount".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.v1.TmpfsMount".into()
+    }
+}
+/// Where the output of a container goes. Unset: driver "json-file" with max-size 10m, max-file 3.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LogDriver {
+    /// The engine's driver: "json-file", "local", "journald", "syslog", "none", ... StreamLogs
+    /// needs one that can be read back. At most 253 characters; empty: "json-file".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Options of the driver: {"max-size": "10m"}. At most 64 entries; keys 1 to 253 characters,
+    /// values at most 4,096 characters.
+    #[prost(btree_map = "string, string", tag = "2")]
+    pub options: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
+}
+impl ::prost::Name for LogDriver {
+    const NAME: &'static str = "LogDriver";
+    const PACKAGE: &'static str = "skep.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.v1.LogDriver".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.v1.LogDriver".into()
     }
 }
 /// Asks for one task.
@@ -3644,6 +4168,9 @@ pub struct Task {
     /// What it was made from: up to date if equal to service.status.template_revision.
     #[prost(uint64, tag = "7")]
     pub template_revision: u64,
+    /// The image asked for, with the digest if it is pinned; empty: a process.
+    #[prost(string, tag = "8")]
+    pub image: ::prost::alloc::string::String,
     /// The node it is on; unset while it is PENDING, unless, with one task a node, it is for this
     /// node alone.
     #[prost(message, optional, tag = "9")]
@@ -3674,8 +4201,9 @@ pub struct TaskStatus {
     /// When it entered that state, by the clock of who says so.
     #[prost(message, optional, tag = "2")]
     pub transition_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// UPPER_SNAKE cause: EXITED, OOM_KILLED, START_FAILED, DEADLINE, NODE_LOST, ...; while it is
-    /// being stopped STOPPING. The list may grow.
+    /// UPPER_SNAKE cause: EXITED, OOM_KILLED, UNHEALTHY, START_FAILED, DEADLINE, NODE_LOST, ...;
+    /// while it is made ready PULLING, and LOCAL_IMAGE once its image could not be pulled and the
+    /// node's own is used; while it is being stopped STOPPING. The list may grow.
     #[prost(string, tag = "3")]
     pub reason: ::prost::alloc::string::String,
     /// The cause in words: the system's own error, and of a task that failed the last lines it
@@ -3691,18 +4219,84 @@ pub struct TaskStatus {
     /// When it may start; only while desired_state is READY after a failure.
     #[prost(message, optional, tag = "7")]
     pub restart_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Health.
+    #[prost(enumeration = "task_status::Health", tag = "8")]
+    pub health: i32,
+    /// What the last check that failed said. At most 4,096 characters.
+    #[prost(string, tag = "9")]
+    pub health_message: ::prost::alloc::string::String,
     /// Exit code, once it ended; 128 + N: killed by signal N.
     #[prost(int32, optional, tag = "10")]
     pub exit_code: ::core::option::Option<i32>,
     /// Process id on the node, while it runs; 0: none.
     #[prost(uint32, tag = "11")]
     pub pid: u32,
+    /// The engine's id of its container; empty: none.
+    #[prost(string, tag = "12")]
+    pub container_id: ::prost::alloc::string::String,
+    /// The image with digest that it runs; empty: none, or not known.
+    #[prost(string, tag = "13")]
+    pub image: ::prost::alloc::string::String,
     /// Ports opened for it on the node: with HOST for all, with INGRESS for the mesh.
     #[prost(message, repeated, tag = "15")]
     pub ports: ::prost::alloc::vec::Vec<Port>,
     /// Number of the signal that ended it; 0: none did, or it is not known.
     #[prost(uint32, tag = "16")]
     pub signal: u32,
+}
+/// Nested message and enum types in `TaskStatus`.
+pub mod task_status {
+    /// Results of the health check.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Health {
+        /// Not set: it does not run.
+        Unspecified = 0,
+        /// There is no health check.
+        None = 1,
+        /// No success yet.
+        Starting = 2,
+        /// The last checks passed.
+        Healthy = 3,
+        /// Too many checks failed.
+        Unhealthy = 4,
+    }
+    impl Health {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "HEALTH_UNSPECIFIED",
+                Self::None => "HEALTH_NONE",
+                Self::Starting => "HEALTH_STARTING",
+                Self::Healthy => "HEALTH_HEALTHY",
+                Self::Unhealthy => "HEALTH_UNHEALTHY",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "HEALTH_UNSPECIFIED" => Some(Self::Unspecified),
+                "HEALTH_NONE" => Some(Self::None),
+                "HEALTH_STARTING" => Some(Self::Starting),
+                "HEALTH_HEALTHY" => Some(Self::Healthy),
+                "HEALTH_UNHEALTHY" => Some(Self::Unhealthy),
+                _ => None,
+            }
+        }
+    }
 }
 impl ::prost::Name for TaskStatus {
     const NAME: &'static str = "TaskStatus";
@@ -5199,6 +5793,10 @@ pub struct ServiceStatus {
     /// CONVERGED, STALLED, AVAILABLE (at least one task runs), PLACED (no task is pending).
     #[prost(message, repeated, tag = "10")]
     pub conditions: ::prost::alloc::vec::Vec<Condition>,
+    /// The image with the digest it is pinned to: the one that the first task of this template
+    /// found. Empty: not known yet, unpinned, or a process.
+    #[prost(string, tag = "11")]
+    pub image: ::prost::alloc::string::String,
     /// Ports published, with the numbers chosen, in the order of spec.endpoint.ports.
     #[prost(message, repeated, tag = "12")]
     pub ports: ::prost::alloc::vec::Vec<Port>,

@@ -64,6 +64,8 @@ pub struct AssignedTemplate {
     pub template: Arc<TaskTemplate>,
     /// Ports to open.
     pub ports: Vec<Port>,
+    /// The image with the digest that all its tasks run; empty: as the template says.
+    pub image: Arc<str>,
     /// Name of the service.
     pub service_name: Arc<str>,
     /// Labels of the service.

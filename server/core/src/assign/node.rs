@@ -50,6 +50,7 @@ fn template(state: &State, task: &Task) -> Option<AssignedTemplate> {
         revision: task.template_revision,
         template: kept.template.clone(),
         ports: kept.ports.clone(),
+        image: kept.image.clone(),
         service_name: service.spec.name.shared(),
         service_labels: service.spec.labels.clone(),
     })

@@ -76,7 +76,8 @@ impl Touched {
         if view(delta, |service| Some(service.ports.clone())) {
             self.endpoints.insert(id);
         }
-        if view(delta, |service| Some(service.spec.labels.clone())) {
+        let told = |service: &Service| (service.spec.labels.clone(), service.image.clone());
+        if view(delta, |service| Some(told(service))) {
             let nodes = state
                 .service_tasks(id)
                 .filter_map(|task| task.node.as_ref().map(|node| node.id));

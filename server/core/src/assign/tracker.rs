@@ -17,7 +17,7 @@ use super::{
 #[derive(Clone, Default, Debug)]
 pub struct Tracker {
     tasks: BTreeMap<TaskId, (DesiredState, Option<Timestamp>)>,
-    templates: BTreeMap<(ServiceId, Revision), Arc<Labels>>,
+    templates: BTreeMap<(ServiceId, Revision), (Arc<Labels>, Arc<str>)>,
     /// Version of the endpoint table.
     endpoints: u64,
     /// The newest revision sent; nothing: everything is still to be sent.
@@ -92,8 +92,9 @@ impl Tracker {
 
     fn diff_templates(&mut self, wanted: &NodeAssignments, step: &mut Assignments) {
         for (key, template) in &wanted.templates {
-            if self.templates.get(key) != Some(&template.service_labels) {
-                self.templates.insert(*key, template.service_labels.clone());
+            let view = (template.service_labels.clone(), template.image.clone());
+            if self.templates.get(key) != Some(&view) {
+                self.templates.insert(*key, view);
                 let template = AssignedTemplate::clone(template);
                 step.put.push(Assignment::Template(template));
             }

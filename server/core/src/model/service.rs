@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Condition, Labels, Meta, Name, Port, Revision, ServiceId, TaskTemplate};
+use super::{Condition, Labels, Meta, Name, Port, Revision, ServiceId, TaskTemplate, Workload};
 
 /// How many tasks a service has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,6 +63,9 @@ pub struct Service {
     pub template_revision: Revision,
     /// Ports published, with the ingress numbers chosen, in the order of `spec.ports`.
     pub ports: Vec<Port>,
+    /// The image with the digest that its present template is pinned to; empty: not known yet,
+    /// unpinned, or no container.
+    pub image: Arc<str>,
     /// What follows from its tasks: derived, see [`crate::state`].
     pub status: ServiceStatus,
 }
@@ -99,4 +102,26 @@ pub struct KeptTemplate {
     pub template: Arc<TaskTemplate>,
     /// Ports each task opens, as the service publishes them.
     pub ports: Vec<Port>,
+    /// The image with the digest that it is pinned to; empty: not known yet, unpinned, or no
+    /// container.
+    pub image: Arc<str>,
+}
+
+impl KeptTemplate {
+    /// The image that its tasks run, with the digest once it is pinned; empty: no container.
+    #[must_use]
+    pub fn image(&self) -> Arc<str> {
+        match &self.template.workload {
+            Workload::Container(_) if !self.image.is_empty() => self.image.clone(),
+            Workload::Container(container) => container.image.as_str().into(),
+            Workload::Process(_) => Arc::default(),
+        }
+    }
+
+    /// Whether the first digest that a task finds is to be that of all.
+    #[must_use]
+    pub fn is_to_be_pinned(&self) -> bool {
+        self.image.is_empty()
+            && matches!(&self.template.workload, Workload::Container(container) if !container.unpinned)
+    }
 }

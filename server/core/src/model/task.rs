@@ -218,6 +218,8 @@ pub struct Task {
     pub attempt: u32,
     /// What it was made from.
     pub template_revision: Revision,
+    /// The image asked for, with the digest if it is pinned; empty: no container.
+    pub image: Arc<str>,
     /// The node it is on; with one task a node, the node it is for, already while pending.
     pub node: Option<NodeRef>,
     /// Where the managers want it.

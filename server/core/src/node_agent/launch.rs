@@ -150,11 +150,16 @@ impl Facts<'_> {
     }
 
     fn container(&self, container: &Container) -> Result<ContainerLaunch, BadPlaceholder> {
+        let image = match &*self.template.image {
+            "" => container.image.clone(),
+            pinned => pinned.to_owned(),
+        };
         let spec = &self.template.template;
         let mut env = self.given();
         self.fill(&mut env, &container.env)?;
         Ok(ContainerLaunch {
             container: Container {
+                image,
                 env,
                 hostname: self.filled(&container.hostname)?,
                 ..container.clone()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The services behind their guard, called by real clients over connections in memory.
 
+mod containers;
 mod desk;
 mod fields;
 mod limits;

@@ -36,7 +36,19 @@ pub(super) fn all() -> Vec<Sample> {
 }
 
 fn services() -> Vec<Sample> {
-    vec![
+    let containers = super::containers::full_services().into_iter();
+    let mut samples: Vec<_> = containers
+        .map(|spec| {
+            sample(
+                "/skep.v1.ServiceService/CreateService",
+                &v1::CreateServiceRequest {
+                    spec: Some(spec),
+                    request_id: String::new(),
+                },
+            )
+        })
+        .collect();
+    samples.extend([
         sample(
             "/skep.v1.ServiceService/CreateService",
             &v1::CreateServiceRequest {
@@ -80,7 +92,8 @@ fn services() -> Vec<Sample> {
                 request_id: "r-delete".to_owned(),
             },
         ),
-    ]
+    ]);
+    samples
 }
 
 fn nodes() -> Vec<Sample> {
@@ -198,7 +211,7 @@ pub(super) fn mask(paths: &[&str]) -> FieldMask {
     }
 }
 
-fn pairs(key: &str, value: &str) -> BTreeMap<String, String> {
+pub(super) fn pairs(key: &str, value: &str) -> BTreeMap<String, String> {
     [(key.to_owned(), value.to_owned())].into()
 }
 
@@ -210,7 +223,7 @@ fn requirement(key: &str) -> v1::Requirement {
     }
 }
 
-fn seconds(seconds: i64) -> Option<Duration> {
+pub(super) fn seconds(seconds: i64) -> Option<Duration> {
     Some(Duration { seconds, nanos: 0 })
 }
 
@@ -324,6 +337,7 @@ fn full_template() -> v1::TaskTemplate {
             grace: seconds(5),
         }),
         restart_token: "t1".to_owned(),
+        ..v1::TaskTemplate::default()
     }
 }
 

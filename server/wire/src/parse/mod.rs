@@ -7,9 +7,13 @@
 //! what was stored under an older limit can still be read.
 
 mod common;
+mod container;
 mod fields;
 pub mod filter;
+mod health;
+mod image;
 pub mod mask;
+mod mount;
 pub mod spec;
 mod template;
 #[cfg(test)]

@@ -5,14 +5,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use skep_core::model::{
-    Placement, Process, RestartCondition, RestartPolicy, StopPolicy, TaskTemplate, Ulimit,
-    Workload, signal,
+    HealthCheck, Placement, Process, RestartCondition, RestartPolicy, StopPolicy, TaskTemplate,
+    Ulimit, Workload, signal,
 };
 use skep_core::node_agent;
 use skep_proto::v1;
 
-use super::Fields;
 use super::common::{bounded_span, limits, node_requirements, reservations, shortened, unknown};
+use super::container::{container, log_driver};
+use super::{Fields, health, mount};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const WORDS_MAX: usize = 1_024;
@@ -38,15 +39,32 @@ const ULIMITS: [&str; 16] = [
 
 /// A template. Nothing if it says nothing to run.
 pub fn template(fields: &mut Fields, message: v1::TaskTemplate) -> Option<TaskTemplate> {
+    use v1::task_template::Workload as Message;
+    let is_process = matches!(message.workload, Some(Message::Process(_)));
+    if is_process {
+        only_containers(fields, &message);
+    }
     let workload = match message.workload {
-        Some(v1::task_template::Workload::Process(message)) => Some(Workload::Process(
+        Some(Message::Process(message)) => Some(Workload::Process(
             fields.at("process", |fields| process(fields, message)),
         )),
+        Some(Message::Container(message)) => Some(Workload::Container(Box::new(
+            fields.at("container", |fields| container(fields, message)),
+        ))),
         None => {
-            fields.wrong("process", "is required: what each task runs");
+            fields.wrong("container", "is required, or process: what each task runs");
             None
         }
     };
+    let health_check = message
+        .health_check
+        .map(|message| fields.at("health_check", |fields| health::check(fields, message)));
+    if is_process && matches!(health_check, Some(HealthCheck { probe: None, .. })) {
+        fields.wrong(
+            "health_check",
+            "needs exec, http, tcp or grpc: a program has no image with a check of its own",
+        );
+    }
     let reserved = message.reservations.unwrap_or_default();
     let limited = message.limits.unwrap_or_default();
     let placed = message.placement.unwrap_or_default();
@@ -59,12 +77,25 @@ pub fn template(fields: &mut Fields, message: v1::TaskTemplate) -> Option<TaskTe
         placement: fields.at("placement", |fields| placement(fields, placed)),
         restart: fields.at("restart", |fields| restart(fields, restarted)),
         stop: fields.at("stop", |fields| stop(fields, stopped)),
-        health_check: None,
-        mounts: Vec::new(),
-        log_driver: None,
+        health_check,
+        mounts: mount::mounts(fields, message.mounts),
+        log_driver: message
+            .log_driver
+            .map(|message| fields.at("log_driver", |fields| log_driver(fields, message))),
         restart_token: message.restart_token,
         workload: workload?,
     })
+}
+
+/// What a program on the node itself cannot have.
+fn only_containers(fields: &mut Fields, message: &v1::TaskTemplate) {
+    const RULE: &str = "is for containers only: leave it out, or run a container";
+    if !message.mounts.is_empty() {
+        fields.wrong("mounts", RULE);
+    }
+    if message.log_driver.is_some() {
+        fields.wrong("log_driver", RULE);
+    }
 }
 
 fn process(fields: &mut Fields, message: v1::Process) -> Process {
@@ -81,17 +112,9 @@ fn process(fields: &mut Fields, message: v1::Process) -> Process {
     words(fields, "args", &message.args, 0);
     env(fields, &message.env);
     fields.length("dir", &message.dir, 0, 4_096);
-    if !message.dir.is_empty() && !message.dir.starts_with('/') {
-        fields.wrong(
-            "dir",
-            format!("is \"{}\", not an absolute path", shortened(&message.dir)),
-        );
-    }
+    absolute(fields, "dir", &message.dir);
     fields.length("user", &message.user, 0, 256);
-    fields.count("groups", message.groups.len(), 64);
-    for (index, group) in message.groups.iter().enumerate() {
-        fields.length(&format!("groups[{index}]"), group, 1, 256);
-    }
+    texts(fields, "groups", &message.groups, 64, 256);
     let ulimits = ulimits(fields, message.ulimits);
     Process {
         command: message.command,
@@ -104,7 +127,23 @@ fn process(fields: &mut Fields, message: v1::Process) -> Process {
     }
 }
 
-fn words(fields: &mut Fields, name: &str, words: &[String], least: usize) {
+/// A path that may be left out.
+pub(super) fn absolute(fields: &mut Fields, name: &str, path: &str) {
+    if !path.is_empty() && !path.starts_with('/') {
+        let path = shortened(path);
+        fields.wrong(name, format!("is \"{path}\", not an absolute path"));
+    }
+}
+
+/// A list of texts, none of them empty.
+pub(super) fn texts(fields: &mut Fields, name: &str, texts: &[String], most: usize, chars: usize) {
+    fields.count(name, texts.len(), most);
+    for (index, text) in texts.iter().enumerate() {
+        fields.length(&format!("{name}[{index}]"), text, 1, chars);
+    }
+}
+
+pub(super) fn words(fields: &mut Fields, name: &str, words: &[String], least: usize) {
     fields.count(name, words.len(), WORDS_MAX);
     for (index, word) in words.iter().enumerate() {
         let place = format!("{name}[{index}]");
@@ -114,13 +153,13 @@ fn words(fields: &mut Fields, name: &str, words: &[String], least: usize) {
 }
 
 /// The kernel takes texts that end at a NUL, so none can hold one.
-fn no_nul(fields: &mut Fields, place: &str, text: &str) {
+pub(super) fn no_nul(fields: &mut Fields, place: &str, text: &str) {
     if text.contains('\0') {
         fields.wrong(place, "holds a NUL character");
     }
 }
 
-fn env(fields: &mut Fields, env: &BTreeMap<String, String>) {
+pub(super) fn env(fields: &mut Fields, env: &BTreeMap<String, String>) {
     fields.count("env", env.len(), WORDS_MAX);
     for (key, value) in env {
         let place = format!("env[\"{}\"]", shortened(key));
@@ -138,13 +177,13 @@ fn env(fields: &mut Fields, env: &BTreeMap<String, String>) {
 }
 
 /// What a node could not fill in is refused here, before a task fails of it.
-fn placeholders(fields: &mut Fields, place: &str, value: &str) {
+pub(super) fn placeholders(fields: &mut Fields, place: &str, value: &str) {
     if let Err(bad) = node_agent::parse(value) {
         fields.wrong(place, bad.to_string());
     }
 }
 
-fn ulimits(
+pub(super) fn ulimits(
     fields: &mut Fields,
     messages: BTreeMap<String, v1::Ulimit>,
 ) -> BTreeMap<String, Ulimit> {

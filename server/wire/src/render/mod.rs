@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Objects out: core types as messages.
 
+mod container;
 mod object;
 mod parts;
 mod spec;
 
 pub use object::{node, reference, service, swarm, task};
-pub use parts::{condition, duration, meta, port, resources, task_state, timestamp, unplaced};
+pub use parts::{
+    condition, duration, health, meta, port, resources, task_state, timestamp, unplaced,
+};
 pub use spec::{node_spec, service_spec, swarm_spec, template};

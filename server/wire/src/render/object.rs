@@ -28,6 +28,7 @@ pub fn task(task: &Task) -> v1::Task {
         slot: task.slot,
         attempt: task.attempt,
         template_revision: task.template_revision.0,
+        image: task.image.to_string(),
         node: task
             .node
             .as_ref()
@@ -53,6 +54,7 @@ pub fn service(service: &Service) -> v1::Service {
             template_revision: service.template_revision.0,
             conditions: status.conditions.iter().map(condition).collect(),
             ports: service.ports.iter().map(port).collect(),
+            image: service.image.to_string(),
         }),
     }
 }

@@ -5,8 +5,8 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use skep_core::model::{
-    Condition, DesiredState, Meta, Operator, PlacementCheck, Port, PortMode, Protocol, Requirement,
-    ResourceLimits, Resources, Task, TaskState, TaskStatus, Timestamp, Unplaced,
+    Condition, DesiredState, HealthState, Meta, Operator, PlacementCheck, Port, PortMode, Protocol,
+    Requirement, ResourceLimits, Resources, Task, TaskState, TaskStatus, Timestamp, Unplaced,
 };
 use skep_proto::v1;
 
@@ -158,10 +158,10 @@ pub(super) fn task_status(task: &Task) -> v1::TaskStatus {
         signal,
         pid,
         ports,
-        health: _,
-        health_message: _,
-        container: _,
-        image: _,
+        health: healthy,
+        health_message,
+        container,
+        image,
     } = &task.status;
     let transitions = history.iter().map(|step| v1::TaskTransition {
         state: task_state(step.state).into(),
@@ -181,6 +181,22 @@ pub(super) fn task_status(task: &Task) -> v1::TaskStatus {
         pid: *pid,
         ports: ports.iter().map(port).collect(),
         signal: *signal,
+        health: health(*healthy).into(),
+        health_message: health_message.to_string(),
+        container_id: container.to_string(),
+        image: image.to_string(),
+    }
+}
+
+/// What is known of a task's health.
+#[must_use]
+pub fn health(health: HealthState) -> v1::task_status::Health {
+    match health {
+        HealthState::Unknown => v1::task_status::Health::Unspecified,
+        HealthState::Unchecked => v1::task_status::Health::None,
+        HealthState::Starting => v1::task_status::Health::Starting,
+        HealthState::Healthy => v1::task_status::Health::Healthy,
+        HealthState::Unhealthy => v1::task_status::Health::Unhealthy,
     }
 }
 

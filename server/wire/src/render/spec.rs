@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Specs, as they were written.
 
+use std::collections::BTreeMap;
+
 use skep_core::model::{
     Availability, Labels, Mode, Name, NodeSpec, Placement, Process, RestartCondition,
-    RestartPolicy, ServiceSpec, StopPolicy, SwarmSpec, TaskTemplate, Workload,
+    RestartPolicy, ServiceSpec, StopPolicy, SwarmSpec, TaskTemplate, Ulimit, Workload,
 };
 use skep_proto::v1;
 
+use super::container::{container, health_check, log_driver, mount};
 use super::parts::{duration, limits, port, requirement, resources};
 
 /// The message, unless it says nothing: then it reads back as unset.
-fn unless_empty<M: Default + PartialEq>(message: M) -> Option<M> {
+pub(super) fn unless_empty<M: Default + PartialEq>(message: M) -> Option<M> {
     (message != M::default()).then_some(message)
 }
 
@@ -42,7 +45,7 @@ pub fn service_spec(spec: &ServiceSpec) -> v1::ServiceSpec {
 #[must_use]
 pub fn template(template: &TaskTemplate) -> v1::TaskTemplate {
     let workload = match &template.workload {
-        Workload::Container(_) => return v1::TaskTemplate::default(),
+        Workload::Container(image) => v1::task_template::Workload::Container(container(image)),
         Workload::Process(program) => v1::task_template::Workload::Process(process(program)),
     };
     v1::TaskTemplate {
@@ -52,20 +55,14 @@ pub fn template(template: &TaskTemplate) -> v1::TaskTemplate {
         placement: unless_empty(placement(&template.placement)),
         restart: unless_empty(restart(&template.restart)),
         stop: unless_empty(stop(&template.stop)),
+        health_check: template.health_check.as_ref().map(health_check),
+        mounts: template.mounts.iter().map(mount).collect(),
+        log_driver: template.log_driver.as_ref().map(log_driver),
         restart_token: template.restart_token.clone(),
     }
 }
 
 fn process(process: &Process) -> v1::Process {
-    let ulimits = process.ulimits.iter().map(|(name, limit)| {
-        (
-            name.clone(),
-            v1::Ulimit {
-                soft: limit.soft,
-                hard: limit.hard,
-            },
-        )
-    });
     v1::Process {
         command: process.command.clone(),
         args: process.args.clone(),
@@ -73,8 +70,19 @@ fn process(process: &Process) -> v1::Process {
         dir: process.dir.clone(),
         user: process.user.clone(),
         groups: process.groups.clone(),
-        ulimits: ulimits.collect(),
+        ulimits: ulimits(&process.ulimits),
     }
+}
+
+pub(super) fn ulimits(limits: &BTreeMap<String, Ulimit>) -> BTreeMap<String, v1::Ulimit> {
+    let ulimit = |(name, limit): (&String, &Ulimit)| {
+        let message = v1::Ulimit {
+            soft: limit.soft,
+            hard: limit.hard,
+        };
+        (name.clone(), message)
+    };
+    limits.iter().map(ulimit).collect()
 }
 
 fn placement(placement: &Placement) -> v1::Placement {

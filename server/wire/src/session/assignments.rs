@@ -129,6 +129,7 @@ fn template_message(template: &AssignedTemplate) -> internal::Template {
         template_revision: template.revision.0,
         template: Some(render::template(&template.template)),
         ports: template.ports.iter().map(render::port).collect(),
+        image: template.image.to_string(),
         service_name: template.service_name.to_string(),
         service_labels: template.service_labels.as_ref().clone(),
     }
@@ -140,6 +141,7 @@ fn read_template(message: internal::Template) -> Result<AssignedTemplate, BadMes
         revision: Revision(message.template_revision),
         template: template(message.template)?,
         ports: ports(message.ports),
+        image: message.image.into(),
         service_name: message.service_name.into(),
         service_labels: Arc::new(message.service_labels),
     })

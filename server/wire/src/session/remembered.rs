@@ -114,7 +114,8 @@ fn read_record(message: stored::RememberedTask) -> Result<TaskRecord, BadMessage
 fn stopping_message(stopping: Stopping) -> stored::Stopping {
     let cause = match stopping.cause {
         StopCause::Wanted => Cause::Wanted,
-        StopCause::StartDeadline | StopCause::Unhealthy => Cause::StartDeadline,
+        StopCause::StartDeadline => Cause::StartDeadline,
+        StopCause::Unhealthy => Cause::Unhealthy,
     };
     stored::Stopping {
         cause: cause.into(),
@@ -127,6 +128,7 @@ fn read_stopping(message: stored::Stopping) -> Result<Stopping, BadMessage> {
     let cause = match Cause::try_from(message.cause) {
         Ok(Cause::Wanted) => StopCause::Wanted,
         Ok(Cause::StartDeadline) => StopCause::StartDeadline,
+        Ok(Cause::Unhealthy) => StopCause::Unhealthy,
         Ok(Cause::Unspecified) | Err(_) => {
             let what = format!("no cause to stop has the number {}", message.cause);
             return Err(BadMessage::new(what));

@@ -45,6 +45,7 @@ fn made_from() -> AssignedTemplate {
         revision: Revision(5),
         template: Arc::new(template()),
         ports: vec![tcp(80, 30_000, PortMode::Ingress)],
+        image: "web:1@sha256:00".into(),
         service_name: "web".into(),
         service_labels: Arc::new([("team".to_owned(), "a".to_owned())].into()),
     }

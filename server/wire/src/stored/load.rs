@@ -7,9 +7,10 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use skep_core::model::{
-    BadId, Condition, DesiredState, Meta, NodeDescription, NodeRef, NodeRole, NodeSpec, NodeState,
-    ObjectId, Outcome, PlacementCheck, Platform, Port, RestartMemory, Revision, ServiceSpec,
-    SwarmSpec, TaskState, TaskTemplate, Timestamp, Transition, Unplaced, UnplacedCause,
+    BadId, Condition, DesiredState, HealthState, Meta, NodeDescription, NodeRef, NodeRole,
+    NodeSpec, NodeState, ObjectId, Outcome, PlacementCheck, Platform, Port, RestartMemory,
+    Revision, ServiceSpec, SwarmSpec, TaskState, TaskTemplate, Timestamp, Transition, Unplaced,
+    UnplacedCause,
 };
 use skep_proto::{internal::v1 as stored, v1};
 
@@ -60,6 +61,19 @@ pub(super) fn meta<I: FromStr<Err = BadId>>(message: Option<v1::Meta>) -> Result
 
 pub(crate) fn task_state(value: i32) -> Result<TaskState, Corrupt> {
     needed("the state of a task", parse::filter::task_state(value))
+}
+
+pub(super) fn health(value: i32) -> Result<HealthState, Corrupt> {
+    use v1::task_status::Health;
+    Ok(
+        match needed("the health of a task", Health::try_from(value).ok())? {
+            Health::Unspecified => HealthState::Unknown,
+            Health::None => HealthState::Unchecked,
+            Health::Starting => HealthState::Starting,
+            Health::Healthy => HealthState::Healthy,
+            Health::Unhealthy => HealthState::Unhealthy,
+        },
+    )
 }
 
 pub(crate) fn desired(value: i32) -> Result<DesiredState, Corrupt> {

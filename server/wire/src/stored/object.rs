@@ -12,9 +12,9 @@ use skep_proto::v1;
 
 use super::Corrupt;
 use super::load::{
-    self, conditions, desired, id, meta, needed, node_ref, node_spec, node_state, optional_time,
-    outcome, ports, restart, role, service_spec, swarm_spec, task_state, time, transitions,
-    unplaced,
+    self, conditions, desired, health, id, meta, needed, node_ref, node_spec, node_state,
+    optional_time, outcome, ports, restart, role, service_spec, swarm_spec, task_state, time,
+    transitions, unplaced,
 };
 use super::write::{outcome_message, restart_message};
 use crate::render;
@@ -61,6 +61,7 @@ pub(super) fn task(message: stored::StoredTask) -> Result<Arc<Task>, Corrupt> {
         slot: task.slot,
         attempt: task.attempt,
         template_revision: Revision(task.template_revision),
+        image: task.image.into(),
         node: node_ref(task.node)?,
         desired: desired(task.desired_state)?,
         status: task_status(status)?,
@@ -82,7 +83,10 @@ fn task_status(message: v1::TaskStatus) -> Result<TaskStatus, Corrupt> {
         signal: message.signal,
         pid: message.pid,
         ports: ports(message.ports),
-        ..TaskStatus::pending(skep_core::model::Timestamp(0))
+        health: health(message.health)?,
+        health_message: message.health_message.into(),
+        container: message.container_id.into(),
+        image: message.image.into(),
     })
 }
 
@@ -93,6 +97,7 @@ pub(super) fn service(message: v1::Service) -> Result<Arc<Service>, Corrupt> {
         spec: service_spec(message.spec)?,
         template_revision: Revision(status.template_revision),
         ports: ports(status.ports),
+        image: status.image.into(),
         status: ServiceStatus {
             desired_tasks: status.desired_tasks,
             running_tasks: status.running_tasks,
@@ -141,6 +146,7 @@ pub(super) fn template_message(
         template_revision: revision.0,
         template: Some(render::template(&kept.template)),
         ports: kept.ports.iter().map(render::port).collect(),
+        image: kept.image.to_string(),
     }
 }
 
@@ -150,6 +156,7 @@ pub(super) fn template(
     let kept = KeptTemplate {
         template: load::template(message.template)?,
         ports: ports(message.ports),
+        image: message.image.into(),
     };
     Ok((
         id(&message.service)?,

@@ -10,7 +10,7 @@ use skep_proto::internal::v1::write::Action;
 use skep_proto::v1;
 
 use super::load::{
-    description, desired, id, needed, node_spec, node_state, optional_time, outcome, ports,
+    description, desired, health, id, needed, node_spec, node_state, optional_time, outcome, ports,
     restart, role, service_spec, swarm_spec, task_state, time, unplaced,
 };
 use super::{Corrupt, object};
@@ -189,6 +189,10 @@ pub(crate) fn observation_message(seen: &Observation) -> v1::TaskStatus {
         signal: seen.signal,
         pid: seen.pid,
         ports: seen.ports.iter().map(render::port).collect(),
+        health: render::health(seen.health).into(),
+        health_message: seen.health_message.to_string(),
+        container_id: seen.container.to_string(),
+        image: seen.image.to_string(),
         ..v1::TaskStatus::default()
     }
 }
@@ -203,10 +207,10 @@ pub(crate) fn observation(message: v1::TaskStatus) -> Result<Observation, Corrup
         signal: message.signal,
         pid: message.pid,
         ports: ports(message.ports),
-        ..Observation::of(
-            skep_core::model::TaskState::Pending,
-            skep_core::model::Timestamp(0),
-        )
+        health: health(message.health)?,
+        health_message: message.health_message.into(),
+        container: message.container_id.into(),
+        image: message.image.into(),
     })
 }
 

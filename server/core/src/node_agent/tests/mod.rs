@@ -53,6 +53,7 @@ fn assigned_template() -> AssignedTemplate {
         revision: Revision(5),
         template: Arc::new(template),
         ports: Vec::new(),
+        image: "".into(),
         service_name: "web".into(),
         service_labels: Arc::new(Labels::from([("team".to_owned(), "blue".to_owned())])),
     }

@@ -22,6 +22,7 @@ impl Writing<'_> {
             spec: spec.clone(),
             template_revision: self.revision,
             ports: ports.to_vec(),
+            image: Arc::default(),
             status: ServiceStatus::default(),
         });
     }
@@ -42,6 +43,7 @@ impl Writing<'_> {
             service.ports = ports.to_vec();
             if new_template {
                 service.template_revision = revision;
+                service.image = Arc::default();
             }
         });
     }
@@ -50,10 +52,33 @@ impl Writing<'_> {
         let kept = KeptTemplate {
             template: spec.template.clone(),
             ports: ports.to_vec(),
+            image: Arc::default(),
         };
         self.state
             .templates
             .insert((service, self.revision), Arc::new(kept));
+    }
+
+    /// Pins a template to the digest that the first of its tasks found.
+    pub(super) fn pin_image(&mut self, service: ServiceId, revision: Revision, image: &Arc<str>) {
+        let Some(kept) = self.state.template(service, revision) else {
+            return;
+        };
+        if !image.contains('@') || !kept.is_to_be_pinned() {
+            return;
+        }
+        let pinned = KeptTemplate {
+            image: image.clone(),
+            ..KeptTemplate::clone(kept)
+        };
+        self.state
+            .templates
+            .insert((service, revision), Arc::new(pinned));
+        self.edit_service(service, |service, _| {
+            if service.template_revision == revision {
+                service.image = image.clone();
+            }
+        });
     }
 
     pub(super) fn mark_deleting(&mut self, id: ServiceId) {

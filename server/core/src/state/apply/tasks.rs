@@ -21,6 +21,7 @@ impl Writing<'_> {
             Some(node) if new.slot == 0 => node.name.to_string(),
             _ => new.slot.to_string(),
         };
+        let made_from = self.state.template(new.service, new.template_revision);
         let mut status = TaskStatus::pending(self.time);
         status.restart_time = new.restart_time;
         self.put_task(Task {
@@ -32,6 +33,7 @@ impl Writing<'_> {
             slot: new.slot,
             attempt: new.attempt,
             template_revision: new.template_revision,
+            image: made_from.map(|kept| kept.image()).unwrap_or_default(),
             node,
             desired: new.desired,
             status,
@@ -92,6 +94,10 @@ impl Writing<'_> {
     }
 
     pub(super) fn observe(&mut self, task: TaskId, seen: &Observation) {
+        if let Some(known) = self.state.task(task) {
+            let (service, revision) = (known.service, known.template_revision);
+            self.pin_image(service, revision, &seen.image);
+        }
         self.edit_task(task, |task| {
             let status = &mut task.status;
             if status.state.is_terminal() || seen.state < status.state {
