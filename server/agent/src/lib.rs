@@ -4,6 +4,7 @@
 
 mod agent;
 pub mod cgroup;
+mod checks;
 mod clock;
 pub mod executor;
 pub mod logs;

@@ -27,6 +27,9 @@ pub enum ExecutorError {
         /// What the system said.
         source: io::Error,
     },
+    /// A health check did not pass: what it said.
+    #[error("{0}")]
+    CheckFailed(String),
     /// The supervisor of a task did not behave: another attempt may succeed.
     #[error("the supervisor of the task failed: {0}")]
     Supervisor(String),

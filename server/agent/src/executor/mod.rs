@@ -70,6 +70,18 @@ pub trait Executor: Send + Sync + 'static {
     /// If something of it is left; the task stays known then.
     async fn remove(&self, task: TaskId) -> Result<(), ExecutorError>;
 
+    /// Runs a program beside a task that runs, as its user and in its surroundings, to ask how
+    /// the task is: it passes if it ends with code 0 in time.
+    ///
+    /// # Errors
+    /// [`ExecutorError::CheckFailed`] with what it said.
+    async fn check(
+        &self,
+        task: TaskId,
+        command: &[String],
+        patience: Duration,
+    ) -> Result<(), ExecutorError>;
+
     /// All tasks there are, in order of their ids: the truth.
     fn list(&self) -> Vec<Observed>;
 

@@ -30,6 +30,7 @@ use skep_wire::session::{encode_held, encode_memory};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
+use crate::checks::Checks;
 use crate::clock;
 use crate::executor::{Executor, Hint};
 use crate::session::{Known, News, Word};
@@ -65,6 +66,8 @@ pub(crate) struct Worker {
     core: core::Worker,
     ports: Ports,
     orders: Orders,
+    checks: Checks,
+    check_news: watch::Receiver<u64>,
     plane_status: watch::Receiver<PlaneStatus>,
     hints: BoxStream<'static, Hint>,
     looks: Interval,
@@ -92,7 +95,10 @@ impl Worker {
         let first = Instant::now() + LOOK_EVERY.mul_f64(rand::random());
         let mut looks = tokio::time::interval_at(first, LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let checks = Checks::new(parts.executor.clone(), parts.description.address);
         Ok(Worker {
+            check_news: checks.news(),
+            checks,
             core: core::Worker::remembering(memory.tasks),
             ports: Ports::new(parts.description.address),
             orders: Orders::new(parts.executor.clone()),
@@ -134,6 +140,7 @@ impl Worker {
                     while self.hints.next().now_or_never().flatten().is_some() {}
                     self.due = true;
                 }
+                Ok(()) = self.check_news.changed() => self.due = true,
                 Ok(()) = self.plane_status.changed() => self.describe(),
                 () = sleep_until(self.wake_at), if !self.due => self.due = true,
                 _ = self.looks.tick() => {
@@ -205,14 +212,31 @@ impl Worker {
 
     fn observe(&mut self) -> BTreeMap<TaskId, core::Observed> {
         let list = self.parts.executor.list();
-        let observed: BTreeMap<_, _> = list
+        let mut observed: BTreeMap<_, _> = list
             .iter()
             .map(|seen| (seen.task, convert::observed(seen)))
             .collect();
+        self.check(&mut observed);
         let orders = &self.orders;
         self.ports
             .settle(&observed, |task| orders.is_preparing(task));
         observed
+    }
+
+    /// Adds what the checks of the tasks that run say.
+    fn check(&mut self, observed: &mut BTreeMap<TaskId, core::Observed>) {
+        self.checks.keep(|task| {
+            let known = observed.get(&task);
+            known.is_some_and(|known| matches!(known.phase, core::Phase::Running { .. }))
+        });
+        for (task, known) in observed {
+            let template = self.held.tasks.get(task);
+            let template = template.and_then(|assigned| self.held.template_of(assigned));
+            let check = template.and_then(|template| core::agent_check(&template.template));
+            if let (core::Phase::Running { .. }, Some(check)) = (&known.phase, check) {
+                known.health = self.checks.health(*task, check, &known.ports);
+            }
+        }
     }
 
     /// What has to be written.
@@ -276,7 +300,7 @@ impl Worker {
         let template = template.ok_or_else(|| not_yet("its template is not here yet"))?;
         let node = self.facts();
         let node = node.ok_or_else(|| not_yet("no manager has named this node yet"))?;
-        let ports = self.ports.choose(task, &template.ports)?;
+        let ports = self.ports.choose(task, &core::opened_ports(template))?;
         let launch = launch(assigned, template, &node, ports).map_err(|error| OrderFailure {
             refused: true,
             message: error.to_string().into(),

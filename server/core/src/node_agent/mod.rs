@@ -10,6 +10,7 @@
 //! remembered on disk before the order is given, and one that should be there and is not has
 //! failed: it is never begun again.
 
+mod checks;
 mod ended;
 mod launch;
 mod merge;
@@ -24,6 +25,7 @@ mod step;
 mod tests;
 mod worker;
 
+pub use checks::{CheckCourse, agent_check, opened_ports};
 pub use launch::{ContainerLaunch, Launch, NodeFacts, Program, launch};
 pub use merge::{Merged, RefusedReport, merge_status};
 pub use observed::{Exit, ExitCause, Health, Note, Observed, Phase};

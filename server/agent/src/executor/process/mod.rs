@@ -6,6 +6,7 @@
 //! back reads the directories and goes on: running tasks are adopted, and those that ended
 //! meanwhile have left their status.
 
+mod check;
 mod find;
 mod orders;
 mod resolve;
@@ -134,6 +135,17 @@ impl Executor for ProcessExecutor {
 
     async fn remove(&self, task: TaskId) -> Result<(), ExecutorError> {
         self.order(task, move |inner| inner.remove(task)).await
+    }
+
+    async fn check(
+        &self,
+        task: TaskId,
+        command: &[String],
+        patience: Duration,
+    ) -> Result<(), ExecutorError> {
+        let (inner, command) = (self.inner.clone(), command.to_vec());
+        let check = blocking(move || inner.check(task, &command)).await?;
+        check::run(check, patience).await
     }
 
     fn list(&self) -> Vec<Observed> {

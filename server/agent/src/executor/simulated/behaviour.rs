@@ -19,6 +19,8 @@ pub(super) struct Behaviour {
     pub(super) signal: Option<i32>,
     /// `SIM_STOP`: it takes this long to end when it is stopped; no time if it is not set.
     pub(super) stop: Duration,
+    /// `SIM_SICK`: its health checks fail, for this reason.
+    pub(super) sick: Option<String>,
     /// `SIM_LOG`: a line it prints when it starts.
     pub(super) log: Option<String>,
     /// `SIM_LOG_EVERY`: and again and again after so long.
@@ -45,6 +47,7 @@ impl Behaviour {
             exit: exit.unwrap_or(0),
             signal,
             stop: span("SIM_STOP")?.unwrap_or_default(),
+            sick: env.get("SIM_SICK").cloned(),
             log: env.get("SIM_LOG").cloned(),
             log_every: span("SIM_LOG_EVERY")?.filter(|every| !every.is_zero()),
         })

@@ -10,6 +10,7 @@
 //! | `SIM_AFTER=500ms` | it ends by itself after this long; with one of the two above: not at once |
 //! | `SIM_STOP=2s` | it takes this long to obey a stop signal; longer than the grace: it is killed |
 //! | `SIM_REFUSE=words` | it cannot be started, for this reason |
+//! | `SIM_SICK=words` | its health checks fail, for this reason |
 //! | `SIM_LOG=words` | it prints this when it starts |
 //! | `SIM_LOG_EVERY=1s` | and again each time so long has passed |
 //!
@@ -148,6 +149,10 @@ impl Executor for SimulatedExecutor {
     async fn remove(&self, task: TaskId) -> Result<(), ExecutorError> {
         self.order(task, |world, _| world.remove(task));
         Ok(())
+    }
+
+    async fn check(&self, task: TaskId, _: &[String], _: Duration) -> Result<(), ExecutorError> {
+        self.shared.world().check(task)
     }
 
     fn list(&self) -> Vec<Observed> {

@@ -160,6 +160,19 @@ impl SimWorld {
         Ok(())
     }
 
+    /// Asks a task how it is.
+    ///
+    /// # Errors
+    /// If it is not known, or is sick.
+    pub fn check(&self, task: TaskId) -> Result<(), ExecutorError> {
+        let known = self.tasks.get(&task);
+        let known = known.ok_or(ExecutorError::UnknownTask(task))?;
+        match &known.behaviour.sick {
+            Some(words) => Err(ExecutorError::CheckFailed(words.clone())),
+            None => Ok(()),
+        }
+    }
+
     /// Forgets a task, whatever it does.
     pub fn remove(&mut self, task: TaskId) {
         self.tasks.remove(&task);

@@ -116,6 +116,15 @@ impl Executor for Counting {
         self.inner.remove(task).await
     }
 
+    async fn check(
+        &self,
+        task: TaskId,
+        command: &[String],
+        patience: Duration,
+    ) -> Result<(), ExecutorError> {
+        self.inner.check(task, command, patience).await
+    }
+
     fn list(&self) -> Vec<Observed> {
         self.inner.list()
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The life of a task on its node, step by step.
 
+mod checks;
 mod endings;
 mod life;
 mod messages;
