@@ -8,6 +8,7 @@
 pub mod admit;
 pub mod assign;
 pub mod check;
+pub mod clock;
 pub mod control;
 pub mod filter;
 pub mod liveness;

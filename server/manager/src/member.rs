@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The swarm that this daemon is a manager of, while it is one.
 
-use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use skep_core::clock::SteadyClock;
 use skep_core::model::Timestamp;
 
 use crate::cluster::Cluster;
@@ -28,6 +29,36 @@ impl Clock for SystemClock {
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
         Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+    }
+}
+
+/// The clock that a manager decides by. It never goes back: not when somebody corrects the time
+/// of day, and not behind the changes in the log, which another clock may have stamped.
+pub struct LogClock {
+    cluster: Arc<dyn Cluster>,
+    began: Instant,
+    steady: Mutex<SteadyClock>,
+}
+
+impl LogClock {
+    /// A clock for what is decided on this cluster.
+    #[must_use]
+    pub fn new(cluster: Arc<dyn Cluster>) -> LogClock {
+        let began = Instant::now();
+        let steady = SteadyClock::new(SystemClock.now(), began.elapsed());
+        LogClock {
+            cluster,
+            began,
+            steady: Mutex::new(steady),
+        }
+    }
+}
+
+impl Clock for LogClock {
+    fn now(&self) -> Timestamp {
+        let floor = self.cluster.view().time();
+        let mut steady = self.steady.lock().unwrap_or_else(PoisonError::into_inner);
+        steady.read(SystemClock.now(), self.began.elapsed(), floor)
     }
 }
 

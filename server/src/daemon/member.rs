@@ -14,7 +14,7 @@ use skep_manager::daemon::Founding;
 use skep_manager::dispatch::Dispatch;
 use skep_manager::facts::{LiveFacts, ManagerFacts, NodeFacts, RaftRole};
 use skep_manager::logs::Logs;
-use skep_manager::member::{Clock, Manager, SystemClock};
+use skep_manager::member::{Clock, LogClock, Manager, SystemClock};
 use skep_manager::metrics::{self, Facts};
 use skep_manager::stored::StoredCluster;
 use skep_manager::watch::Watches;
@@ -93,7 +93,7 @@ impl Member {
         cluster: Arc<dyn Cluster>,
         founding: Option<Founding>,
     ) -> Result<Member> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let clock: Arc<dyn Clock> = Arc::new(LogClock::new(cluster.clone()));
         let stop = CancellationToken::new();
         let dispatch = Dispatch::start(cluster.clone(), clock.clone(), stop.clone());
         let ends_early = stop.clone().drop_guard();

@@ -12,6 +12,13 @@ pub(crate) const TROUBLE: Duration = Duration::from_secs(45);
 pub(crate) const CRASHES_MIN: u64 = 3;
 pub(crate) const CUTS_MIN: u64 = 2;
 
+const DAY_MILLIS: u64 = 24 * 3_600 * 1_000;
+
+/// How often the manager's clock is set in a world, and how far forward: requests are remembered
+/// for an hour by that clock, so all of it together is less.
+const MANAGER_CLOCK_SETS_MAX: u64 = 3;
+const FORWARD_MAX_MILLIS: u64 = 15 * 60 * 1_000;
+
 /// One thing that goes wrong. Machines are named by their place.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Fault {
@@ -46,6 +53,12 @@ pub(crate) enum Fault {
     SlowLine { machine: usize, span: Duration },
     /// A process on a machine dies.
     EndProcess { machine: usize },
+    /// Somebody sets the clock of the manager's machine.
+    SetManagerClock { millis: i64 },
+    /// Somebody sets the clock of a machine.
+    SetClock { machine: usize, millis: i64 },
+    /// A machine comes back with an empty disk, as the same node.
+    LoseDisk { machine: usize },
 }
 
 impl Fault {
@@ -81,7 +94,7 @@ impl Fault {
 
     fn other(machine: usize, dice: &mut Dice) -> Fault {
         let operations = dice.between(1, 60);
-        match dice.below(12) {
+        match dice.below(15) {
             0 => Fault::StoreError {
                 operations,
                 full: false,
@@ -101,19 +114,39 @@ impl Fault {
                 machine,
                 span: dice.millis(1_000, 8_000),
             },
+            7 | 8 => Fault::SetClock {
+                machine,
+                millis: set_by(dice, DAY_MILLIS, DAY_MILLIS),
+            },
+            9 => Fault::LoseDisk { machine },
             _ => Fault::EndProcess { machine },
         }
     }
+
+    fn manager_clock(_: usize, dice: &mut Dice) -> Fault {
+        let millis = set_by(dice, FORWARD_MAX_MILLIS, DAY_MILLIS);
+        Fault::SetManagerClock { millis }
+    }
+}
+
+/// How far a clock is set, forward or back, mostly not far.
+fn set_by(dice: &mut Dice, forward_max: u64, back_max: u64) -> i64 {
+    let forward = dice.chance(500);
+    let longest = if forward { forward_max } else { back_max };
+    let longest = if dice.chance(500) { 20_000 } else { longest };
+    let millis = i64::try_from(dice.between(100, longest)).expect("a day is short");
+    if forward { millis } else { -millis }
 }
 
 /// What goes wrong in a world with so many machines, and when, from its beginning on.
 pub(crate) fn plan(machines: usize, dice: &mut Dice) -> Vec<(Duration, Fault)> {
     let mut faults = Vec::new();
     type Draw = fn(usize, &mut Dice) -> Fault;
-    let draws: [(u64, Draw); 3] = [
+    let draws: [(u64, Draw); 4] = [
         (dice.between(CRASHES_MIN, 9), Fault::crash),
         (dice.between(CUTS_MIN, 6), Fault::cut),
-        (dice.between(0, 15), Fault::other),
+        (dice.between(0, 18), Fault::other),
+        (dice.below(MANAGER_CLOCK_SETS_MAX + 1), Fault::manager_clock),
     ];
     let end = u64::try_from(TROUBLE.as_millis()).expect("it is short");
     for (count, draw) in draws {

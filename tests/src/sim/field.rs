@@ -73,7 +73,7 @@ impl World {
             return;
         }
         self.note(format_args!("{} starts", words::node(node)));
-        match self.machines[place].start() {
+        match self.machines[place].start(self.now) {
             Ok(()) => self.agent_acts(place),
             Err(why) => self.is_wrong(format!("an agent cannot read its memory: {why}")),
         }
@@ -210,6 +210,7 @@ impl World {
             return;
         };
         let machine = &mut self.machines[place];
+        let (time, wall) = (machine.time(self.now), machine.skew.wall(self.now));
         let Some(agent) = machine.agent.as_mut().filter(|_| machine.life == life) else {
             return;
         };
@@ -217,14 +218,14 @@ impl World {
         let well = self.calm;
         let outcome = machine
             .processes
-            .carry_out(&job, self.now, well, &mut self.dice);
+            .carry_out(&job, wall, well, &mut self.dice);
         let failure = outcome
             .result
             .as_ref()
             .err()
             .map(|failure| failure.message.clone());
         let (task, kind) = (job.task, job.order.kind());
-        agent.worker.done(task, kind, outcome.result, self.now);
+        agent.worker.done(task, kind, outcome.result, time);
         let what = failure.as_deref().unwrap_or("done");
         self.note(format_args!(
             "{} {} {kind:?} {what}",
@@ -259,7 +260,11 @@ impl World {
             // Nothing goes wrong any more.
             return;
         }
-        if self.machines[place].processes.end(task, end, self.now) {
+        let machine = &mut self.machines[place];
+        if machine
+            .processes
+            .end(task, end, machine.skew.wall(self.now))
+        {
             let code = end.code;
             self.note(format_args!(
                 "{} {} ends with {code}",
@@ -283,6 +288,14 @@ impl World {
     /// The power of a machine goes, and comes back after a while. Nobody is told.
     pub(crate) fn machine_loses_power(&mut self, place: usize) {
         let wrong = self.machines[place].power_off(self.now, &mut self.dice);
+        self.machine_is_off(place, wrong);
+    }
+
+    /// The same, and it comes back with an empty disk.
+    pub(crate) fn machine_loses_disk(&mut self, place: usize) {
+        self.tally.disks_lost += 1;
+        let known = |task| self.oracle.knows_of_start(task);
+        let wrong = self.machines[place].lose_disk(self.now, known, &mut self.dice);
         self.machine_is_off(place, wrong);
     }
 

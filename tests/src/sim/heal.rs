@@ -77,6 +77,11 @@ fn machine_ails(manager: &Manager, machine: &Machine) -> Option<String> {
     let Some(agent) = &machine.agent else {
         return Some(format!("{name} has no agent"));
     };
+    if manager.log.state.node(machine.node).is_none() && machine.is_out() {
+        // It was deleted, and never comes back.
+        let left = machine.processes.all.keys().next();
+        return left.map(|task| format!("{name} was deleted, and still has {task}"));
+    }
     if !agent.session.is_live() {
         return Some(format!("{name} has no session"));
     }

@@ -4,7 +4,7 @@
 use skep_core::admit::join_node;
 use skep_core::model::{NodeId, NodeRole};
 use skep_core::session::{AgentMessage, ManagerOutput};
-use skep_core::state::{Change, Refusal};
+use skep_core::state::{Applied, Change, Refusal, Write};
 use skep_store::fs::Loss;
 
 use super::agenda::Event;
@@ -27,10 +27,10 @@ impl World {
                 self.lives += 1;
                 let (revision, lives) = (log.state.revision(), self.lives);
                 self.note(format_args!("manager {lives} leads at {revision}"));
-                for wrong in self.oracle.recovered(&log, &found, self.now) {
+                for wrong in self.oracle.recovered(&log, &found) {
                     self.is_wrong(wrong);
                 }
-                self.manager = Some(Manager::new(self.lives, log, self.now));
+                self.manager = Some(Manager::new(self.lives, log, self.now, self.skew));
                 self.manager_acts();
             }
             Err(Stop::Disk(why)) => {
@@ -90,10 +90,11 @@ impl World {
     /// Lets the manager do everything it would do now.
     pub(crate) fn manager_acts(&mut self) {
         for _ in 0..ROUNDS_MAX {
+            let time = self.manager_time();
             let Some(manager) = &mut self.manager else {
                 return;
             };
-            let wanted = manager.decide(self.now, &self.spec, &mut self.dice);
+            let wanted = manager.decide((self.now, time), &self.spec, &mut self.dice);
             let said = manager.speak(self.now);
             if wanted.is_empty() && said.is_empty() {
                 self.plan_manager();
@@ -111,6 +112,7 @@ impl World {
 
     /// Puts down when the manager writes, and when it is woken.
     fn plan_manager(&mut self) {
+        let time = self.manager_time();
         let Some(manager) = &mut self.manager else {
             return;
         };
@@ -119,7 +121,7 @@ impl World {
             let at = self.now.after(self.dice.millis(0, 2));
             self.agenda.put(at, Event::Sync { life });
         }
-        let wake = manager.wake_at().map(|at| at.max(self.now));
+        let wake = manager.wake_at(self.now, time).map(|at| at.max(self.now));
         if let Some(at) = wake
             && manager
                 .wake
@@ -153,7 +155,7 @@ impl World {
             ManagerOutput::Write { report, writes } => {
                 let change = Change {
                     writes,
-                    time: self.now,
+                    time: self.manager_time(),
                     ..Change::default()
                 };
                 self.propose(change, Waiter::Session(node, conn, report));
@@ -220,12 +222,13 @@ impl World {
         manager.settle(&waiter, applied.refusal, self.now);
         let state = manager.log.state.clone();
         self.tally.changes += 1;
+        self.tally.deleted += deleted(&change, &applied);
         let summary = words::change(&change);
         match applied.refusal {
             None => self.note(format_args!("{revision}: {summary}")),
             Some(why) => self.note(format_args!("{revision} refused, {why:?}: {summary}")),
         }
-        for wrong in self.oracle.applied(&change, &applied, &state, self.now) {
+        for wrong in self.oracle.applied(&change, &applied, &state) {
             self.is_wrong(wrong);
         }
         if let Waiter::User(request) = waiter {
@@ -257,11 +260,15 @@ impl World {
             return;
         };
         let up = self.manager.is_some();
+        let time = self.manager_time();
         if let Some(manager) = &mut self.manager {
-            let description = self.machines[place].description.clone();
+            let machine = &mut self.machines[place];
+            let description = machine.description.clone();
             let state = &manager.log.state;
             let role = NodeRole::Worker;
-            let writes = if state.swarm().is_some() {
+            let known = state.node(node).is_some();
+            let joins = known || machine.may_join(self.now, &mut self.dice);
+            let writes = if joins && state.swarm().is_some() {
                 join_node(state, node, role, description, None, None)
             } else {
                 Vec::new()
@@ -270,7 +277,7 @@ impl World {
             if !writes.is_empty() {
                 let change = Change {
                     writes,
-                    time: self.now,
+                    time,
                     ..Change::default()
                 };
                 self.propose(change, Waiter::Joining(node, conn));
@@ -297,4 +304,11 @@ impl World {
             self.manager_acts();
         }
     }
+}
+
+/// How many nodes a change deleted.
+fn deleted(change: &Change, applied: &Applied) -> u64 {
+    let writes = change.writes.iter().filter(|_| applied.refusal.is_none());
+    let deletes = writes.filter(|write| matches!(write, Write::DeleteNode { .. }));
+    deletes.count() as u64
 }

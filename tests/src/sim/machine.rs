@@ -7,15 +7,19 @@ use std::io;
 use std::sync::Arc;
 
 use skep_core::assign::{Assignments, Held};
-use skep_core::model::{NodeDescription, NodeId, Platform, Resources, Timestamp};
+use skep_core::model::{NodeDescription, NodeId, Platform, Resources, TaskId, Timestamp};
 use skep_core::node_agent::{Plan, ReportQueue, Worker};
 use skep_core::session::{AgentOutput, AgentSession, Welcome};
 use skep_store::fs::{Loss, SimFs};
 
+use super::clock::{Clock, Skew, moment};
 use super::dice::Dice;
 use super::disk;
 use super::line::Line;
 use super::process::{About, Job, Processes};
+
+/// Later than anything happens.
+const NEVER: Timestamp = Timestamp(i64::MAX);
 
 /// An agent while it lives.
 pub(crate) struct Agent {
@@ -27,6 +31,7 @@ pub(crate) struct Agent {
     pub(crate) jobs: BTreeMap<u64, (Timestamp, Job)>,
     /// When it is to be woken.
     pub(crate) wake: Option<Timestamp>,
+    clock: Clock,
 }
 
 /// A machine.
@@ -39,6 +44,12 @@ pub(crate) struct Machine {
     pub(crate) agent: Option<Agent>,
     pub(crate) life: u64,
     jobs: u64,
+    /// How far its clock is off.
+    pub(crate) skew: Skew,
+    /// It was taken into the swarm before.
+    joined: bool,
+    /// When it is taken in again, after it was deleted.
+    back_at: Option<Timestamp>,
 }
 
 /// What an agent wants the world to do.
@@ -79,11 +90,46 @@ impl Machine {
             agent: None,
             life: 0,
             jobs: 0,
+            skew: Skew::default(),
+            joined: false,
+            back_at: None,
         }
     }
 
+    /// Whether somebody lets it into the swarm, which does not know it: at once at first; once
+    /// it was deleted, after a while, or never again.
+    pub(crate) fn may_join(&mut self, now: Timestamp, dice: &mut Dice) -> bool {
+        if !std::mem::replace(&mut self.joined, true) {
+            return true;
+        }
+        let draw = || {
+            if dice.chance(150) {
+                NEVER
+            } else {
+                now.after(dice.millis(0, 15_000))
+            }
+        };
+        let may = now >= *self.back_at.get_or_insert_with(draw);
+        if may {
+            self.back_at = None;
+        }
+        may
+    }
+
+    /// Whether it was deleted and will never be taken in again.
+    pub(crate) fn is_out(&self) -> bool {
+        self.back_at == Some(NEVER)
+    }
+
+    /// What the agent's clock shows; that of the machine if there is no agent.
+    pub(crate) fn time(&mut self, now: Timestamp) -> Timestamp {
+        let skew = self.skew;
+        let agent = self.agent.as_mut();
+        agent.map_or(skew.wall(now), |agent| agent.time(now, skew))
+    }
+
     /// Starts the agent with what is on the disk.
-    pub(crate) fn start(&mut self) -> Result<(), String> {
+    pub(crate) fn start(&mut self, now: Timestamp) -> Result<(), String> {
         let (held, memory) = disk::load(&self.fs)?;
         self.life += 1;
         self.agent = Some(Agent {
@@ -93,19 +139,20 @@ impl Machine {
             welcome: memory.welcome,
             jobs: BTreeMap::new(),
             wake: None,
+            clock: Clock::start(now, self.skew),
         });
         Ok(())
     }
 
     /// The agent dies. Its orders may have been carried out or not.
     pub(crate) fn kill(&mut self, now: Timestamp, dice: &mut Dice) -> Vec<String> {
-        let mut wrong = Vec::new();
+        let (mut wrong, wall) = (Vec::new(), self.skew.wall(now));
         self.line.conn = 0;
         self.life += 1;
         if let Some(agent) = self.agent.take() {
             for (_, job) in agent.jobs.into_values() {
                 if dice.chance(500) {
-                    wrong.extend(self.processes.carry_out(&job, now, true, dice).wrong);
+                    wrong.extend(self.processes.carry_out(&job, wall, true, dice).wrong);
                 }
             }
         }
@@ -116,9 +163,24 @@ impl Machine {
     /// The power goes.
     pub(crate) fn power_off(&mut self, now: Timestamp, dice: &mut Dice) -> Vec<String> {
         let wrong = self.kill(now, dice);
-        self.processes.power_off(now, dice);
+        self.processes.power_off(self.skew.wall(now), dice);
         let loss = dice.pick(&[Loss::Everything, Loss::Random, Loss::Suffix]);
         self.fs.crash(loss);
+        wrong
+    }
+
+    /// The power goes, and the disk is replaced by an empty one. `known`: which tasks were
+    /// started, for all that managers know.
+    pub(crate) fn lose_disk(
+        &mut self,
+        now: Timestamp,
+        known: impl Fn(TaskId) -> bool,
+        dice: &mut Dice,
+    ) -> Vec<String> {
+        let wrong = self.kill(now, dice);
+        self.processes.forget(known);
+        self.fs = SimFs::new(dice.roll());
+        disk::begin(&self.fs).expect("nothing is planned for the disk yet");
         wrong
     }
 
@@ -132,9 +194,11 @@ impl Machine {
             return Ok(doings);
         };
         agent.talk(&self.fs, now, &mut doings)?;
-        let plan = agent
+        let time = agent.time(now, self.skew);
+        let mut plan = agent
             .worker
-            .step(&agent.held, &self.processes.observed(), now);
+            .step(&agent.held, &self.processes.observed(), time);
+        plan.wake_at = plan.wake_at.map(|then| moment(then, now, time));
         if !plan.records.is_empty() {
             let records = agent.worker.records().values();
             disk::save_memory(&self.fs, agent.welcome.as_ref(), records)?;
@@ -180,6 +244,10 @@ impl Machine {
 }
 
 impl Agent {
+    fn time(&mut self, now: Timestamp, skew: Skew) -> Timestamp {
+        self.clock.read(now, skew, Timestamp::default())
+    }
+
     /// What the session wants; steps are taken over, and remembered, at once.
     fn talk(&mut self, fs: &SimFs, now: Timestamp, doings: &mut Doings) -> io::Result<()> {
         loop {

@@ -12,6 +12,7 @@ use skep_core::model::{NodeId, ServiceId, SwarmSpec, Timestamp};
 use skep_core::session::{AgentMessage, ManagerOutput, ManagerSession};
 use skep_core::state::{Applied, Change, Refusal, Write};
 
+use super::clock::{Clock, Skew, moment};
 use super::consensus::Consensus;
 use super::dice::Dice;
 use super::user::Request;
@@ -48,6 +49,7 @@ pub(crate) struct Session {
 pub(crate) struct Manager {
     pub(crate) life: u64,
     pub(crate) log: Consensus,
+    clock: Clock,
     reconciler: Reconciler,
     placer: Placer,
     liveness: Liveness,
@@ -69,9 +71,10 @@ pub(crate) struct Manager {
 
 impl Manager {
     /// Begins to lead.
-    pub(crate) fn new(life: u64, log: Consensus, now: Timestamp) -> Manager {
+    pub(crate) fn new(life: u64, log: Consensus, now: Timestamp, skew: Skew) -> Manager {
         Manager {
             life,
+            clock: Clock::start(now, skew),
             reconciler: Reconciler::new(),
             placer: Placer::default(),
             liveness: Liveness::new(&log.state, now),
@@ -94,10 +97,15 @@ impl Manager {
         &self.table
     }
 
-    /// What the loops want written now.
+    /// What time it is by its clock, which is never before the last change.
+    pub(crate) fn time(&mut self, now: Timestamp, skew: Skew) -> Timestamp {
+        self.clock.read(now, skew, self.log.state.time())
+    }
+
+    /// What the loops want written now, when its clock shows `time`.
     pub(crate) fn decide(
         &mut self,
-        now: Timestamp,
+        (now, time): (Timestamp, Timestamp),
         spec: &SwarmSpec,
         dice: &mut Dice,
     ) -> Vec<(Change, Waiter)> {
@@ -106,7 +114,7 @@ impl Manager {
         if self.log.state.swarm().is_none() {
             if !std::mem::replace(&mut self.founding, true) {
                 let ctx = Context {
-                    now,
+                    now: time,
                     ..Context::default()
                 };
                 let founded = found_swarm(&self.log.state, spec.clone(), &ctx, &mut id);
@@ -116,15 +124,15 @@ impl Manager {
             }
             return wanted;
         }
-        wanted.extend(self.tend(now));
-        if self.reconciling == 0 && self.reconciler.is_due(now) {
-            for plan in self.reconciler.turn(&self.log.state, now, &mut id) {
+        wanted.extend(self.tend(now, time));
+        if self.reconciling == 0 && self.reconciler.is_due(time) {
+            for plan in self.reconciler.turn(&self.log.state, time, &mut id) {
                 self.reconciling += 1;
                 wanted.push((plan.change, Waiter::Reconciler(plan.service)));
             }
         }
         if self.placing == 0 {
-            for change in self.placer.turn(&self.log.state, now) {
+            for change in self.placer.turn(&self.log.state, time) {
                 self.placing += 1;
                 wanted.push((change, Waiter::Placer));
             }
@@ -133,7 +141,7 @@ impl Manager {
     }
 
     /// Looks at the nodes.
-    fn tend(&mut self, now: Timestamp) -> Option<(Change, Waiter)> {
+    fn tend(&mut self, now: Timestamp, time: Timestamp) -> Option<(Change, Waiter)> {
         if self.tending > 0 {
             return None;
         }
@@ -149,7 +157,7 @@ impl Manager {
         self.tending += 1;
         let change = Change {
             writes: tick.writes,
-            time: now,
+            time,
             ..Change::default()
         };
         Some((change, Waiter::Liveness))
@@ -292,11 +300,12 @@ impl Manager {
         said
     }
 
-    /// When time alone makes a difference.
-    pub(crate) fn wake_at(&self) -> Option<Timestamp> {
+    /// When time alone makes a difference, if nobody sets the clock.
+    pub(crate) fn wake_at(&self, now: Timestamp, time: Timestamp) -> Option<Timestamp> {
         let ends = self.sessions.values().filter_map(|s| s.end.as_ref());
         let ends = ends.filter_map(ManagerSession::wake_at);
         let reconciler = self.reconciler.wake_at().filter(|_| self.reconciling == 0);
+        let reconciler = reconciler.map(|then| moment(then, now, time));
         let nodes = self.liveness_wake.filter(|_| self.tending == 0);
         ends.chain(reconciler).chain(nodes).min()
     }

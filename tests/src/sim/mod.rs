@@ -12,6 +12,7 @@
 //! of `skep_core::check` must hold, and all that `oracle.rs` knows.
 
 mod agenda;
+mod clock;
 mod consensus;
 mod dice;
 mod disk;

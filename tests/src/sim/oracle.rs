@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use skep_core::check::{Violation, invariants, step};
-use skep_core::model::{NodeId, NodeState, ObjectId, Revision, TaskId, Timestamp};
+use skep_core::model::{NodeId, NodeState, ObjectId, Revision, TaskId, TaskState, Timestamp};
 use skep_core::state::{Applied, Change, Event, State};
 
 use super::consensus::{Consensus, Found};
@@ -26,7 +26,7 @@ pub(crate) struct Oracle {
     effects: BTreeMap<Arc<str>, Revision>,
     /// What users were told of theirs.
     acknowledged: BTreeMap<Arc<str>, (Revision, ObjectId)>,
-    /// When each node was last written down.
+    /// When each node was last written down or deleted, by the time of the log.
     down: BTreeMap<NodeId, Timestamp>,
 }
 
@@ -47,7 +47,6 @@ impl Oracle {
         change: &Change,
         applied: &Applied,
         state: &State,
-        now: Timestamp,
     ) -> Vec<String> {
         let revision = applied.step.revision;
         let mut wrong = self.judge(state);
@@ -64,10 +63,10 @@ impl Oracle {
         }
         for event in applied.step.events.iter() {
             if let Event::Node(delta) = event
-                && let Some(node) = &delta.after
-                && node.status.state == NodeState::Down
+                && let Some(node) = delta.after.as_ref().or(delta.before.as_ref())
+                && (delta.after.is_none() || node.status.state == NodeState::Down)
             {
-                self.down.insert(node.meta.id, now);
+                self.down.insert(node.meta.id, applied.step.time);
             }
         }
         self.remember(state);
@@ -94,12 +93,7 @@ impl Oracle {
     }
 
     /// A manager started and found this; says what is wrong with it.
-    pub(crate) fn recovered(
-        &mut self,
-        log: &Consensus,
-        found: &[Found],
-        now: Timestamp,
-    ) -> Vec<String> {
+    pub(crate) fn recovered(&mut self, log: &Consensus, found: &[Found]) -> Vec<String> {
         let mut wrong = Vec::new();
         let known = self.newest.revision();
         if log.state.revision() < known {
@@ -107,7 +101,7 @@ impl Oracle {
             return wrong;
         }
         for entry in found.iter().filter(|entry| entry.revision > known) {
-            wrong.extend(self.found(entry, now));
+            wrong.extend(self.found(entry));
         }
         self.in_flight.clear();
         for part in log.state.differences(&self.newest) {
@@ -127,7 +121,7 @@ impl Oracle {
     }
 
     /// An entry was found that nobody was told of: it must have been on its way.
-    fn found(&mut self, entry: &Found, now: Timestamp) -> Vec<String> {
+    fn found(&mut self, entry: &Found) -> Vec<String> {
         let mut state = self.newest.clone();
         let Some(change) = &entry.change else {
             state.skip(entry.revision);
@@ -139,7 +133,7 @@ impl Oracle {
             wrong.push(format!("entry {} was never proposed so", entry.revision));
         }
         let applied = state.apply(entry.revision, change);
-        wrong.extend(self.applied(change, &applied, &state, now));
+        wrong.extend(self.applied(change, &applied, &state));
         wrong
     }
 
@@ -154,7 +148,14 @@ impl Oracle {
             .then(|| format!("{id} was told {revision}, and took effect at {effect:?}"))
     }
 
-    /// Whether a node was declared down since a task was made: then the task was replaced, and
+    /// Whether a task was started for all that managers know: then it must not be again, even by
+    /// a node that remembers nothing.
+    pub(crate) fn knows_of_start(&self, task: TaskId) -> bool {
+        let task = self.newest.task(task);
+        task.is_none_or(|task| task.status.state >= TaskState::Starting)
+    }
+
+    /// Whether a node was declared down, or deleted, since a task was made: then the task was replaced, and
     /// its agent may go by what it remembers until it hears of that.
     fn is_given_up(&self, node: NodeId, task: TaskId) -> bool {
         self.down.get(&node).is_some_and(|down| {

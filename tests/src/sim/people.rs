@@ -39,11 +39,12 @@ impl World {
 
     /// A request is with the manager.
     pub(crate) fn asked(&mut self, request: Request) {
+        let time = self.manager_time();
         let Some(manager) = &self.manager else {
             return;
         };
         let state = &manager.log.state;
-        match request.admit(state, self.now, &mut self.dice) {
+        match request.admit(state, time, &mut self.dice) {
             Ok(Ok(Admitted::Change(change, _) | Admitted::Part(change))) => {
                 self.propose(change, Waiter::User(request));
                 self.manager_acts();
@@ -92,8 +93,9 @@ impl World {
         };
         let at = self.now.after(self.dice.millis(1, longest));
         self.agenda.put(at, Event::WatcherTurn { watcher: place });
+        let time = self.manager_time();
         if let Some(manager) = &self.manager
-            && let Some(wrong) = self.watchers[place].read(manager, &self.oracle, self.now)
+            && let Some(wrong) = self.watchers[place].read(manager, &self.oracle, time)
         {
             self.is_wrong(wrong);
         }

@@ -278,6 +278,12 @@ impl Processes {
         }
     }
 
+    /// All is gone, and forgotten, but for which tasks must not be started again.
+    pub(crate) fn forget(&mut self, known: impl Fn(TaskId) -> bool) {
+        self.all.clear();
+        self.started.retain(|task| known(*task));
+    }
+
     /// What the executor says it has.
     pub(crate) fn observed(&self) -> BTreeMap<TaskId, Observed> {
         let all = self.all.iter();

@@ -7,6 +7,7 @@ use skep_core::node_agent::ExitCause;
 use skep_store::fs;
 
 use super::agenda::Event;
+use super::clock::Skew;
 use super::fault::Fault;
 use super::line::Way;
 use super::process::End;
@@ -58,6 +59,15 @@ impl World {
                 self.machines[machine].line.slow(until);
             }
             Fault::EndProcess { machine } => self.end_process(machine),
+            Fault::SetManagerClock { millis } => {
+                self.tally.clocks_set += 1;
+                self.skew += Skew::millis(millis);
+            }
+            Fault::SetClock { machine, millis } => {
+                self.tally.clocks_set += 1;
+                self.machines[machine].skew += Skew::millis(millis);
+            }
+            Fault::LoseDisk { machine } => self.machine_loses_disk(machine),
         }
     }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use skep_core::admit::{
-    Admitted, Context, Rejection, RequestKey, create_service, delete_service, find_node,
-    find_service, stop_task, update_node, update_service, update_swarm,
+    Admitted, Context, Rejection, RequestKey, create_service, delete_node, delete_service,
+    find_node, find_service, stop_task, update_node, update_service, update_swarm,
 };
 use skep_core::model::{
     Availability, Labels, Mode, NodeSpec, ObjectId, Revision, ServiceSpec, SwarmSpec, TaskId,
@@ -30,6 +30,8 @@ pub(crate) enum Wish {
     Label(String, String),
     Stop(TaskId),
     Swarm(Box<SwarmSpec>),
+    /// A node is to be forgotten, whether it lives or not.
+    Forget(String),
 }
 
 /// One request, as it travels.
@@ -86,7 +88,7 @@ impl User {
 impl Wish {
     fn any(state: Option<&State>, dice: &mut Dice) -> Wish {
         let name = dice.pick(&SERVICES);
-        match dice.below(20) {
+        match dice.below(21) {
             0..=4 => Wish::Create(Box::new(specs::service(name, dice))),
             5..=8 => Wish::Scale(name, dice.below(6) as u32),
             9..=11 => Wish::Roll(name, Box::new(specs::service(name, dice))),
@@ -102,6 +104,7 @@ impl Wish {
             }
             16 => Wish::Label(specs::node(dice), dice.pick(&["a", "b"]).to_owned()),
             17 => Wish::Swarm(Box::new(specs::swarm(dice))),
+            18 => Wish::Forget(specs::node(dice)),
             _ => {
                 let tasks: Vec<TaskId> = state
                     .into_iter()
@@ -171,6 +174,10 @@ impl Request {
                 Some(task) => stop_task(task, ctx),
                 None => Admitted::AlreadySo(None),
             }),
+            Wish::Forget(name) => {
+                let node = find_node(state, name)?;
+                delete_node(state, &node, true, None, ctx)
+            }
             Wish::Swarm(spec) => update_swarm(state, (**spec).clone(), None, ctx),
         }
     }

@@ -7,6 +7,7 @@ use skep_core::model::{SwarmSpec, Timestamp};
 use skep_store::fs::SimFs;
 
 use super::agenda::{Agenda, Event};
+use super::clock::Skew;
 use super::dice::Dice;
 use super::fault::{self, TROUBLE};
 use super::machine::Machine;
@@ -30,6 +31,12 @@ pub struct Tally {
     pub crashes: u64,
     /// Times the network of a node was cut.
     pub cuts: u64,
+    /// Times a clock was set.
+    pub clocks_set: u64,
+    /// Nodes that were deleted.
+    pub deleted: u64,
+    /// Times a machine came back with an empty disk.
+    pub disks_lost: u64,
     /// Things that happened.
     pub events: u64,
     /// Changes written.
@@ -63,6 +70,8 @@ pub(crate) struct World {
     /// The power of the manager's machine is about to go, or did.
     pub(crate) losing_power: bool,
     pub(crate) frozen_until: Timestamp,
+    /// How far the clock of the manager's machine is off.
+    pub(crate) skew: Skew,
     pub(crate) machines: Vec<Machine>,
     pub(crate) conns: u64,
     pub(crate) users: Vec<User>,
@@ -93,6 +102,7 @@ impl World {
             lives: 0,
             losing_power: false,
             frozen_until: Timestamp::default(),
+            skew: Skew::default(),
             machines: machines.collect(),
             conns: 0,
             users: Vec::new(),
@@ -218,6 +228,13 @@ impl World {
             Event::WatcherTurn { watcher } => self.watcher_turn(watcher),
             Event::Goes(fault) => self.goes_wrong(fault),
         }
+    }
+
+    /// What time it is by the manager's clock; by that of its machine, if it does not run.
+    pub(crate) fn manager_time(&mut self) -> Timestamp {
+        let (now, skew) = (self.now, self.skew);
+        let manager = self.manager.as_mut();
+        manager.map_or(skew.wall(now), |manager| manager.time(now, skew))
     }
 
     /// Notes what must never be.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a new user tries and gets wrong, and the answer: its exit code, its words, its cure.
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -451,4 +452,42 @@ fn two_at_once_do_not_undo_each_other() {
         both.contains(&Some(0)) && both.contains(&Some(1)),
         "{both:?}"
     );
+}
+
+/// How many processes of tasks each node has.
+fn processes_by_node(daemon: &Daemon) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for environment in daemon.task_environments().into_values() {
+        let node = environment["SKEP_NODE_NAME"].clone();
+        *counts.entry(node).or_default() += 1;
+    }
+    counts
+}
+
+#[test]
+fn a_node_deleted_while_it_lives_ends_its_tasks_and_returns_with_its_daemon() {
+    let mut daemon = Daemon::start(2);
+    let sleep = ["/bin/sleep", "1000"];
+    create(&daemon, "web", &["--replicas", "4"], &sleep);
+    let nodes = until("both nodes run two", DEADLINE, || {
+        let found = processes_by_node(&daemon);
+        (found.len() == 2 && found.values().all(|count| *count == 2)).then_some(found)
+    });
+    // The other is a manager, which cannot be deleted.
+    let forget = |name: &&String| {
+        daemon
+            .skep(["node", "rm", "--force", name])
+            .status
+            .success()
+    };
+    let gone: Vec<&String> = nodes.keys().filter(forget).collect();
+    assert_eq!(gone.len(), 1, "{nodes:?}");
+    until("the node that stayed runs all", DEADLINE, || {
+        let found = processes_by_node(&daemon);
+        (found.len() == 1 && !found.contains_key(gone[0]) && found.values().eq([&4])).then_some(())
+    });
+    assert!(!daemon.skep_ok(["node", "ls"]).contains(gone[0].as_str()));
+    daemon.kill();
+    daemon.start_again();
+    shows(&daemon, &["node", "ls"], gone[0]);
 }

@@ -68,12 +68,15 @@ fn sim_worlds_stay_sound_and_heal() {
     }
     let sum = |part: fn(&Report) -> u64| reports.iter().map(part).sum::<u64>();
     println!(
-        "{count} worlds: {} events, {} changes, {} crashes, {} cuts, {} requests acknowledged, \
-         {} snapshots, {} watches resumed, {} begun anew, {} starts; healed after {} ms at most",
+        "{count} worlds: {} events, {} changes, {} crashes, {} cuts, {} clocks set, {} nodes \
+         deleted, {} disks lost, {} requests acknowledged, {} snapshots, {} watches resumed, {} begun anew, {} starts; healed after {} ms at most",
         sum(|report| report.tally.events),
         sum(|report| report.tally.changes),
         sum(|report| report.tally.crashes),
         sum(|report| report.tally.cuts),
+        sum(|report| report.tally.clocks_set),
+        sum(|report| report.tally.deleted),
+        sum(|report| report.tally.disks_lost),
         sum(|report| report.tally.acknowledged),
         sum(|report| report.tally.snapshots),
         sum(|report| report.tally.resumed),

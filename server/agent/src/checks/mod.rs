@@ -14,7 +14,7 @@ use skep_core::node_agent::{CheckCourse, Health};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::clock;
+use crate::clock::Clock;
 use crate::executor::Executor;
 
 /// The checks of the tasks that run here.
@@ -77,11 +77,12 @@ impl Checks {
         };
         let news = self.news.clone();
         let asking = tokio::spawn(async move {
-            let mut course = CheckCourse::begin(asked.check.clone(), clock::now());
+            let mut clock = Clock::start();
+            let mut course = CheckCourse::begin(asked.check.clone(), clock.now());
             loop {
-                tokio::time::sleep(course.next_at().since(clock::now())).await;
+                tokio::time::sleep(course.next_at().since(clock.now())).await;
                 let answer = asked.once().await;
-                course.note(answer, clock::now());
+                course.note(answer, clock.now());
                 let health = course.health();
                 let changed = said.send_if_modified(|known| {
                     let changed = *known != health;

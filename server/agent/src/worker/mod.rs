@@ -31,7 +31,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::checks::Checks;
-use crate::clock;
+use crate::clock::Clock;
 use crate::executor::{Executor, Hint};
 use crate::session::{Known, News, Word};
 
@@ -82,6 +82,7 @@ pub(crate) struct Worker {
     /// Something may have changed since the last turn.
     due: bool,
     wake_at: Option<Timestamp>,
+    clock: Clock,
 }
 
 impl Worker {
@@ -111,6 +112,7 @@ impl Worker {
             new_welcome: false,
             due: true,
             wake_at: None,
+            clock: Clock::start(),
             welcome: memory.welcome,
             disk,
             held,
@@ -129,6 +131,8 @@ impl Worker {
             if self.due && self.save.is_idle() {
                 self.turn();
             }
+            let now = self.clock.now();
+            let wait = self.wake_at.map(|time| time.since(now));
             tokio::select! {
                 heard = news.recv() => match heard {
                     Some(heard) => self.hear(heard),
@@ -142,7 +146,7 @@ impl Worker {
                 }
                 Ok(()) = self.check_news.changed() => self.due = true,
                 Ok(()) = self.plane_status.changed() => self.describe(),
-                () = sleep_until(self.wake_at), if !self.due => self.due = true,
+                () = sleep(wait), if !self.due => self.due = true,
                 _ = self.looks.tick() => {
                     self.new_assignments |= self.new_endpoints;
                     self.due = true;
@@ -203,7 +207,7 @@ impl Worker {
     fn turn(&mut self) {
         self.due = false;
         let observed = self.observe();
-        let plan = self.core.step(&self.held, &observed, clock::now());
+        let plan = self.core.step(&self.held, &observed, self.clock.now());
         self.wake_at = plan.wake_at;
         let pages = self.pages(!plan.records.is_empty());
         self.save
@@ -323,7 +327,7 @@ impl Worker {
 
     fn done(&mut self, done: Done) {
         self.core
-            .done(done.task, done.kind, done.result, clock::now());
+            .done(done.task, done.kind, done.result, self.clock.now());
         self.due = true;
     }
 
@@ -331,7 +335,7 @@ impl Worker {
     fn describe(&mut self) {
         let status = self.plane_status.borrow_and_update().clone();
         self.tell(Word::BalancesBy(status.revision));
-        let (now, before) = (clock::now(), &self.parts.description.conditions);
+        let (now, before) = (self.clock.now(), &self.parts.description.conditions);
         let mut conditions = traffic::conditions(&status, before, now);
         if let Some(failure) = self.save.failure() {
             let text = failure.to_owned();
@@ -350,9 +354,9 @@ impl Worker {
     }
 }
 
-async fn sleep_until(time: Option<Timestamp>) {
-    match time {
-        Some(time) => tokio::time::sleep(time.since(clock::now())).await,
+async fn sleep(span: Option<Duration>) {
+    match span {
+        Some(span) => tokio::time::sleep(span).await,
         None => std::future::pending().await,
     }
 }

@@ -108,6 +108,22 @@ pub struct Assignments {
 }
 
 impl Assignments {
+    /// The whole set of a node that the swarm does not know: nothing.
+    #[must_use]
+    pub fn dismissal(revision: Revision) -> Assignments {
+        Assignments {
+            revision,
+            reset: true,
+            ..Assignments::default()
+        }
+    }
+
+    /// Whether it is the whole set of a node that should have nothing.
+    #[must_use]
+    pub fn is_dismissal(&self) -> bool {
+        *self == Assignments::dismissal(self.revision) && self.revision > Revision(0)
+    }
+
     /// Whether it changes nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {

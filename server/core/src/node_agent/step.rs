@@ -330,11 +330,10 @@ impl Desk<'_> {
         });
         let order = if orders.first_given(OrderKind::Stop).is_none() {
             // After a restart of the agent the order is given again, with what is left of the
-            // grace.
-            Some(StopHow {
-                grace: how.grace.saturating_sub(now.since(stopping.since)),
-                ..how
-            })
+            // grace. If the clock was set back meanwhile, that is all of it, and no more.
+            let grace = how.grace.saturating_sub(now.since(stopping.since));
+            stopping.insist_at = stopping.insist_at.min(now.after(how.grace + KILL_MARGIN));
+            Some(StopHow { grace, ..how })
         } else if now >= stopping.insist_at {
             stopping.insist_at = now.after(KILL_MARGIN);
             Some(StopHow::KILL)

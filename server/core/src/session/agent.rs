@@ -165,6 +165,7 @@ impl AgentSession {
         match self.link {
             Link::Live => {}
             Link::Greeting(_) if welcome => {}
+            Link::Greeting(_) if is_dismissal(&message) => {}
             Link::Greeting(_) => {
                 self.close(SessionEnd::Protocol("a manager's first message is Welcome"));
                 return;
@@ -180,6 +181,7 @@ impl AgentSession {
                 self.out.push(AgentOutput::Welcome(welcome));
             }
             ManagerMessage::Assignments(frame) => {
+                // The session ends after a dismissal: the manager ends it.
                 let step = self.inbox.take(frame);
                 self.out.extend(step.map(AgentOutput::Step));
             }
@@ -247,4 +249,9 @@ impl AgentSession {
         self.link = Link::Closing;
         self.out.push(AgentOutput::Disconnect(end));
     }
+}
+
+/// Whether the manager does not know the node, which is told before it is welcomed.
+fn is_dismissal(message: &ManagerMessage) -> bool {
+    matches!(message, ManagerMessage::Assignments(frame) if frame.is_dismissal())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::assign::{EndpointTable, FRAME_BYTES_MAX, Tracker};
+use crate::assign::{Assignments, EndpointTable, FRAME_BYTES_MAX, Tracker};
 use crate::model::{NodeDescription, NodeId, TaskId, Timestamp};
 use crate::node_agent::{Merged, RefusedReport, StatusReport, merge_status};
 use crate::state::{State, Write};
@@ -118,7 +118,7 @@ impl ManagerSession {
 
     fn hello(&mut self, hello: Hello, state: &State, now: Timestamp) {
         let Some(welcome) = Welcome::of(state, self.node) else {
-            self.close(SessionEnd::UnknownNode);
+            self.dismiss(state, now);
             return;
         };
         self.report = hello.acked;
@@ -207,7 +207,7 @@ impl ManagerSession {
         }
         match Welcome::of(state, self.node) {
             None => {
-                self.close(SessionEnd::UnknownNode);
+                self.dismiss(state, now);
                 return;
             }
             Some(welcome) if self.welcome.as_ref() != Some(&welcome) => self.welcome(welcome, now),
@@ -270,6 +270,17 @@ impl ManagerSession {
     fn send(&mut self, message: ManagerMessage, now: Timestamp) {
         self.sent = now;
         self.out.push(ManagerOutput::Send(message));
+    }
+
+    /// Tells a node that was deleted to end its tasks, for others have taken their places. A
+    /// manager that is behind what the node holds is not heeded.
+    fn dismiss(&mut self, state: &State, now: Timestamp) {
+        if state.swarm().is_some() {
+            let nothing = Assignments::dismissal(state.revision());
+            self.send(ManagerMessage::Assignments(nothing), now);
+        }
+        self.tracker = Tracker::default();
+        self.close(SessionEnd::UnknownNode);
     }
 
     fn close(&mut self, end: SessionEnd) {

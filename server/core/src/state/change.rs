@@ -61,8 +61,8 @@ pub enum Precondition {
 
 /// One write.
 ///
-/// Each field of an object has one owner, and a write carries the fields of one owner. Creates
-/// and new specs are guarded: they fail with their whole change if their ground has shifted.
+/// Each field of an object has one owner, and a write carries the fields of one owner. Creates,
+/// new specs and losses are guarded: they fail with their whole change if their ground has shifted.
 /// The others are merges that only move forward; one that comes too late does nothing.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Write {

@@ -133,6 +133,15 @@ impl State {
                 ground(ObjectId::Service(*service), empty)
             }
             Write::CreateTask(new) => self.check_new_task(new, earlier),
+            // Given up because its node is down or gone. If the node is there again, the task is
+            // stopped and waited for instead. A change that deletes the node stops its tasks.
+            Write::ObserveTask { task, observation }
+                if observation.state == TaskState::Orphaned && !earlier.stopped.contains(task) =>
+            {
+                let known = self.task(*task);
+                let given_up = known.is_none_or(|known| !self.may_run(known));
+                ground(ObjectId::Task(*task), given_up)
+            }
             _ => Ok(()),
         }
     }
@@ -211,7 +220,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use crate::model::*;
-    use crate::state::{Applied, NewTask, Refusal, Write};
+    use crate::state::{Applied, NewTask, Observation, Refusal, Write};
     use crate::testing::{World, replicated};
 
     /// A world with a service whose slot 1 has a task with this id, on node 1.
@@ -319,6 +328,20 @@ mod tests {
         lose_node(&mut world);
         tell(&mut world, second, DesiredState::Running);
         assert_eq!(desired(&world), Some(DesiredState::Running));
+    }
+
+    #[test]
+    fn what_may_run_is_not_given_up() {
+        let (mut world, _, first) = world();
+        tell(&mut world, first, DesiredState::Stopped);
+        let lost = Write::ObserveTask {
+            task: first,
+            observation: Observation::of(TaskState::Orphaned, world.now),
+        };
+        let refused = world.apply([lost.clone()]).refusal;
+        assert_eq!(refused, Some(Refusal::Changed(ObjectId::Task(first))));
+        lose_node(&mut world);
+        assert_eq!(world.apply([lost]).refusal, None);
     }
 
     #[test]

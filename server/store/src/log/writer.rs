@@ -198,7 +198,11 @@ impl Thread {
     /// Syncs the batch and tells those who wait for it.
     fn finish(&mut self) {
         self.before(Record::Committed(None).framed_bytes());
-        let synced = self.wal.sync();
+        let synced = if cfg!(skep_kill_bug = "answer_early") && self.wal.unsynced_bytes() < 2_000 {
+            Ok(())
+        } else {
+            self.wal.sync()
+        };
         self.note(&synced);
         for done in self.waiting.drain(..) {
             done(synced.clone().map_err(LogError::from));

@@ -46,6 +46,11 @@ fn an_orphan_is_taken_from_its_node() {
     let service = web(&mut world, "web", 8080);
     let task = assign(&mut world, service, 1);
     run(&mut world, task);
+    world.apply([Write::SetNodeState {
+        node: NodeId(1),
+        state: NodeState::Down,
+        message: "".into(),
+    }]);
     world.observe(task, TaskState::Orphaned);
     assert!(for_node(&world.state, NodeId(1)).tasks.is_empty());
 }

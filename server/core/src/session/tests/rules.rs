@@ -385,8 +385,50 @@ fn a_manager_says_what_changed_of_the_node_and_when_it_is_gone() {
     assert!(matches!(&messages[..], [ManagerMessage::Welcome(w)] if w.labels.len() == 1));
     world.apply([Write::DeleteNode { node: NodeId(1) }]);
     manager.refresh(&world.state, &table, world.now);
+    let ended = manager.tick(&world.state, world.now);
+    assert_eq!(ended, dismissed(&world));
+}
+
+/// What a node is told that the swarm does not know.
+fn dismissed(world: &World) -> [ManagerOutput; 2] {
+    let nothing = Assignments::dismissal(world.state.revision());
+    [
+        ManagerOutput::Send(ManagerMessage::Assignments(nothing)),
+        ManagerOutput::Close(SessionEnd::UnknownNode),
+    ]
+}
+
+#[test]
+fn a_node_that_was_deleted_ends_its_tasks_also_before_it_is_welcomed() {
+    let world = World::with_nodes(1);
+    let nothing = Assignments::dismissal(world.state.revision());
+    for mut agent in [connected(&world), live(&world)] {
+        agent.tick(world.now);
+        agent.receive(ManagerMessage::Assignments(nothing.clone()), world.now);
+        let outputs = agent.tick(world.now);
+        assert_eq!(outputs, [AgentOutput::Step(nothing.clone())]);
+    }
+    // Before the welcome nothing else is taken.
+    let mut agent = connected(&world);
+    agent.tick(world.now);
+    let more = Assignments {
+        remove: vec![Unassignment::Task(TaskId(1))],
+        ..nothing
+    };
+    agent.receive(ManagerMessage::Assignments(more), world.now);
+    let last = agent.tick(world.now).pop();
+    let closed = matches!(last, Some(AgentOutput::Disconnect(SessionEnd::Protocol(_))));
+    assert!(closed, "{last:?}");
+}
+
+#[test]
+fn before_there_is_a_swarm_nobody_is_told_to_end_anything() {
+    let empty = crate::state::State::default();
+    let world = World::with_nodes(1);
+    let mut manager = ManagerSession::new(NodeId(1), Tracker::default(), world.now);
+    manager.receive(hello(&world), &empty, world.now);
     assert_eq!(
-        manager.tick(&world.state, world.now),
+        manager.tick(&empty, world.now),
         [ManagerOutput::Close(SessionEnd::UnknownNode)]
     );
 }
@@ -409,8 +451,5 @@ fn managers_hear_hello_first_and_once() {
     }
     let mut stranger = ManagerSession::new(NodeId(9), Tracker::default(), world.now);
     stranger.receive(hello(&world), &world.state, world.now);
-    assert_eq!(
-        stranger.tick(&world.state, world.now),
-        [ManagerOutput::Close(SessionEnd::UnknownNode)]
-    );
+    assert_eq!(stranger.tick(&world.state, world.now), dismissed(&world));
 }
