@@ -7,6 +7,7 @@
 //! meanwhile have left their status.
 
 mod find;
+mod lost;
 mod orders;
 mod resolve;
 mod spawn;
