@@ -18,6 +18,7 @@ pub mod orchestrate;
 pub mod schedule;
 pub mod session;
 pub mod state;
+pub mod steady;
 pub mod watch;
 
 #[cfg(any(test, feature = "testing"))]

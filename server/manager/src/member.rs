@@ -2,9 +2,6 @@
 //! The swarm that this daemon is a manager of, while it is one.
 
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use skep_core::model::Timestamp;
 
 use crate::cluster::Cluster;
 use crate::daemon::DaemonState;
@@ -12,24 +9,7 @@ use crate::error::Failure;
 use crate::facts::LiveFacts;
 use crate::streams::Streams;
 
-/// Where the time of a change comes from.
-pub trait Clock: Send + Sync + 'static {
-    /// Now.
-    fn now(&self) -> Timestamp;
-}
-
-/// The clock of the machine.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        Timestamp(i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
-    }
-}
+pub use crate::clock::{Clock, SystemClock};
 
 /// What a manager answers calls with.
 #[derive(Clone)]

@@ -196,7 +196,7 @@ impl Worker {
     fn turn(&mut self) {
         self.due = false;
         let observed = self.observe();
-        let plan = self.core.step(&self.held, &observed, clock::now());
+        let plan = self.core.step(&self.held, &observed, clock::steady());
         self.wake_at = plan.wake_at;
         let pages = self.pages(!plan.records.is_empty());
         self.save
@@ -299,7 +299,7 @@ impl Worker {
 
     fn done(&mut self, done: Done) {
         self.core
-            .done(done.task, done.kind, done.result, clock::now());
+            .done(done.task, done.kind, done.result, clock::steady());
         self.due = true;
     }
 
@@ -307,7 +307,7 @@ impl Worker {
     fn describe(&mut self) {
         let status = self.plane_status.borrow_and_update().clone();
         self.tell(Word::BalancesBy(status.revision));
-        let (now, before) = (clock::now(), &self.parts.description.conditions);
+        let (now, before) = (clock::steady(), &self.parts.description.conditions);
         let mut conditions = traffic::conditions(&status, before, now);
         if let Some(failure) = self.save.failure() {
             let text = failure.to_owned();
@@ -328,7 +328,7 @@ impl Worker {
 
 async fn sleep_until(time: Option<Timestamp>) {
     match time {
-        Some(time) => tokio::time::sleep(time.since(clock::now())).await,
+        Some(time) => tokio::time::sleep(time.since(clock::steady())).await,
         None => std::future::pending().await,
     }
 }
