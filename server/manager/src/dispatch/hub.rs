@@ -142,6 +142,15 @@ impl Hub {
         self.sessions.send_modify(|count| *count += 1);
     }
 
+    /// These nodes are about to begin a session: they count as heard from now on, also where
+    /// nothing was heard of them under this leader.
+    pub(super) fn expect(&self, state: &State, nodes: &[NodeId], now: Timestamp) {
+        let mut shared = self.lock();
+        for node in nodes {
+            shared.liveness.heard(state, *node, now);
+        }
+    }
+
     /// A node said something.
     pub(super) fn heard(&self, state: &State, node: NodeId, now: Timestamp) {
         if self.lock().liveness.heard(state, node, now) {
@@ -259,13 +268,13 @@ impl Hub {
             news,
             ..
         } = &mut *shared;
+        trackers.retain(|node, _| state.node(*node).is_some());
         let suspect = |node| liveness.is_suspect(node);
         let Some(steps) = steps else {
             table.update(state, state.services().map(|it| it.meta.id), &suspect);
             call(seats.values_mut());
             return;
         };
-        trackers.retain(|node, _| state.node(*node).is_some());
         for step in steps {
             let concerned = touched(state, &step.events);
             if table.update(state, concerned.endpoints, &suspect) {
@@ -341,8 +350,9 @@ pub(super) async fn run(dispatch: Dispatch, stop: CancellationToken) {
         let now = inner.pace.now();
         let (writes, wake_at) = inner.hub.look_after_nodes(&news.state, now);
         let spread_at = inner.hub.spread_news(now);
-        if !writes.is_empty() && inner.batch.write(writes).await.is_ok() {
-            continue;
+        if !writes.is_empty() {
+            // What was written is news, and what could not be is due again in a while.
+            inner.batch.write(writes).await.ok();
         }
         let wake_at = wake_at.into_iter().chain(spread_at).min();
         let wake = async {
@@ -357,5 +367,43 @@ pub(super) async fn run(dispatch: Dispatch, stop: CancellationToken) {
             () = wake => {}
             () = stop.cancelled() => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use skep_core::testing::World;
+
+    use super::*;
+
+    #[test]
+    fn what_a_node_was_sent_is_forgotten_with_the_node() {
+        let mut world = World::with_nodes(2);
+        let hub = Hub::new(&world.state, world.now);
+        for node in [NodeId(1), NodeId(2)] {
+            let place = hub.sit(node);
+            hub.leave(node, place.session, place.tracker);
+        }
+        world.apply([Write::DeleteNode { node: NodeId(2) }]);
+        // It is not known what happened.
+        hub.take(&world.state, None::<&[Step]>);
+        let kept: Vec<NodeId> = hub.lock().trackers.keys().copied().collect();
+        assert_eq!(kept, [NodeId(1)]);
+    }
+
+    #[test]
+    fn a_node_that_is_about_to_come_stays_ready() {
+        let world = World::with_nodes(2);
+        let hub = Hub::new(&world.state, world.now);
+        hub.expect(&world.state, &[NodeId(1)], world.now);
+        let (writes, _) = hub.look_after_nodes(&world.state, world.now);
+        let nodes: Vec<_> = writes
+            .iter()
+            .map(|write| match write {
+                Write::SetNodeState { node, state, .. } => (*node, *state),
+                other => panic!("no state: {other:?}"),
+            })
+            .collect();
+        assert_eq!(nodes, [(NodeId(2), skep_core::model::NodeState::Unknown)]);
     }
 }
