@@ -13,5 +13,6 @@ pub mod shim;
 mod worker;
 
 pub use agent::{Agent, AgentHandle, AgentOptions};
+pub use node::share_of_machine;
 pub use session::{Connection, Connector};
 pub use worker::MemoryError;
