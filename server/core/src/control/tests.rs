@@ -119,8 +119,9 @@ fn what_is_refused_again_and_again_is_tried_less_and_less_often() {
     let now = leader.world.now;
     let waits: Vec<Option<Duration>> = (0..8)
         .map(|_| {
+            let state = leader.world.state.clone();
             let mut id = || leader.world.next_id();
-            let wanted = leader.reconciler.turn(&leader.world.state, now, &mut id);
+            let wanted = leader.reconciler.turn(&state, now, &mut id);
             leader.reconciler.refused(service, now, 0);
             assert!(wanted.len() <= 1);
             let wait = leader.reconciler.wake_at().map(|time| time.since(now));
