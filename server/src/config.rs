@@ -44,6 +44,9 @@ pub(crate) enum LogFormat {
 ///     skep -H http://127.0.0.1:2378 node ls
 ///
 /// Without --dev the daemon waits for `skep swarm init`.
+///
+/// SIGTERM and SIGINT stop it, with exit code 0. A second one ends it at once, with exit code 143
+/// or 130: tasks may run on then, and a temporary directory stays.
 #[derive(Clone, Parser, Debug)]
 #[command(name = "skepd", version, verbatim_doc_comment, max_term_width = 100)]
 pub(crate) struct Config {
@@ -69,7 +72,8 @@ pub(crate) struct Config {
     #[arg(long, env = "SKEPD_DEV")]
     pub dev: bool,
 
-    /// With --dev: how many nodes this one process is.
+    /// With --dev: how many nodes this one process is. They share what the machine has evenly;
+    /// with --executor simulated each has all of it.
     #[arg(long, env = "SKEPD_NODES", value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u32).range(1..=5_000))]
     pub nodes: u32,

@@ -27,6 +27,9 @@ const DEV_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 23
 /// How long calls that are on their way may take once the daemon stops.
 const LAST_CALLS_TIME: Duration = Duration::from_secs(5);
 
+/// The exit code of a daemon that was ended at once by signal N is this and N, as in shells.
+const SIGNAL_EXIT_BASE: i32 = 128;
+
 /// Runs the daemon until it is told to stop.
 ///
 /// # Errors
@@ -117,9 +120,10 @@ async fn serve_until_told(config: Config) -> Result<()> {
     tracing::info!(socket = %ready.socket.display(), dev_addr = ?ready.dev_addr, "ready");
 
     let failed = tokio::select! {
-        () = signals.told_to_stop() => None,
+        _ = signals.told_to_stop() => None,
         Some(ended) = serving.join_next() => ended.map_or_else(|e| Some(e.into()), Result::err),
     };
+    tokio::spawn(signals.end_at_once());
     ready::retract(&paths.data);
     drop(socket);
     daemon.stop(paths.temporary.is_some()).await;
@@ -177,12 +181,22 @@ impl Signals {
         })
     }
 
-    /// Waits for one of them; one that came since [`Signals::catch`] counts.
-    async fn told_to_stop(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => tracing::info!("told to stop (SIGTERM)"),
-            _ = self.interrupt.recv() => tracing::info!("told to stop (SIGINT)"),
-        }
+    /// Waits for one of them; one that came since [`Signals::catch`] counts. Gives its number.
+    async fn told_to_stop(&mut self) -> i32 {
+        let (signal, name) = tokio::select! {
+            _ = self.terminate.recv() => (SignalKind::terminate(), "SIGTERM"),
+            _ = self.interrupt.recv() => (SignalKind::interrupt(), "SIGINT"),
+        };
+        tracing::info!("told to stop ({name}); told so again, skepd ends at once");
+        signal.as_raw_value()
+    }
+
+    /// Ends the process with the next one, whatever is still being stopped: as after a power
+    /// cut the next start goes on with what is on disk, and finds the tasks that still run.
+    async fn end_at_once(mut self) {
+        let signal = self.told_to_stop().await;
+        tracing::warn!("ended at once; tasks may run on and are found again by the next start");
+        std::process::exit(SIGNAL_EXIT_BASE + signal);
     }
 }
 

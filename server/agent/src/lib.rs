@@ -14,5 +14,6 @@ pub mod shim;
 mod worker;
 
 pub use agent::{Agent, AgentHandle, AgentOptions};
+pub use node::share_of_machine;
 pub use session::{Connection, Connector};
 pub use worker::MemoryError;

@@ -54,6 +54,20 @@ fn platform() -> Platform {
     }
 }
 
+/// What each of so many nodes has that share this machine evenly.
+#[must_use]
+pub fn share_of_machine(nodes: u32) -> Resources {
+    share(machine(), nodes)
+}
+
+fn share(whole: Resources, nodes: u32) -> Resources {
+    let nodes = nodes.max(1);
+    Resources {
+        cpu_millis: whole.cpu_millis / nodes,
+        memory_bytes: whole.memory_bytes / u64::from(nodes),
+    }
+}
+
 /// What this machine has, as far as the daemon's own control group lets it have it.
 fn machine() -> Resources {
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
@@ -133,6 +147,18 @@ mod tests {
                 "/sys/fs/cgroup/memory/memory.limit_in_bytes"
             ]
         );
+    }
+
+    #[test]
+    fn nodes_that_share_a_machine_have_it_once() {
+        let whole = Resources {
+            cpu_millis: 2_000,
+            memory_bytes: 3 << 30,
+        };
+        let third = share(whole, 3);
+        assert_eq!((third.cpu_millis, third.memory_bytes), (666, 1 << 30));
+        assert_eq!(share(whole, 1), whole);
+        assert_eq!(share(whole, 0), whole);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 
 pub mod api;
 mod call;
+mod catch_up;
 pub mod cluster;
 pub mod daemon;
 pub mod dispatch;

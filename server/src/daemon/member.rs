@@ -95,7 +95,8 @@ impl Member {
     ) -> Result<Member> {
         let clock: Arc<dyn Clock> = Arc::new(LogClock::new(cluster.clone()));
         let stop = CancellationToken::new();
-        let dispatch = Dispatch::start(cluster.clone(), clock.clone(), stop.clone());
+        let own: Vec<NodeId> = identity.nodes.iter().map(|node| node.id).collect();
+        let dispatch = Dispatch::start(cluster.clone(), clock.clone(), &own, stop.clone());
         let ends_early = stop.clone().drop_guard();
         let nodes = Nodes::start(setup, identity, &dispatch, founding).await?;
         let limit = setup.config.watches_max;

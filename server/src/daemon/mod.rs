@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The daemon: in no swarm, or a member of one.
 
+mod disk;
+mod failure;
 mod layout;
 mod member;
 mod nodes;
+mod start;
 mod streams;
 
 use std::path::PathBuf;
@@ -20,7 +23,9 @@ use tokio::sync::{Mutex, watch};
 use crate::config::Config;
 use crate::identity::Identity;
 
+use failure::AlreadyMember;
 use member::Member;
+use start::{Start, StoreFound, at_founding, at_start};
 
 pub(crate) use layout::Layout;
 
@@ -74,15 +79,25 @@ impl Daemon {
     /// # Errors
     /// If what is kept cannot be used.
     pub(crate) async fn resume(&self) -> Result<()> {
-        if let Some(identity) = Identity::load(&self.setup.data)? {
-            let member = Member::resume(&self.setup, &identity).await?;
-            if let Some(member) = member {
-                self.enter(&identity, member).await;
+        let data = &self.setup.data;
+        let identity = Identity::load(data)?;
+        let mut found = disk::look(data, identity.is_some());
+        if let (Start::Resume, Some(identity)) = (at_start(found), &identity) {
+            if let Some(member) = Member::resume(&self.setup, identity).await? {
+                self.enter(identity, member).await;
                 return Ok(());
             }
-            nodes::check_unused(&self.setup.data)?;
-            tracing::warn!("the daemon died while it founded a swarm: what it left is removed");
-            nodes::erase(&self.setup.data)?;
+            found.store = StoreFound::Empty;
+        }
+        match at_start(found) {
+            Start::Refuse(why) => return Err(disk::refused(data, why).into()),
+            Start::CleanUp => {
+                tracing::warn!(
+                    "the daemon died while it founded or left a swarm: what is left is removed"
+                );
+                disk::erase(data)?;
+            }
+            Start::Outside | Start::Resume => {}
         }
         if self.setup.config.dev {
             let spec = SwarmSpec::default();
@@ -101,14 +116,18 @@ impl Daemon {
     /// Founds a swarm. A daemon that dies before this is done is in none.
     async fn found(&self, founding: Founding) -> Result<Identity> {
         let mut place = self.member.lock().await;
-        anyhow::ensure!(place.is_none(), "this daemon is in a swarm already");
-        nodes::check_free(&self.setup.data)?;
+        if place.is_some() {
+            // Another founding came first.
+            return Err(AlreadyMember.into());
+        }
+        let data = &self.setup.data;
+        at_founding(disk::look(data, false)).map_err(|why| disk::refused(data, why))?;
         let identity = self.setup.layout.new_identity(founding.node_name.as_ref());
         identity.save(&self.setup.data)?;
         let member = match Member::found(&self.setup, &identity, founding).await {
             Ok(member) => member,
             Err(error) => {
-                nodes::erase(&self.setup.data)?;
+                disk::erase(&self.setup.data)?;
                 return Err(error);
             }
         };
@@ -165,9 +184,10 @@ impl Daemon {
     {
         let daemon = self.itself.upgrade();
         let daemon = daemon.ok_or_else(|| Failure::NotReady("skepd is stopping".to_owned()))?;
+        let data = daemon.setup.data.clone();
         let done = tokio::spawn(act(daemon)).await;
         done.map_err(|broken| Failure::internal(&broken.to_string()))?
-            .map_err(|error| failure(&error))
+            .map_err(|error| failure::failure(&error, &data))
     }
 
     fn show(&self, change: impl FnOnce(&mut Shown)) {
@@ -180,7 +200,7 @@ impl Daemon {
             self.membership.leave();
             member.stop(true).await;
         }
-        nodes::erase(&self.setup.data)?;
+        disk::erase(&self.setup.data)?;
         self.show(|shown| *shown = Shown::default());
         Ok(())
     }
@@ -198,11 +218,6 @@ async fn note_failure(
     };
     tracing::error!(%error, "no change is acknowledged any more; mend this, then start skepd again");
     shown.write().unwrap_or_else(PoisonError::into_inner).error = error.to_string();
-}
-
-/// An error of the daemon, as the answer to a call.
-fn failure(error: &anyhow::Error) -> Failure {
-    Failure::NotReady(format!("{error:#}"))
 }
 
 #[async_trait]
@@ -239,12 +254,7 @@ impl DaemonControl for Daemon {
 
     async fn init_swarm(&self, founding: Founding) -> Result<(NodeId, SwarmId), Failure> {
         if self.describe().state != DaemonState::Outside {
-            return Err(Failure::WrongSwarmState {
-                state: self.describe().state,
-                message: "this daemon is in a swarm already; leave that with LeaveSwarm (\"skep \
-                          swarm leave --force\") first"
-                    .to_owned(),
-            });
+            return Err(failure::already_member(self.describe().state));
         }
         let identity = self
             .to_the_end(|daemon| async move { daemon.found(founding).await })
@@ -304,6 +314,31 @@ mod tests {
         };
         let in_time = tokio::time::timeout(Duration::from_secs(60), founded).await;
         in_time.expect("the swarm is founded all the same");
+        daemon.stop(true).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn of_two_foundings_at_once_the_second_is_told_that_there_is_a_swarm() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let config = Config::try_parse_from(["skepd"]).expect("good flags");
+        let daemon = Daemon::new(Setup {
+            data: dir.path().to_path_buf(),
+            layout: Layout::of(&config).expect("a layout"),
+            config: Arc::new(config),
+        });
+        let founding = || Founding {
+            spec: SwarmSpec::default(),
+            node_name: None,
+            availability: None,
+        };
+        // Both see a daemon in no swarm before either has begun.
+        let both =
+            futures::future::join(daemon.init_swarm(founding()), daemon.init_swarm(founding()));
+        let (one, other) = tokio::time::timeout(Duration::from_secs(60), both)
+            .await
+            .expect("both are answered");
+        let failures: Vec<Failure> = [one.err(), other.err()].into_iter().flatten().collect();
+        assert_eq!(failures, [failure::already_member(DaemonState::Member)]);
         daemon.stop(true).await;
     }
 }

@@ -13,8 +13,8 @@ use skep_agent::executor::Executor;
 use skep_agent::executor::idle::IdleExecutor;
 use skep_agent::executor::process::{ProcessExecutor, ProcessOptions};
 use skep_agent::executor::simulated::SimulatedExecutor;
-use skep_agent::{Agent, AgentHandle, AgentOptions, Connection, Connector};
-use skep_core::model::{Name, NodeId, NodeRole};
+use skep_agent::{Agent, AgentHandle, AgentOptions, Connection, Connector, share_of_machine};
+use skep_core::model::{Name, NodeId, NodeRole, Resources};
 use skep_manager::daemon::Founding;
 use skep_manager::dispatch::Dispatch;
 use skep_manager::dispatch::connection::Gate;
@@ -24,10 +24,9 @@ use crate::config::ExecutorKind;
 use crate::identity::{Identity, NodeIdentity};
 
 use super::Setup;
-use super::member::STORE_DIR;
 
 /// The directory of the nodes, within that of the daemon.
-const NODES_DIR: &str = "nodes";
+pub(super) const NODES_DIR: &str = "nodes";
 
 /// The nodes, up.
 pub(super) struct Nodes {
@@ -42,9 +41,10 @@ impl Nodes {
         dispatch: &Dispatch,
         founding: Option<Founding>,
     ) -> Result<Nodes> {
+        let capacity = capacity(setup, identity.nodes.len());
         let mut agents = Vec::with_capacity(identity.nodes.len());
         for (number, node) in identity.nodes.iter().enumerate() {
-            let options = options(setup, node, dispatch.gate()).await?;
+            let options = options(setup, node, capacity, dispatch.gate()).await?;
             let description = Arc::new(options.description());
             let role = if number == 0 {
                 NodeRole::Manager
@@ -74,10 +74,30 @@ impl Nodes {
     }
 }
 
-async fn options(setup: &Setup, node: &NodeIdentity, gate: Gate) -> Result<AgentOptions> {
-    let dir = setup.data.join(NODES_DIR).join(node.id.to_string());
+/// What the nodes run tasks with; nothing: they run none.
+fn executor_kind(setup: &Setup) -> Option<ExecutorKind> {
     let default = setup.config.dev.then_some(ExecutorKind::Process);
-    let kind = setup.config.executor.or(default);
+    setup.config.executor.or(default)
+}
+
+/// What each of so many nodes has. Simulated ones are machines that are not there, each like
+/// this one; others share it.
+fn capacity(setup: &Setup, nodes: usize) -> Resources {
+    let sharing = match executor_kind(setup) {
+        Some(ExecutorKind::Simulated) => 1,
+        _ => u32::try_from(nodes).unwrap_or(u32::MAX),
+    };
+    share_of_machine(sharing)
+}
+
+async fn options(
+    setup: &Setup,
+    node: &NodeIdentity,
+    capacity: Resources,
+    gate: Gate,
+) -> Result<AgentOptions> {
+    let dir = setup.data.join(NODES_DIR).join(node.id.to_string());
+    let kind = executor_kind(setup);
     let bind = node.address.unwrap_or_else(every_address);
     let executor = executor(kind, &dir).await?;
     let plane: Arc<dyn DataPlane> = match kind {
@@ -87,7 +107,7 @@ async fn options(setup: &Setup, node: &NodeIdentity, gate: Gate) -> Result<Agent
     Ok(AgentOptions {
         address: node.address.unwrap_or_else(own_address),
         dir: (kind != Some(ExecutorKind::Simulated)).then(|| dir.join("agent")),
-        capacity: None,
+        capacity: Some(capacity),
         executor,
         plane,
         connector: Arc::new(InProcess {
@@ -130,108 +150,5 @@ struct InProcess {
 impl Connector for InProcess {
     async fn connect(&self) -> io::Result<Box<dyn Connection>> {
         Ok(Box::new(self.gate.connect(self.node).await?))
-    }
-}
-
-/// What the store is called while it is being removed: a store that is only half there must not
-/// be taken for one.
-const STORE_GONE_DIR: &str = "store.gone";
-
-/// Refuses to found a swarm over one whose identity was lost.
-///
-/// # Errors
-/// If there is a store.
-pub(super) fn check_free(data: &Path) -> Result<()> {
-    let store = data.join(STORE_DIR);
-    anyhow::ensure!(
-        !store.exists(),
-        "{} holds a swarm, but identity.json beside it is missing. Put that back from a backup; \
-         without one, move the data directory away and begin anew",
-        store.display()
-    );
-    Ok(())
-}
-
-/// Refuses to take a daemon that lost its store for one that never founded its swarm.
-///
-/// # Errors
-/// If there is anything of a task.
-pub(super) fn check_unused(data: &Path) -> Result<()> {
-    let entries = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().flatten();
-    let nodes = data.join(NODES_DIR);
-    let used = entries(&nodes).any(|node| entries(&node.path().join("tasks")).next().is_some());
-    anyhow::ensure!(
-        !used,
-        "{} has tasks, but the store beside it is missing. Put {} back, or mount what holds it; \
-         without it, end these tasks, move the data directory away and begin anew",
-        nodes.display(),
-        data.join(STORE_DIR).display()
-    );
-    Ok(())
-}
-
-/// Removes everything that belongs to a swarm. The identity goes when nothing else is left that
-/// needs it, so that a daemon that dies in between goes on with this at its next start.
-///
-/// # Errors
-/// If something cannot be removed.
-pub(super) fn erase(data: &Path) -> Result<()> {
-    let (store, gone) = (data.join(STORE_DIR), data.join(STORE_GONE_DIR));
-    remove(&gone)?;
-    match std::fs::rename(&store, &gone) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        done => done.with_context(|| format!("cannot remove {}", store.display()))?,
-    }
-    remove(&data.join(NODES_DIR))?;
-    remove(&gone)?;
-    Identity::forget(data)
-}
-
-fn remove(dir: &Path) -> Result<()> {
-    match std::fs::remove_dir_all(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done.with_context(|| format!("cannot remove {}", dir.display())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn data_with(dirs: &[&str]) -> tempfile::TempDir {
-        let data = tempfile::tempdir().expect("a directory");
-        for dir in dirs {
-            std::fs::create_dir_all(data.path().join(dir)).expect("it is made");
-        }
-        data
-    }
-
-    #[test]
-    fn a_swarm_is_not_founded_over_another() {
-        let data = data_with(&["store/log"]);
-        let error = check_free(data.path())
-            .expect_err("there is one")
-            .to_string();
-        assert!(
-            error.contains("identity.json beside it is missing"),
-            "{error}"
-        );
-        erase(data.path()).expect("it goes");
-        assert!(check_free(data.path()).is_ok());
-        assert_eq!(
-            std::fs::read_dir(data.path()).expect("it is there").count(),
-            0
-        );
-    }
-
-    #[test]
-    fn a_store_that_is_missed_is_not_taken_for_none() {
-        let data = data_with(&["nodes/a/agent", "nodes/b/tasks"]);
-        assert!(check_unused(data.path()).is_ok());
-        let data = data_with(&["nodes/b/tasks/one"]);
-        let error = check_unused(data.path())
-            .expect_err("a task is there")
-            .to_string();
-        assert!(error.contains("has tasks, but the store"), "{error}");
     }
 }

@@ -105,6 +105,9 @@ impl DataDir {
         } else {
             check_format(path, &content)?;
         }
+        // It was made by hand, or by a version that was less careful.
+        fs.close_dir(path)
+            .map_err(at("make private (mode 0700)", path))?;
         // Also what was there: a daemon that died may have left it in the system's cache alone.
         format.sync_data().map_err(at("sync", &file))?;
         fs.sync_dir(path).map_err(at("sync", path))?;
@@ -161,6 +164,20 @@ mod tests {
         drop(DataDir::open(&RealFs, &dir).expect("new"));
         assert_eq!(format_of(&dir), "skep data directory, format 1\n");
         DataDir::open(&RealFs, &dir).expect("again");
+    }
+
+    #[test]
+    fn a_directory_that_was_open_to_others_is_closed() {
+        use std::os::unix::fs::PermissionsExt;
+        let root = tempfile::tempdir().expect("a temporary directory");
+        let open = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(root.path(), open).expect("permissions");
+        drop(DataDir::open(&RealFs, root.path()).expect("opened"));
+        let mode = std::fs::metadata(root.path())
+            .expect("it is there")
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o700);
     }
 
     #[test]

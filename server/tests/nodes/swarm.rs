@@ -97,7 +97,7 @@ impl Swarm {
         let stop = CancellationToken::new();
         let clock: Arc<dyn member::Clock> = Arc::new(SystemClock);
         let shared: Arc<dyn Cluster> = cluster.clone();
-        let dispatch = Dispatch::start(shared.clone(), clock.clone(), stop.clone());
+        let dispatch = Dispatch::start(shared.clone(), clock.clone(), &[], stop.clone());
         let logs = Logs::new(shared.clone(), dispatch.clone(), stop.clone());
         tokio::spawn(loops::run(shared, clock, stop.clone()));
         let mut swarm = Swarm {

@@ -196,14 +196,16 @@ impl Manager {
         match waiter {
             Waiter::Reconciler(service) => {
                 self.reconciling -= 1;
-                if refusal.is_some() {
-                    self.reconciler.again(*service);
+                match refusal {
+                    Some(_) => self.reconciler.refused(*service, now, now.0.unsigned_abs()),
+                    None => self.reconciler.accepted(*service),
                 }
             }
             Waiter::Placer => {
                 self.placing -= 1;
-                if refusal.is_some() {
-                    self.placer.again();
+                match refusal {
+                    Some(_) => self.placer.refused(now, now.0.unsigned_abs()),
+                    None => self.placer.accepted(),
                 }
             }
             Waiter::Liveness => self.tending -= 1,
@@ -306,7 +308,9 @@ impl Manager {
         let ends = ends.filter_map(ManagerSession::wake_at);
         let reconciler = self.reconciler.wake_at().filter(|_| self.reconciling == 0);
         let reconciler = reconciler.map(|then| moment(then, now, time));
+        let placer = self.placer.wake_at().filter(|_| self.placing == 0);
+        let placer = placer.map(|then| moment(then, now, time));
         let nodes = self.liveness_wake.filter(|_| self.tending == 0);
-        ends.chain(reconciler).chain(nodes).min()
+        ends.chain(reconciler).chain(placer).chain(nodes).min()
     }
 }

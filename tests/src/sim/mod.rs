@@ -25,6 +25,7 @@ mod machine;
 mod manager;
 mod oracle;
 mod people;
+mod ports;
 mod process;
 mod specs;
 mod trace;

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use skep_core::assign::Held;
 use skep_core::model::{NodeId, Port, PortMode, Protocol, ServiceId, TaskId, Timestamp, signal};
-use skep_core::node_agent::{Exit, ExitCause, Observed, Order, OrderFailure, Phase, choose_ports};
+use skep_core::node_agent::{Exit, ExitCause, Observed, Order, OrderFailure, Phase};
 
 use super::dice::Dice;
+use super::ports::choose_ports;
 
 /// How the process of a task behaves, as its spec says by a word.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -17,8 +17,26 @@ const MARGIN: Duration = Duration::from_secs(5);
 /// How often is looked, should a hint be lost.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// Stops every task as it wants to be stopped, waits until all have ended, and removes them.
+/// The longest that all of it may take: a task that hangs in the kernel, or a disk that does,
+/// must not keep the daemon from ending.
+const END_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// Stops every task as it wants to be stopped, waits until all have ended, and removes them;
+/// gives up what cannot be ended.
 pub(super) async fn end_all(executor: &dyn Executor) {
+    let all = tokio::time::timeout(END_TIME_MAX, end_and_remove(executor));
+    if all.await.is_err() {
+        let left = executor.list();
+        let tasks: Vec<String> = left.iter().map(|left| left.task.to_string()).collect();
+        tracing::error!(
+            ?tasks,
+            seconds = END_TIME_MAX.as_secs(),
+            "these tasks could not be ended and removed in time, and are left"
+        );
+    }
+}
+
+async fn end_and_remove(executor: &dyn Executor) {
     let mut hints = executor.hints();
     let stops = live(executor).into_iter().map(|known| {
         let grace = known.stop.grace.min(GRACE_MAX);
@@ -60,5 +78,74 @@ async fn stop(executor: &dyn Executor, task: TaskId, signal: i32, grace: Duratio
 async fn remove(executor: &dyn Executor, task: TaskId) {
     if let Err(error) = executor.remove(task).await {
         tracing::warn!(%task, %error, "something of a task is left");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream::BoxStream;
+
+    use super::*;
+    use crate::executor::TaskWork;
+    use crate::executor::{ExecutorError, Hint, Work};
+    use crate::logs::{LogItems, LogQuery};
+
+    /// One task, and whoever gives an order waits for ever.
+    struct Hung;
+
+    #[async_trait::async_trait]
+    impl Executor for Hung {
+        fn capabilities(&self) -> Vec<&'static str> {
+            Vec::new()
+        }
+
+        async fn prepare(&self, _: Work) -> Result<(), ExecutorError> {
+            std::future::pending().await
+        }
+
+        async fn start(&self, _: TaskId) -> Result<(), ExecutorError> {
+            std::future::pending().await
+        }
+
+        async fn stop(&self, _: TaskId, _: i32, _: Duration) -> Result<(), ExecutorError> {
+            std::future::pending().await
+        }
+
+        async fn remove(&self, _: TaskId) -> Result<(), ExecutorError> {
+            std::future::pending().await
+        }
+
+        async fn check(
+            &self,
+            task: TaskId,
+            _: &[String],
+            _: Duration,
+        ) -> Result<(), ExecutorError> {
+            Err(ExecutorError::UnknownTask(task))
+        }
+
+        fn list(&self) -> Vec<Observed> {
+            let work = TaskWork::default();
+            vec![Observed::new(work.task, work.stop(), Phase::Prepared)]
+        }
+
+        fn get(&self, _: TaskId) -> Option<Observed> {
+            self.list().pop()
+        }
+
+        fn hints(&self) -> BoxStream<'static, Hint> {
+            futures::stream::pending().boxed()
+        }
+
+        fn logs(&self, task: TaskId, _: LogQuery) -> Result<LogItems, ExecutorError> {
+            Err(ExecutorError::UnknownTask(task))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_hangs_is_given_up() {
+        let far_more = END_TIME_MAX * 10;
+        let ended = tokio::time::timeout(far_more, end_all(&Hung)).await;
+        assert!(ended.is_ok(), "it still waits");
     }
 }

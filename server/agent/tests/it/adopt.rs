@@ -306,6 +306,31 @@ async fn a_damaged_record_costs_one_task_and_not_the_daemon() {
     std::fs::write(node.task_dir(bad).join("exit.json"), "{").expect("damage");
 
     let executor = node.executor().await;
-    assert_eq!(executor.get(bad), None);
+    let lost = end_of(&executor, bad).await;
+    assert_eq!(lost.cause, ExitCause::Lost, "never left in limbo");
+    assert!(lost.message.contains("exit.json"), "{}", lost.message);
     assert_eq!(end_of(&executor, good).await, exit);
+}
+
+#[tokio::test]
+async fn a_running_task_that_cannot_be_taken_over_is_lost_and_leaves_nothing() {
+    let node = Node::new();
+    let executor = node.executor().await;
+    let task = run(&executor, command(&["/bin/sleep", "1000"])).await;
+    drop(executor);
+    std::fs::write(node.task_dir(task).join("spec.json"), "{").expect("damage");
+
+    let executor = node.executor().await;
+    let lost = end_of(&executor, task).await;
+    assert_eq!(lost.cause, ExitCause::Lost);
+    let message = &lost.message;
+    assert!(
+        message.starts_with("this node cannot follow the task any more: "),
+        "{message}"
+    );
+    assert!(message.contains("spec.json"), "{message}");
+    assert_gone(task);
+    executor.remove(task).await.expect("removed");
+    assert!(!node.task_dir(task).exists());
+    assert_eq!(executor.list(), []);
 }

@@ -3,6 +3,7 @@
 
 use crate::model::{TaskState, Timestamp};
 use crate::schedule::place;
+use crate::session::backoff;
 use crate::state::{Change, Event, State, Step};
 
 /// Most writes of one change of the scheduler: a task that waits behind many others is placed
@@ -13,11 +14,19 @@ const WRITES_PER_CHANGE_MAX: usize = 2_000;
 #[derive(Clone, Debug)]
 pub struct Placer {
     due: bool,
+    /// How often in a row changes were refused.
+    refusals: u32,
+    /// No look before.
+    not_before: Option<Timestamp>,
 }
 
 impl Default for Placer {
     fn default() -> Self {
-        Placer { due: true }
+        Placer {
+            due: true,
+            refusals: 0,
+            not_before: None,
+        }
     }
 }
 
@@ -33,18 +42,40 @@ impl Placer {
         self.due = true;
     }
 
+    /// Notes that a change was refused: what it was decided on has changed. Once that happens,
+    /// and the next turn looks again; if it happens again and again, after a wait that grows.
+    pub fn refused(&mut self, now: Timestamp, random: u64) {
+        self.due = true;
+        self.refusals = self.refusals.saturating_add(1);
+        let repeated = self.refusals.checked_sub(2);
+        self.not_before = repeated.map(|repeated| now.after(backoff(repeated, random)));
+    }
+
+    /// Notes that a change was written.
+    pub fn accepted(&mut self) {
+        self.refusals = 0;
+        self.not_before = None;
+    }
+
     /// Whether a turn now would look at something.
     #[must_use]
-    pub fn is_due(&self) -> bool {
-        self.due
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.due && self.not_before.is_none_or(|time| time <= now)
+    }
+
+    /// When a turn looks by time alone: a look is due that waits.
+    #[must_use]
+    pub fn wake_at(&self) -> Option<Timestamp> {
+        self.not_before.filter(|_| self.due)
     }
 
     /// Looks at all tasks that wait for a node, if that is due, and gives back the changes to
     /// propose, in order.
     pub fn turn(&mut self, state: &State, now: Timestamp) -> Vec<Change> {
-        if !std::mem::take(&mut self.due) {
+        if !self.is_due(now) {
             return Vec::new();
         }
+        (self.due, self.not_before) = (false, None);
         let writes = place(state, now);
         writes
             .chunks(WRITES_PER_CHANGE_MAX)

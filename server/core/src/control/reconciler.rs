@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{IdSource, ServiceId, Timestamp};
 use crate::orchestrate::{Dirty, dirty, reconcile_service};
+use crate::session::backoff;
 use crate::state::{Change, State, Step};
 
 /// Most services looked at in one turn; their changes are proposed together.
@@ -26,6 +27,8 @@ pub struct Reconciler {
     due: BTreeSet<ServiceId>,
     wakes: BTreeSet<(Timestamp, ServiceId)>,
     wake_of: BTreeMap<ServiceId, Timestamp>,
+    /// How often in a row the changes for a service were refused.
+    refusals: BTreeMap<ServiceId, u32>,
 }
 
 impl Default for Reconciler {
@@ -43,6 +46,7 @@ impl Reconciler {
             due: BTreeSet::new(),
             wakes: BTreeSet::new(),
             wake_of: BTreeMap::new(),
+            refusals: BTreeMap::new(),
         }
     }
 
@@ -62,6 +66,27 @@ impl Reconciler {
     /// Makes a service due again: its change was refused, or not proposed after all.
     pub fn again(&mut self, service: ServiceId) {
         self.due.insert(service);
+    }
+
+    /// Notes that the change for a service was refused: what it was decided on has changed. Once
+    /// that happens, and it is due at once; if it is refused again and again, after a wait that
+    /// grows, or when something happens to the service.
+    pub fn refused(&mut self, service: ServiceId, now: Timestamp, random: u64) {
+        let refusals = self.refusals.entry(service).or_default();
+        *refusals = refusals.saturating_add(1);
+        match refusals.checked_sub(2) {
+            None => self.again(service),
+            Some(repeated) => {
+                let time = now.after(backoff(repeated, random));
+                let time = self.wake_of.get(&service).map_or(time, |at| time.min(*at));
+                self.wake(service, time);
+            }
+        }
+    }
+
+    /// Notes that the change for a service was written.
+    pub fn accepted(&mut self, service: ServiceId) {
+        self.refusals.remove(&service);
     }
 
     /// When a service becomes due by time alone.
@@ -109,16 +134,22 @@ impl Reconciler {
         let plan = reconcile_service(state, service, now, ids);
         self.forget_wake(service);
         if let Some(time) = plan.wake_at {
-            self.wakes.insert((time, service));
-            self.wake_of.insert(service, time);
+            self.wake(service, time);
         }
         if plan.is_empty() {
+            self.refusals.remove(&service);
             return None;
         }
         Some(Wanted {
             service,
             change: plan.into_change(now),
         })
+    }
+
+    fn wake(&mut self, service: ServiceId, time: Timestamp) {
+        self.forget_wake(service);
+        self.wakes.insert((time, service));
+        self.wake_of.insert(service, time);
     }
 
     fn forget_wake(&mut self, service: ServiceId) {

@@ -37,7 +37,7 @@ impl Leader {
         let mut changes = 0;
         for _ in 0..100 {
             let now = self.world.now;
-            if !self.reconciler.is_due(now) && !self.placer.is_due() {
+            if !self.reconciler.is_due(now) && !self.placer.is_due(now) {
                 return changes;
             }
             let state = self.world.state.clone();
@@ -110,4 +110,47 @@ fn missed_events_only_delay() {
     leader.placer.again();
     leader.settle();
     assert_eq!(leader.tasks(service).len(), 2);
+}
+
+#[test]
+fn what_is_refused_again_and_again_is_tried_less_and_less_often() {
+    let mut leader = Leader::new(1);
+    let service = leader.world.create_service(replicated("web", 1));
+    let now = leader.world.now;
+    let waits: Vec<Option<Duration>> = (0..8)
+        .map(|_| {
+            let state = leader.world.state.clone();
+            let mut id = || leader.world.next_id();
+            let wanted = leader.reconciler.turn(&state, now, &mut id);
+            leader.reconciler.refused(service, now, 0);
+            assert!(wanted.len() <= 1);
+            let wait = leader.reconciler.wake_at().map(|time| time.since(now));
+            assert_eq!(leader.reconciler.is_due(now), wait.is_none());
+            wait
+        })
+        .collect();
+    let ms = |ms| Some(Duration::from_millis(ms));
+    assert_eq!(
+        waits[..4],
+        [None, ms(50), ms(50), ms(50)],
+        "the earliest wait counts"
+    );
+    leader.reconciler.accepted(service);
+    leader.reconciler.refused(service, now, 0);
+    assert!(leader.reconciler.is_due(now), "the row has ended");
+
+    let mut placer = Placer::default();
+    let waits: Vec<Option<Duration>> = (0..8)
+        .map(|_| {
+            placer.refused(now, 0);
+            placer.wake_at().map(|time| time.since(now))
+        })
+        .collect();
+    let longest = Duration::from_secs(1);
+    assert_eq!(waits[..4], [None, ms(50), ms(100), ms(200)]);
+    assert_eq!(waits[7], Some(longest), "no longer than that");
+    assert!(!placer.is_due(now) && placer.is_due(now.after(longest)));
+    placer.accepted();
+    placer.refused(now, 0);
+    assert!(placer.is_due(now), "once is nothing unusual");
 }

@@ -146,6 +146,16 @@ pub(super) fn replace(desk: &mut Desk<'_>, place: &mut Place<'_>, next: Next) {
     desk.write(stop.into_iter().chain([create]));
 }
 
+/// Until when it must wait. No wait is longer than the longest of its policy: a time further
+/// ahead was written by a clock that was ahead, before this manager was started again or by
+/// another one, and counts no more.
+fn held_until(desk: &Desk<'_>, holder: &Attempt<'_>) -> Option<Timestamp> {
+    let time = holder.task.status.restart_time?;
+    let policy = desk.restart_policy(holder.task.template_revision);
+    let left = time.since(desk.now);
+    (!left.is_zero() && left <= policy.max_delay()).then_some(time)
+}
+
 /// Gives the holder leave to run once it is time and nothing else can be running in its place.
 pub(super) fn promote(desk: &mut Desk<'_>, place: &mut Place<'_>) {
     let Some(holder) = place.holder() else {
@@ -155,12 +165,7 @@ pub(super) fn promote(desk: &mut Desk<'_>, place: &mut Place<'_>) {
         return;
     }
     let id = holder.id();
-    if let Some(time) = holder
-        .task
-        .status
-        .restart_time
-        .filter(|time| *time > desk.now)
-    {
+    if let Some(time) = held_until(desk, holder) {
         desk.wake_at(time);
         return;
     }

@@ -13,7 +13,7 @@ use crate::model::{
     TaskId, TaskState,
 };
 
-use super::index::ingress_keys;
+use super::index::{PortKey, fixed_host_keys, ingress_keys};
 use super::{Change, NewTask, Precondition, Refusal, State, Write};
 
 /// What the writes of a change that were looked at so far do to tasks.
@@ -117,14 +117,15 @@ impl State {
                 ground(ObjectId::Service(*id), self.service(*id).is_none())?;
                 match self.index.service_names.get(&spec.name.key()) {
                     Some(taken) => Err(Refusal::NameTaken(ObjectId::Service(*taken))),
-                    None => self.check_ports(*id, ports),
+                    None => self.check_ports(*id, &[], ports),
                 }
             }
             Write::PutServiceSpec { service, ports, .. } => {
                 let known = self.service(*service);
                 let open = known.is_some_and(|service| !service.is_deleting());
                 ground(ObjectId::Service(*service), open)?;
-                self.check_ports(*service, ports)
+                let before = known.map_or(&[][..], |service| &service.ports);
+                self.check_ports(*service, before, ports)
             }
             Write::DeleteService { service } => {
                 let empty = self
@@ -153,11 +154,36 @@ impl State {
         }
     }
 
-    fn check_ports(&self, id: ServiceId, ports: &[Port]) -> Result<(), Refusal> {
-        match ingress_keys(ports).find_map(|key| self.index.ingress.get(&key)) {
-            Some(taken) if *taken != id => Err(Refusal::PortTaken(*taken)),
-            _ => Ok(()),
+    /// An ingress port listens on every node: no other service has it, in the mesh or on hosts.
+    fn check_ports(&self, id: ServiceId, before: &[Port], ports: &[Port]) -> Result<(), Refusal> {
+        let in_mesh = |key: &PortKey| self.index.ingress.get(key).copied();
+        let taken = ingress_keys(ports)
+            .chain(fixed_host_keys(ports))
+            .filter_map(|key| in_mesh(&key))
+            .find(|owner| *owner != id)
+            .or_else(|| self.on_hosts_of_others(id, before, ports));
+        taken.map_or(Ok(()), |taken| Err(Refusal::PortTaken(taken)))
+    }
+
+    /// The other service that has a port on hosts which is new in the mesh. All services are
+    /// looked at, but not for an update that leaves the ports as they are.
+    fn on_hosts_of_others(
+        &self,
+        id: ServiceId,
+        before: &[Port],
+        ports: &[Port],
+    ) -> Option<ServiceId> {
+        let known: BTreeSet<PortKey> = ingress_keys(before).collect();
+        let new: BTreeSet<PortKey> = ingress_keys(ports)
+            .filter(|key| !known.contains(key))
+            .collect();
+        if new.is_empty() {
+            return None;
         }
+        let others = self.services().filter(|service| service.meta.id != id);
+        let mut clashing =
+            others.filter(|service| fixed_host_keys(&service.ports).any(|key| new.contains(&key)));
+        clashing.next().map(|service| service.meta.id)
     }
 
     fn check_new_task(&self, new: &NewTask, earlier: &Earlier) -> Result<(), Refusal> {

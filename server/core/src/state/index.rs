@@ -165,8 +165,19 @@ fn waits_for_node(task: &Task) -> bool {
     task.status.state == TaskState::Pending && task.is_wanted()
 }
 
+/// A port, as it can be had once.
+pub(super) type PortKey = (u16, Protocol);
+
+/// The fixed host ports among these.
+pub(super) fn fixed_host_keys(ports: &[Port]) -> impl Iterator<Item = PortKey> {
+    ports
+        .iter()
+        .filter(|port| port.mode == PortMode::Host && port.published != 0)
+        .map(|port| (port.published, port.protocol))
+}
+
 /// The ingress ports among these, as the index keys them.
-pub(super) fn ingress_keys(ports: &[Port]) -> impl Iterator<Item = (u16, Protocol)> {
+pub(super) fn ingress_keys(ports: &[Port]) -> impl Iterator<Item = PortKey> {
     ports
         .iter()
         .filter(|port| port.mode == PortMode::Ingress && port.published != 0)

@@ -111,6 +111,40 @@ fn an_ingress_port_belongs_to_one_service() {
 }
 
 #[test]
+fn an_ingress_port_is_no_host_port_of_another_service() {
+    let mut world = World::with_nodes(1);
+    let with = |name: &str, mode| {
+        let mut spec = replicated(name, 1);
+        spec.ports = vec![tcp(80, 8080, mode)];
+        spec
+    };
+    let create = |id, spec: ServiceSpec| Write::CreateService {
+        id: ServiceId(id),
+        ports: spec.ports.clone(),
+        spec: Arc::new(spec),
+    };
+    for (first, second) in [
+        (PortMode::Host, PortMode::Ingress),
+        (PortMode::Ingress, PortMode::Host),
+    ] {
+        let owner = world.create_service(with("web", first));
+        // Both were decided on a state that had neither.
+        let refusal = world.apply([create(7, with("other", second))]).refusal;
+        assert_eq!(refusal, Some(Refusal::PortTaken(owner)));
+        let same = world
+            .apply([create(8, with("third", PortMode::Host))])
+            .refusal;
+        assert_eq!(same.is_some(), first == PortMode::Ingress, "hosts are many");
+        world.apply([
+            Write::DeleteService { service: owner },
+            Write::DeleteService {
+                service: ServiceId(8),
+            },
+        ]);
+    }
+}
+
+#[test]
 fn preconditions_look_at_their_revision() {
     let mut world = World::with_nodes(1);
     let service = world.create_service(replicated("web", 1));

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the sessions share: who is there, where services answer, and whom a change concerns.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -142,6 +145,15 @@ impl Hub {
         self.sessions.send_modify(|count| *count += 1);
     }
 
+    /// These nodes are about to begin a session: they count as heard from now on, also where
+    /// nothing was heard of them under this leader.
+    pub(super) fn expect(&self, state: &State, nodes: &[NodeId], now: Timestamp) {
+        let mut shared = self.lock();
+        for node in nodes {
+            shared.liveness.heard(state, *node, now);
+        }
+    }
+
     /// A node said something.
     pub(super) fn heard(&self, state: &State, node: NodeId, now: Timestamp) {
         if self.lock().liveness.heard(state, node, now) {
@@ -259,13 +271,13 @@ impl Hub {
             news,
             ..
         } = &mut *shared;
+        trackers.retain(|node, _| state.node(*node).is_some());
         let suspect = |node| liveness.is_suspect(node);
         let Some(steps) = steps else {
             table.update(state, state.services().map(|it| it.meta.id), &suspect);
             call(seats.values_mut());
             return;
         };
-        trackers.retain(|node, _| state.node(*node).is_some());
         for step in steps {
             let concerned = touched(state, &step.events);
             if table.update(state, concerned.endpoints, &suspect) {
@@ -341,8 +353,9 @@ pub(super) async fn run(dispatch: Dispatch, stop: CancellationToken) {
         let now = inner.pace.now();
         let (writes, wake_at) = inner.hub.look_after_nodes(&news.state, now);
         let spread_at = inner.hub.spread_news(now);
-        if !writes.is_empty() && inner.batch.write(writes).await.is_ok() {
-            continue;
+        if !writes.is_empty() {
+            // What was written is news, and what could not be is due again in a while.
+            inner.batch.write(writes).await.ok();
         }
         let wake_at = wake_at.into_iter().chain(spread_at).min();
         let wake = async {

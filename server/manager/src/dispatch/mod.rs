@@ -79,16 +79,20 @@ struct Inner {
 }
 
 impl Dispatch {
-    /// Serves the agents of this cluster until `stop`.
+    /// Serves the agents of this cluster until `stop`. `own` are the nodes of this process, whose
+    /// agents are about to come.
     #[must_use]
     pub fn start(
         cluster: Arc<dyn Cluster>,
         clock: Arc<dyn Clock>,
+        own: &[NodeId],
         stop: CancellationToken,
     ) -> Dispatch {
         let (gate, incoming) = connection::gate();
         let pace = Pace::start(clock.now());
-        let hub = Hub::new(&cluster.view(), pace.now());
+        let (state, now) = (cluster.view(), pace.now());
+        let hub = Hub::new(&state, now);
+        hub.expect(&state, own, now);
         let batch = Batch::start(cluster.clone(), clock.clone(), stop.clone());
         let inner = Inner {
             cluster,

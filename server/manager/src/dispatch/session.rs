@@ -18,6 +18,9 @@ use super::hub::Place;
 
 type Outbox = mpsc::Sender<Result<SessionResponse, Status>>;
 
+/// Why a session ends that another one of the same node follows.
+const BEGAN_ANEW: &str = "the agent began anew";
+
 /// A report that was written, or could not be.
 type Written = (Option<u64>, Result<(), ClusterError>);
 
@@ -66,7 +69,12 @@ impl Talk {
     /// Takes what comes until the session ends; gives the reason.
     async fn go_on(&mut self, mut place: Place, mut inbox: Streaming<SessionRequest>) -> String {
         loop {
-            if let Err(reason) = self.act(place.session).await {
+            let acted = tokio::select! {
+                acted = self.act(place.session) => acted,
+                // An agent that reads nothing more must not keep its next session waiting.
+                () = place.end.cancelled() => Err(BEGAN_ANEW.to_owned()),
+            };
+            if let Err(reason) = acted {
                 return reason;
             }
             let pace = self.dispatch.inner.pace;
@@ -99,7 +107,7 @@ impl Talk {
                 }
                 () = place.wake.notified() => {}
                 () = wake => {}
-                () = place.end.cancelled() => return "the agent began anew".to_owned(),
+                () = place.end.cancelled() => return BEGAN_ANEW.to_owned(),
             }
         }
     }

@@ -3,6 +3,7 @@
 
 mod reader;
 mod request;
+mod told;
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
+use crate::catch_up;
 use crate::cluster::Cluster;
 use crate::dispatch::Dispatch;
 use crate::error::Failure;
@@ -62,8 +64,8 @@ impl Logs {
                 limit: READERS_MAX as u64,
                 message: format!("this manager serves {READERS_MAX} readers of logs already"),
             })?;
-        let newest = self.cluster.read_index().await?;
-        self.cluster.wait_for(newest).await?;
+        let newest = catch_up::newest(&*self.cluster).await?;
+        catch_up::arrived(&*self.cluster, newest).await?;
         let (sink, frames) = mpsc::channel(WAITING_MAX);
         let reader = Reader::new(
             wanted,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One reader: core says whom to ask, this asks and passes on what comes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -21,6 +21,8 @@ use tonic::Status;
 use crate::cluster::Cluster;
 use crate::dispatch::{Dispatch, Published};
 use crate::loops::Feed;
+
+use super::told::Told;
 
 /// Messages of one node that wait for the reader.
 const NODE_MESSAGES_MAX: usize = 2;
@@ -43,7 +45,7 @@ pub(super) struct Reader {
     asked: BTreeMap<AskId, Asked>,
     answers: StreamMap<AskId, ReceiverStream<Published>>,
     /// Tasks that the reader was told of.
-    told: BTreeSet<TaskId>,
+    told: Told,
     began: Instant,
     /// Tells the subscriptions of readers apart.
     number: u64,
@@ -65,7 +67,7 @@ impl Reader {
             state: State::default(),
             asked: BTreeMap::new(),
             answers: StreamMap::new(),
-            told: BTreeSet::new(),
+            told: Told::default(),
             began: Instant::now(),
             number: rand::random(),
             sink,
@@ -206,7 +208,7 @@ impl Reader {
             .iter()
             .filter_map(|line| line.task.parse::<TaskId>().ok())
         {
-            if self.told.insert(id)
+            if self.told.insert(id, &self.state)
                 && let Some(task) = self.state.task(id)
             {
                 sources.push(v1::LogSource {

@@ -8,12 +8,21 @@ mod reconcile;
 
 use std::sync::Arc;
 
+use skep_core::model::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Cluster;
 use crate::member::Clock;
 
 pub(crate) use feed::Feed;
+
+/// Waits until it is time; for ever if there is none.
+async fn until(time: Option<Timestamp>, clock: &dyn Clock) {
+    match time {
+        Some(time) => tokio::time::sleep(time.since(clock.now())).await,
+        None => std::future::pending().await,
+    }
+}
 
 /// Runs the loops until `stop`.
 pub async fn run(cluster: Arc<dyn Cluster>, clock: Arc<dyn Clock>, stop: CancellationToken) {

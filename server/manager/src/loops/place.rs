@@ -22,15 +22,19 @@ pub(super) async fn run(cluster: Arc<dyn Cluster>, clock: Arc<dyn Clock>) {
             None => placer.again(),
         }
         let changes = placer.turn(&news.state, clock.now());
-        if changes.is_empty() && !placer.is_due() {
-            feed.changed().await;
+        if changes.is_empty() {
+            tokio::select! {
+                () = feed.changed() => {}
+                () = super::until(placer.wake_at(), &*clock) => {}
+            }
         }
         for change in changes {
             match cluster.propose(change).await {
                 Ok(proposed) => {
                     trouble.over();
-                    if proposed.refusal.is_some() {
-                        placer.again();
+                    match proposed.refusal {
+                        None => placer.accepted(),
+                        Some(_) => placer.refused(clock.now(), rand::random()),
                     }
                 }
                 Err(error) => {

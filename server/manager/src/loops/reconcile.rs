@@ -26,50 +26,56 @@ pub(super) async fn run(cluster: Arc<dyn Cluster>, clock: Arc<dyn Clock>) {
         let now = clock.now();
         let wanted = reconciler.turn(&news.state, now, &mut rand::random::<u128>);
         if !wanted.is_empty() {
-            let missed = propose(&*cluster, wanted, &mut trouble).await;
-            missed
-                .into_iter()
-                .for_each(|service| reconciler.again(service));
-        } else if !reconciler.is_due(now) {
-            let wake = async {
-                match reconciler.wake_at() {
-                    Some(time) => tokio::time::sleep(time.since(clock.now())).await,
-                    None => std::future::pending().await,
+            for (service, fate) in propose(&*cluster, wanted, &mut trouble).await {
+                match fate {
+                    Fate::Written => reconciler.accepted(service),
+                    Fate::Refused => reconciler.refused(service, clock.now(), rand::random()),
+                    Fate::Unknown => reconciler.again(service),
                 }
-            };
+            }
+        } else if !reconciler.is_due(now) {
             tokio::select! {
                 () = feed.changed() => {}
-                () = wake => {}
+                () = super::until(reconciler.wake_at(), &*clock) => {}
             }
         }
     }
 }
 
-/// Proposes the changes all at once, so that they share a write to the disk; gives back the
-/// services to look at again.
+/// What became of a change.
+enum Fate {
+    Written,
+    Refused,
+    /// The store failed: it may have been written or not.
+    Unknown,
+}
+
+/// Proposes the changes all at once, so that they share a write to the disk; gives back what
+/// became of each.
 async fn propose(
     cluster: &dyn Cluster,
     wanted: Vec<Wanted>,
     trouble: &mut Trouble,
-) -> Vec<ServiceId> {
+) -> Vec<(ServiceId, Fate)> {
     let proposals = wanted
         .into_iter()
         .map(|wanted| async move { (wanted.service, cluster.propose(wanted.change).await) });
-    let mut again = Vec::new();
+    let mut fates = Vec::new();
     let mut failed = None;
     for (service, proposed) in join_all(proposals).await {
-        match proposed {
-            Ok(proposed) if proposed.refusal.is_none() => {}
-            Ok(_) => again.push(service),
+        let fate = match proposed {
+            Ok(proposed) if proposed.refusal.is_none() => Fate::Written,
+            Ok(_) => Fate::Refused,
             Err(error) => {
-                again.push(service);
                 failed = Some(error);
+                Fate::Unknown
             }
-        }
+        };
+        fates.push((service, fate));
     }
     match failed {
         Some(error) => tokio::time::sleep(trouble.failed(&error)).await,
         None => trouble.over(),
     }
-    again
+    fates
 }

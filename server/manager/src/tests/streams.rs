@@ -59,7 +59,7 @@ impl Streams for Real {
 async fn world() -> Desk {
     let desk = Desk::with_streams(World::with_nodes(3), |cluster| {
         let stop = CancellationToken::new();
-        let dispatch = Dispatch::start(cluster.clone(), Arc::new(StandClock), stop.clone());
+        let dispatch = Dispatch::start(cluster.clone(), Arc::new(StandClock), &[], stop.clone());
         Arc::new(Real {
             watches: Watches::new(cluster.clone(), Arc::new(SystemClock), 10, stop.clone()),
             logs: Logs::new(cluster, dispatch, stop.clone()),

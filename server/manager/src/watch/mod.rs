@@ -15,6 +15,7 @@ use skep_proto::v1;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::catch_up;
 use crate::cluster::Cluster;
 use crate::error::Failure;
 use crate::member::Clock;
@@ -123,11 +124,11 @@ impl Watches {
         if after != Revision(0) && after <= head {
             return Ok(());
         }
-        let newest = self.cluster.read_index().await?;
+        let newest = catch_up::newest(&*self.cluster).await?;
         if after > newest {
             return Err(Failure::UnknownRevision(newest));
         }
-        Ok(self.cluster.wait_for(newest.max(after)).await?)
+        catch_up::arrived(&*self.cluster, newest.max(after)).await
     }
 }
 

@@ -50,6 +50,13 @@ pub trait Fs: Debug + Send + Sync + 'static {
     /// Those of the operating system; an existing directory is none.
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
 
+    /// Makes a directory one for the user alone (0700), if others may read or write it. One that
+    /// they may only pass through stays so: tasks of other users may need it.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    fn close_dir(&self, dir: &Path) -> io::Result<()>;
+
     /// The names in a directory, sorted.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The file system of the operating system.
 
-use std::fs::{DirBuilder, File as StdFile, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File as StdFile, OpenOptions, Permissions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,6 +27,14 @@ impl Fs for RealFs {
         }
         DirBuilder::new().mode(0o700).create(dir)?;
         above.map_or(Ok(()), |above| self.sync_dir(above))
+    }
+
+    fn close_dir(&self, dir: &Path) -> io::Result<()> {
+        let mode = std::fs::metadata(dir)?.permissions().mode();
+        if mode & 0o066 == 0 {
+            return Ok(());
+        }
+        std::fs::set_permissions(dir, Permissions::from_mode(0o700))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
@@ -109,7 +117,6 @@ impl File for RealFile {
 mod tests {
     use super::*;
     use crate::fs::read_all;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn files_are_written_renamed_listed_and_removed() {

@@ -176,6 +176,11 @@ impl Fs for SimFs {
         self.living()?.create_dir(dir)
     }
 
+    fn close_dir(&self, _dir: &Path) -> io::Result<()> {
+        // There are no others.
+        self.living().map(drop)
+    }
+
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         self.living()?.list(dir)
     }

@@ -94,6 +94,25 @@ fn sent<M: Message + Default>(message: &M) -> M {
 }
 
 #[test]
+fn a_service_of_a_thousand_backends_is_some_seventy_kilobytes() {
+    let backend = |number: u16| Backend {
+        task: TaskId(u128::MAX - u128::from(number)),
+        state: BackendState::Serving,
+        address: [192, 168, 100, 200].into(),
+        ports: vec![tcp(8_080, 20_001, PortMode::Ingress)],
+    };
+    let step = Assignments {
+        put: vec![Assignment::Endpoints(Arc::new(ServiceEndpoints {
+            backends: (0..1_000).map(backend).collect(),
+            ..endpoints()
+        }))],
+        ..Assignments::default()
+    };
+    let bytes = assignments_message(&step).encoded_len();
+    assert!((60_000..80_000).contains(&bytes), "{bytes} bytes");
+}
+
+#[test]
 fn assignments_arrive_as_they_were_sent() {
     let message = sent(&assignments_message(&step()));
     assert_eq!(read_assignments(message), Ok(step()));

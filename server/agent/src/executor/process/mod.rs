@@ -8,6 +8,7 @@
 
 mod check;
 mod find;
+mod lost;
 mod orders;
 mod resolve;
 mod spawn;

@@ -16,7 +16,6 @@ use super::table::{Inner, Known, failed};
 use crate::clock;
 use crate::executor::{ExecutorError, Phase, TaskWork};
 use crate::shim::files::{EXIT, SPEC, STOP};
-use crate::shim::spec::Spec;
 use crate::shim::{Greeting, StopOrder, stopped_before_start, sys};
 
 /// How long a removal waits for the end of what it killed. A shim gives up sooner.
@@ -123,19 +122,15 @@ impl Inner {
         if !matches!(known.phase, Phase::Exited(_)) {
             self.stop(task, Signal::SIGKILL as i32, Duration::ZERO)?;
         }
-        let spec = dir
-            .read::<Spec>(SPEC)
-            .map_err(failed("cannot read the task"))?;
         if let Some(shim) = self.known(task).and_then(|known| known.shim) {
             wait_for_end(&shim);
         }
-        if let Some(spec) = &spec {
-            spec.cgroup.remove();
-            // The shim has removed the group if it came to its end.
-            if spec.cgroup.exists() || !dir.has(EXIT) {
-                sweep(task, &spec.cgroup);
-                spec.cgroup.remove();
-            }
+        let cgroup = self.cgroup_of(task);
+        cgroup.remove();
+        // The shim has removed the group if it came to its end.
+        if cgroup.exists() || !dir.has(EXIT) {
+            sweep(task, &cgroup);
+            cgroup.remove();
         }
         dir.delete().map_err(failed("cannot delete the task"))?;
         self.set(task, None);

@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -115,4 +115,10 @@ pub(super) fn wait_readable(file: impl AsFd, deadline: Instant) -> io::Result<()
             Err(errno) => return Err(errno.into()),
         }
     }
+}
+
+/// Whether the process behind this handle has ended. If the system cannot say, it has not.
+pub(super) fn has_ended(process: &OwnedFd) -> bool {
+    let asked = PollFd::new(process.as_fd(), PollFlags::POLLIN);
+    poll(&mut [asked], PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }

@@ -15,6 +15,7 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::task::JoinSet;
 
 use super::find::{Found, settled};
+use super::spawn::has_ended;
 use super::sweep::sweep;
 use super::{ProcessOptions, blocking, task_dir};
 use crate::clock;
@@ -24,6 +25,9 @@ use crate::shim::spec::{Running, Spec};
 
 /// How long the start of the daemon waits for a shim that the last daemon has just begun.
 const ADOPT_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often a shim is looked at whose end the system does not tell.
+const LOOK_FOR_END_EVERY: Duration = Duration::from_millis(500);
 
 /// The tasks of one executor.
 pub(super) struct Inner {
@@ -75,7 +79,7 @@ impl Inner {
                 continue;
             };
             if let Err(error) = self.adopt(task) {
-                tracing::warn!(%task, %error, "this task cannot be taken over and stays as it is");
+                self.give_up_unreadable(task, &error);
             }
         }
         Ok(())
@@ -84,7 +88,12 @@ impl Inner {
     fn adopt(self: &Arc<Self>, task: TaskId) -> Result<(), ExecutorError> {
         match self.refresh(task, ADOPT_PATIENCE, None)? {
             // Its preparation was cut off: nothing was started, so nothing is lost.
-            None => self.dir(task).delete().map_err(failed("cannot tidy up")),
+            None => {
+                if let Err(error) = self.dir(task).delete() {
+                    tracing::warn!(%task, %error, "cannot tidy up after this task");
+                }
+                Ok(())
+            }
             Some(known) => {
                 if let (Some(shim), true) = (&known.shim, self.dir(task).has(STOP)) {
                     // The last daemon may have died between the order and the call.
@@ -138,10 +147,7 @@ impl Inner {
         let runtime = tokio::runtime::Handle::current();
         watchers.spawn_on(
             async move {
-                if let Err(error) = ended(shim).await {
-                    tracing::error!(%task, %error, "cannot wait for the end of this task");
-                    return;
-                }
+                ended(shim).await;
                 if let Err(error) = take_end(&table, task, child).await {
                     tracing::error!(%task, %error, "cannot tell how this task ended");
                 }
@@ -236,13 +242,27 @@ impl Drop for Turn {
 }
 
 /// Waits until the process behind this handle has ended.
+async fn ended(shim: Arc<OwnedFd>) {
+    if let Err(error) = told_of_end(shim.clone()).await {
+        tracing::warn!(%error, "the system does not tell of the end of a task: it is looked for");
+        look_for_end(&shim).await;
+    }
+}
+
+/// The handle of a process becomes readable when the process has ended.
 #[allow(unsafe_code)]
-async fn ended(shim: Arc<OwnedFd>) -> io::Result<()> {
+async fn told_of_end(shim: Arc<OwnedFd>) -> io::Result<()> {
     // SAFETY: the descriptor is open as long as the `Arc` lives, which the `AsyncFd` owns, and
     // an `OwnedFd` never changes its number.
     let handle = unsafe { AsyncFd::register_with_interest(shim, Interest::READABLE) }?;
-    // The handle of a process becomes readable when the process has ended.
     handle.readable().await.map(drop)
+}
+
+/// Looks now and then whether the process behind this handle has ended.
+async fn look_for_end(shim: &OwnedFd) {
+    while !has_ended(shim) {
+        tokio::time::sleep(LOOK_FOR_END_EVERY).await;
+    }
 }
 
 async fn take_end(
@@ -257,8 +277,10 @@ async fn take_end(
     blocking(move || {
         child.map_or(Ok(()), collect)?;
         // It may have been removed meanwhile.
-        if table.known(task).is_some() {
-            table.refresh(task, Duration::ZERO, None)?;
+        if table.known(task).is_some()
+            && let Err(error) = table.refresh(task, Duration::ZERO, None)
+        {
+            table.give_up_unreadable(task, &error);
         }
         Ok(())
     })
@@ -304,4 +326,26 @@ fn give_up(dir: &TaskDir, spec: &Spec, rebooted: bool) -> Result<Exit, ExecutorE
 /// Gives an error of the system the words for what was being done.
 pub(super) fn failed(what: &'static str) -> impl Fn(io::Error) -> ExecutorError {
     move |error| ExecutorError::io(what, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shim::identity::ProcessIdentity;
+
+    #[tokio::test]
+    async fn an_end_that_the_system_does_not_tell_is_found() {
+        let mut child = std::process::Command::new("/bin/sleep")
+            .arg("1000")
+            .spawn()
+            .expect("a process");
+        let pid = i32::try_from(child.id()).expect("a process id");
+        let identity = ProcessIdentity::of(pid).expect("it runs");
+        let handle = identity.open().expect("a handle").expect("it runs");
+        assert!(!has_ended(&handle));
+        child.kill().expect("killed");
+        let looked = tokio::time::timeout(Duration::from_secs(60), look_for_end(&handle));
+        looked.await.expect("it is found");
+        child.wait().expect("its end");
+    }
 }

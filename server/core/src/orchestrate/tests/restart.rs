@@ -70,6 +70,27 @@ fn the_delay_counts_from_when_the_end_was_known() {
 }
 
 #[test]
+fn a_time_written_by_a_clock_that_was_ahead_holds_nothing_up() {
+    let mut case = Case::running(1, replicated("web", 1));
+    let hour = Duration::from_secs(3_600);
+    case.world.now = case.world.now.after(hour);
+    case.observe("web.1", TaskState::Failed);
+    let _ = case.plan();
+    let time = case.task("web.1").status.restart_time.expect("it waits");
+    let minute = Duration::from_secs(60);
+    let earlier =
+        |span: Duration| Timestamp(time.0 - i64::try_from(span.as_nanos()).expect("fits"));
+
+    case.world.now = earlier(minute);
+    assert!(
+        case.plan().starts_with("wake at"),
+        "no longer than the longest delay"
+    );
+    case.world.now = earlier(hour);
+    assert_eq!(case.plan(), "run web.1#2");
+}
+
+#[test]
 fn the_delay_doubles_up_to_the_longest() {
     let mut case = Case::running(
         1,

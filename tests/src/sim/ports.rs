@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Which ports a task listens on.
+//! Which ports a task listens on, on a node without a system to ask.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::RangeInclusive;
 
-use crate::model::{Port, PortMode, Protocol};
+use skep_core::model::{Port, PortMode, Protocol};
 
 /// Where ports that are not fixed are chosen from.
-pub const BACKEND_PORTS: RangeInclusive<u16> = 20_000..=29_999;
+const BACKEND_PORTS: RangeInclusive<u16> = 20_000..=29_999;
 
 /// Why a task cannot have its ports here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PortProblem {
+pub(super) enum PortProblem {
     /// The host port is in use already.
     Taken(u16, Protocol),
     /// Every port of [`BACKEND_PORTS`] is in use.
@@ -53,7 +53,7 @@ impl std::error::Error for PortProblem {}
 ///
 /// # Errors
 /// If a port cannot be had.
-pub fn choose_ports(
+pub(super) fn choose_ports(
     wanted: &[Port],
     from: u16,
     mut is_free: impl FnMut(u16, Protocol) -> bool,
@@ -130,7 +130,7 @@ fn free(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::tcp;
+    use skep_core::testing::tcp;
 
     fn udp(target: u16, published: u16, mode: PortMode) -> Port {
         Port {
