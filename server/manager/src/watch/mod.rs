@@ -110,8 +110,7 @@ impl Watches {
             cluster: self.cluster.clone(),
             clock: self.clock.clone(),
             alarm: Box::pin(tokio::time::sleep(progress_interval)),
-            stop: self.stop.clone(),
-            stopped: Box::pin(self.stop.clone().cancelled_owned()),
+            stop: Box::pin(self.stop.clone().cancelled_owned()),
             over: false,
             _permit: permit,
         };

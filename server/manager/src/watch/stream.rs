@@ -11,7 +11,7 @@ use skep_core::watch::{Cursor, Ended, Frame};
 use skep_proto::v1::EncodedFrame;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, Sleep};
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 use tonic::Status;
 
 use crate::cluster::Cluster;
@@ -30,8 +30,7 @@ pub(super) struct Watch {
     pub(super) heads: watch::Receiver<Revision>,
     /// Rings when a frame may be owed.
     pub(super) alarm: Pin<Box<Sleep>>,
-    pub(super) stop: CancellationToken,
-    pub(super) stopped: Pin<Box<WaitForCancellationFutureOwned>>,
+    pub(super) stop: Pin<Box<WaitForCancellationFutureOwned>>,
     /// The last frame, or the error, was given out.
     pub(super) over: bool,
     pub(super) _permit: OwnedSemaphorePermit,
@@ -42,7 +41,8 @@ type Polled = (Option<Frame<Bytes>>, bool);
 
 impl Watch {
     pub(super) fn into_stream(self) -> impl Stream<Item = Result<EncodedFrame, Status>> + Send {
-        futures::stream::unfold(self, |mut watch| async move {
+        // In a box, because it is moved with every frame.
+        futures::stream::unfold(Box::new(self), |mut watch| async move {
             let next = watch.next().await?;
             Some((next, watch))
         })
@@ -59,7 +59,6 @@ impl Watch {
                 }
                 Ok((Some(frame), _)) => return Some(Ok(encoded(frame))),
                 Ok((None, true)) => tokio::task::yield_now().await,
-                Ok((None, false)) if self.stop.is_cancelled() => self.over = true,
                 Ok((None, false)) => self.wait().await,
             }
         }
@@ -90,7 +89,7 @@ impl Watch {
         tokio::select! {
             changed = self.heads.changed() => self.over |= changed.is_err(),
             () = self.alarm.as_mut() => {}
-            () = self.stopped.as_mut() => {}
+            () = self.stop.as_mut() => self.over = true,
         }
     }
 }
