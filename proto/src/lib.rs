@@ -8,9 +8,13 @@
 //!
 //! Maps are `BTreeMap`s: equal messages have equal bytes.
 
+mod frame;
+
 /// The public API, package `skep.v1`.
 #[allow(missing_docs, unreachable_pub, clippy::all, rustdoc::all)]
 pub mod v1 {
+    pub use crate::frame::EncodedFrame;
+
     include!("gen/skep.v1.rs");
 
     /// The files of this package and all they import, as an encoded

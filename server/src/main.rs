@@ -3,6 +3,7 @@
 
 mod config;
 mod daemon;
+mod gather;
 mod identity;
 mod listen;
 mod logging;

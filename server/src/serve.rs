@@ -6,11 +6,14 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use skep_manager::layer::{Door, GuardLayer};
 use tokio::net::{TcpListener, UnixListener};
+use tokio_stream::StreamExt;
 use tokio_stream::wrappers::UnixListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
+
+use crate::gather::Gathering;
 
 /// A connection on which nothing was heard for this long is asked whether it is still there.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
@@ -35,7 +38,7 @@ pub(crate) async fn socket(
     routes: Routes,
     stop: CancellationToken,
 ) -> Result<()> {
-    let incoming = UnixListenerStream::new(listener);
+    let incoming = UnixListenerStream::new(listener).map(|io| io.map(Gathering::new));
     server(Door::Socket)
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())
@@ -52,7 +55,9 @@ pub(crate) async fn dev(
     routes: Routes,
     stop: CancellationToken,
 ) -> Result<()> {
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let incoming = TcpIncoming::from(listener)
+        .with_nodelay(Some(true))
+        .map(|io| io.map(Gathering::new));
     server(Door::Dev)
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, stop.cancelled_owned())

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use prost_build::{Service, ServiceGenerator};
 use prost_types::FileDescriptorSet;
 
 /// The public files, `skep/v1/*.proto`, from the root of the repository.
@@ -23,6 +24,10 @@ const BASELINES: [(&str, &str); 2] = [
     (API, "proto/baseline.binpb"),
     (INTERNAL, "proto/baseline-internal.binpb"),
 ];
+/// The answers that are frames of watches.
+const FRAMES: [&str; 2] = ["WatchResponse", "WatchTasksResponse"];
+/// What servers send instead.
+const ENCODED_FRAME: &str = "crate::v1::EncodedFrame";
 /// The first line of every source file.
 const SPDX: &str = "// SPDX-License-Identifier: Apache-2.0\n";
 
@@ -163,7 +168,11 @@ fn rust_code(mut descriptors: FileDescriptorSet) -> Result<BTreeMap<String, Vec<
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let mut config = tonic_prost_build::Config::new();
     config.enable_type_names();
+    config.service_generator(Box::new(Services::default()));
     tonic_prost_build::configure()
+        // These come from our own generator.
+        .build_client(false)
+        .build_server(false)
         .btree_map(".")
         .bytes(".skep.v1.LogLine.data")
         .out_dir(folder.path())
@@ -173,6 +182,35 @@ fn rust_code(mut descriptors: FileDescriptorSet) -> Result<BTreeMap<String, Vec<
         content.splice(0..0, SPDX.bytes());
     }
     Ok(files)
+}
+
+/// Writes clients and servers. They differ in one thing: a server sends the frames of watches
+/// with events that are encoded already.
+struct Services {
+    clients: Box<dyn ServiceGenerator>,
+    servers: Box<dyn ServiceGenerator>,
+}
+
+impl Default for Services {
+    fn default() -> Self {
+        let both = tonic_prost_build::configure();
+        Services {
+            clients: both.clone().build_server(false).service_generator(),
+            servers: both.build_client(false).service_generator(),
+        }
+    }
+}
+
+impl ServiceGenerator for Services {
+    fn generate(&mut self, mut service: Service, code: &mut String) {
+        self.clients.generate(service.clone(), code);
+        for method in &mut service.methods {
+            if FRAMES.contains(&method.output_type.as_str()) {
+                ENCODED_FRAME.clone_into(&mut method.output_type);
+            }
+        }
+        self.servers.generate(service, code);
+    }
 }
 
 /// Drops comments that are about no declaration ("8 is kept for ..."): the generator would put

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use bytes::Bytes;
 use futures::future::try_join_all;
 use skep_proto::v1;
 use skep_proto::v1::service_service_client::ServiceServiceClient;
-use skep_proto::v1::watch_service_client::WatchServiceClient;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tonic::Streaming;
 use tonic::transport::Channel;
 
-use super::writes::{CONNECTIONS_MAX, spec};
+use super::frames::{self, Frame};
+use super::writes::{CONNECTIONS_MAX, LABEL, spec};
 use super::{Sample, Setup, Side};
 use crate::etcd::{Changes, Etcd};
 use crate::proc::Meter;
@@ -274,7 +275,7 @@ impl Writer {
 
 /// Somebody who watches everything.
 enum Watch {
-    Skep(Box<Streaming<v1::WatchResponse>>),
+    Skep(Box<Streaming<Frame>>),
     Etcd(Box<Changes>),
 }
 
@@ -284,45 +285,22 @@ impl Watch {
             let changes = Etcd::new(channel).watch("bench-").await?;
             return Ok(Watch::Etcd(Box::new(changes)));
         }
-        let request = v1::WatchRequest {
-            services: Some(v1::ServiceFilter::default()),
-            ..v1::WatchRequest::default()
-        };
-        let mut frames = WatchServiceClient::new(channel)
-            .watch(request)
-            .await?
-            .into_inner();
-        // The first state, up to the frame that closes it.
-        while frames.message().await?.context("the watch ended")?.revision == 0 {}
+        let frames = frames::watch(channel).await?;
         Ok(Watch::Skep(Box::new(frames)))
     }
 
     /// The values that were written, in order.
-    async fn next(&mut self) -> Result<Vec<Vec<u8>>> {
+    async fn next(&mut self) -> Result<Vec<Bytes>> {
         match self {
             Watch::Etcd(changes) => {
                 let events = changes.next().await?.into_iter();
-                Ok(events
-                    .filter_map(|event| Some(event.kv?.value.to_vec()))
-                    .collect())
+                Ok(events.filter_map(|event| Some(event.kv?.value)).collect())
             }
             Watch::Skep(frames) => {
-                let Some(frame) = frames.message().await? else {
-                    bail!("a watch ended");
-                };
-                Ok(frame.events.into_iter().filter_map(label).collect())
+                let frame = frames.message().await?.context("a watch ended")?;
+                Ok(frame.values(LABEL).collect())
             }
         }
-    }
-}
-
-fn label(event: v1::watch_response::Event) -> Option<Vec<u8>> {
-    match event.object? {
-        v1::watch_response::event::Object::Service(service) => {
-            let mut labels = service.spec?.labels;
-            Some(labels.remove("bench")?.into_bytes())
-        }
-        _ => None,
     }
 }
 

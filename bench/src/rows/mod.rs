@@ -2,6 +2,7 @@
 //! What is measured: a list of rows, and what a row is.
 
 mod fanout;
+mod frames;
 mod idle;
 mod schedule;
 mod tasks;

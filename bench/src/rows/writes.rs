@@ -20,7 +20,9 @@ use crate::proc::Meter;
 use crate::server::Server;
 use crate::stats::Latencies;
 
-/// Bytes of the label that each object has.
+/// The label that what is written stands in.
+pub(super) const LABEL: &str = "bench";
+/// Bytes of it.
 const LABEL_BYTES: usize = 256;
 
 /// Most connections of one row.
@@ -37,7 +39,7 @@ pub(super) fn spec(name: &str, label: String) -> v1::ServiceSpec {
     };
     v1::ServiceSpec {
         name: name.to_owned(),
-        labels: [("bench".to_owned(), label)].into(),
+        labels: [(LABEL.to_owned(), label)].into(),
         template: Some(v1::TaskTemplate {
             workload: Some(v1::task_template::Workload::Process(process)),
             ..v1::TaskTemplate::default()

@@ -370,7 +370,7 @@ impl ServiceService for Fake {
 
 #[tonic::async_trait]
 impl TaskService for Fake {
-    type WatchTasksStream = Frames<WatchTasksResponse>;
+    type WatchTasksStream = Frames<EncodedFrame>;
 
     async fn get_task(&self, request: Request<GetTaskRequest>) -> Answer<GetTaskResponse> {
         self.keep(request.get_ref());
@@ -417,7 +417,7 @@ impl TaskService for Fake {
             head_revision: 41,
         };
         Ok(Response::new(Box::pin(futures::stream::iter([
-            Ok(frame),
+            Ok(frame.into()),
             Err(refused),
         ]))))
     }
@@ -501,7 +501,7 @@ fn with_condition(id: &str, name: &str, updated_tasks: u32) -> watch_response::e
 
 #[tonic::async_trait]
 impl WatchService for Fake {
-    type WatchStream = Frames<WatchResponse>;
+    type WatchStream = Frames<EncodedFrame>;
 
     /// Plays what the name of the service says: `stalls`, `pends`, `slow`, `goes`; any other
     /// converges.
@@ -545,7 +545,9 @@ impl WatchService for Fake {
             ],
         };
         use futures::StreamExt;
-        let frames = futures::stream::iter(frames).chain(futures::stream::pending());
+        let frames = futures::stream::iter(frames)
+            .map(|frame| frame.map(EncodedFrame::from))
+            .chain(futures::stream::pending());
         Ok(Response::new(Box::pin(frames)))
     }
 }

@@ -4629,7 +4629,7 @@ pub mod task_service_server {
         >;
         /// Server streaming response type for the WatchTasks method.
         type WatchTasksStream: tonic::codegen::tokio_stream::Stream<
-                Item = std::result::Result<super::WatchTasksResponse, tonic::Status>,
+                Item = std::result::Result<crate::v1::EncodedFrame, tonic::Status>,
             >
             + std::marker::Send
             + 'static;
@@ -4821,7 +4821,7 @@ pub mod task_service_server {
                         T: TaskService,
                     > tonic::server::ServerStreamingService<super::WatchTasksRequest>
                     for WatchTasksSvc<T> {
-                        type Response = super::WatchTasksResponse;
+                        type Response = crate::v1::EncodedFrame;
                         type ResponseStream = T::WatchTasksStream;
                         type Future = BoxFuture<
                             tonic::Response<Self::ResponseStream>,
@@ -6661,7 +6661,7 @@ pub mod watch_service_server {
     pub trait WatchService: std::marker::Send + std::marker::Sync + 'static {
         /// Server streaming response type for the Watch method.
         type WatchStream: tonic::codegen::tokio_stream::Stream<
-                Item = std::result::Result<super::WatchResponse, tonic::Status>,
+                Item = std::result::Result<crate::v1::EncodedFrame, tonic::Status>,
             >
             + std::marker::Send
             + 'static;
@@ -6755,7 +6755,7 @@ pub mod watch_service_server {
                         T: WatchService,
                     > tonic::server::ServerStreamingService<super::WatchRequest>
                     for WatchSvc<T> {
-                        type Response = super::WatchResponse;
+                        type Response = crate::v1::EncodedFrame;
                         type ResponseStream = T::WatchStream;
                         type Future = BoxFuture<
                             tonic::Response<Self::ResponseStream>,

@@ -101,7 +101,7 @@ pub(crate) fn object_of<T: Shown>(
 
 /// The object as it was at a revision; as it is now, if the history does not reach back so far.
 fn object_at<T: Shown>(source: Source<'_>, id: ObjectId, revision: Revision) -> Option<Arc<T>> {
-    let mut later = source.history.after(revision).into_iter().flatten();
+    let mut later = source.history.since(revision).into_iter().flatten();
     let next_change = later.find_map(|step| {
         let mut events = step.events.iter();
         events.find(|event| event.object() == Some(id)).cloned()

@@ -23,13 +23,13 @@ pub trait Streams: Send + Sync + 'static {
     async fn watch_tasks(
         &self,
         request: v1::WatchTasksRequest,
-    ) -> Result<Frames<v1::WatchTasksResponse>, Failure>;
+    ) -> Result<Frames<v1::EncodedFrame>, Failure>;
 
     /// `WatchService.Watch`
     ///
     /// # Errors
     /// If the request is bad, or there are too many watches.
-    async fn watch(&self, request: v1::WatchRequest) -> Result<Frames<v1::WatchResponse>, Failure>;
+    async fn watch(&self, request: v1::WatchRequest) -> Result<Frames<v1::EncodedFrame>, Failure>;
 
     /// `LogService.StreamLogs`
     ///

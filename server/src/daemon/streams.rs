@@ -19,11 +19,11 @@ impl Streams for AllStreams {
     async fn watch_tasks(
         &self,
         request: v1::WatchTasksRequest,
-    ) -> Result<Frames<v1::WatchTasksResponse>, Failure> {
+    ) -> Result<Frames<v1::EncodedFrame>, Failure> {
         self.watches.tasks(request).await
     }
 
-    async fn watch(&self, request: v1::WatchRequest) -> Result<Frames<v1::WatchResponse>, Failure> {
+    async fn watch(&self, request: v1::WatchRequest) -> Result<Frames<v1::EncodedFrame>, Failure> {
         self.watches.all(request).await
     }
 

@@ -197,7 +197,7 @@ impl DaemonService for Fake {
 
 #[tonic::async_trait]
 impl TaskService for Fake {
-    type WatchTasksStream = Frames<WatchTasksResponse>;
+    type WatchTasksStream = Frames<EncodedFrame>;
 
     async fn get_task(&self, _: Request<GetTaskRequest>) -> Answer<GetTaskResponse> {
         Err(Status::unimplemented("not part of the script"))
@@ -218,7 +218,7 @@ impl TaskService for Fake {
             script.task_watches.pop_front()
         });
         match frames {
-            Some(frames) => Ok(Response::new(Box::pin(futures::stream::iter(frames)))),
+            Some(frames) => Ok(Response::new(encoded(frames))),
             None => Ok(Response::new(Box::pin(futures::stream::pending()))),
         }
     }
@@ -228,13 +228,19 @@ impl TaskService for Fake {
     }
 }
 
+/// Frames of either call, as servers send them.
+fn encoded<T: Into<EncodedFrame>>(frames: Vec<Result<T, Status>>) -> Frames<EncodedFrame> {
+    let frames: Vec<_> = frames.into_iter().map(|frame| frame.map(T::into)).collect();
+    Box::pin(futures::stream::iter(frames))
+}
+
 #[tonic::async_trait]
 impl WatchService for Fake {
-    type WatchStream = Frames<WatchResponse>;
+    type WatchStream = Frames<EncodedFrame>;
 
     async fn watch(&self, _: Request<WatchRequest>) -> Answer<Self::WatchStream> {
         match self.with(|script| script.watches.pop_front()) {
-            Some(frames) => Ok(Response::new(Box::pin(futures::stream::iter(frames)))),
+            Some(frames) => Ok(Response::new(encoded(frames))),
             None => Ok(Response::new(Box::pin(futures::stream::pending()))),
         }
     }

@@ -113,9 +113,21 @@ impl History {
         }
     }
 
-    /// The steps after `revision`, oldest first; nothing if some of them are gone.
+    /// The steps after `revision`, oldest first, to keep; nothing if some of them are gone.
     #[must_use]
     pub fn after(&self, revision: Revision) -> Option<Vector<Step>> {
+        let first = self.first_after(revision)?;
+        Some(self.steps.skip(first))
+    }
+
+    /// The same to look at, without a copy.
+    pub fn since(&self, revision: Revision) -> Option<impl Iterator<Item = &Step>> {
+        let first = self.first_after(revision)?;
+        Some(self.steps.focus().narrow(first..).into_iter())
+    }
+
+    /// The place of the first step after `revision`.
+    fn first_after(&self, revision: Revision) -> Option<usize> {
         if revision < self.compacted {
             return None;
         }
@@ -127,7 +139,7 @@ impl History {
             Err(next) if cfg!(skep_bug = "watch_skips") => next + 1,
             Err(next) => next,
         };
-        Some(self.steps.skip(first))
+        Some(first)
     }
 
     /// The objects of `state`, the newest one, as they were at `revision`: later steps are

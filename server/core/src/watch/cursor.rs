@@ -4,8 +4,6 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use imbl::Vector;
-
 use crate::model::{Revision, Timestamp};
 use crate::state::{History, State, Step};
 
@@ -80,7 +78,7 @@ impl<T> Cursor<T> {
         let place = if options.after == Revision(0) {
             Place::Snapshot(Box::new(Snapshot::of(source.state)))
         } else {
-            reachable(source, options.after)?;
+            let _ = reachable(source, options.after)?;
             Place::After(options.after)
         };
         Ok(Cursor {
@@ -207,7 +205,7 @@ impl<T> Cursor<T> {
         let mut looked_at = 0;
         for step in steps {
             looked_at += 1;
-            if !self.fill_step(&step, frame, render) || looked_at == STEPS_PER_TURN_MAX {
+            if !self.fill_step(step, frame, render) || looked_at == STEPS_PER_TURN_MAX {
                 return Ok(());
             }
         }
@@ -249,12 +247,12 @@ impl<T> Cursor<T> {
 }
 
 /// The steps after `revision`, if the manager still has them all and ever had that revision.
-fn reachable(source: Source<'_>, revision: Revision) -> Result<Vector<Step>, Ended> {
+fn reachable(source: Source<'_>, revision: Revision) -> Result<impl Iterator<Item = &Step>, Ended> {
     if revision > source.history.head() {
         return Err(Ended::Unknown(source.history.head()));
     }
     source
         .history
-        .after(revision)
+        .since(revision)
         .ok_or(Ended::Compacted(source.history.compacted()))
 }

@@ -107,7 +107,7 @@ impl TaskApi {
 
 #[tonic::async_trait]
 impl TaskService for TaskApi {
-    type WatchTasksStream = Frames<v1::WatchTasksResponse>;
+    type WatchTasksStream = Frames<v1::EncodedFrame>;
 
     async fn get_task(
         &self,

@@ -23,7 +23,7 @@ impl WatchApi {
 
 #[tonic::async_trait]
 impl WatchService for WatchApi {
-    type WatchStream = Frames<v1::WatchResponse>;
+    type WatchStream = Frames<v1::EncodedFrame>;
 
     async fn watch(
         &self,

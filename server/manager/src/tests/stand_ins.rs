@@ -100,13 +100,13 @@ impl Streams for StandStreams {
     async fn watch_tasks(
         &self,
         request: v1::WatchTasksRequest,
-    ) -> Result<Frames<v1::WatchTasksResponse>, Failure> {
+    ) -> Result<Frames<v1::EncodedFrame>, Failure> {
         let fault = request
             .filter
             .and_then(|filter| filter.tasks.into_iter().next());
-        let first = v1::WatchTasksResponse {
+        let first = v1::EncodedFrame {
             revision: 1,
-            ..v1::WatchTasksResponse::default()
+            ..v1::EncodedFrame::default()
         };
         Ok(Box::pin(stream::unfold(0, move |place| {
             let (first, fault) = (first.clone(), fault.clone());
@@ -125,7 +125,7 @@ impl Streams for StandStreams {
         })))
     }
 
-    async fn watch(&self, request: v1::WatchRequest) -> Result<Frames<v1::WatchResponse>, Failure> {
+    async fn watch(&self, request: v1::WatchRequest) -> Result<Frames<v1::EncodedFrame>, Failure> {
         if request.after_revision > 1_000 {
             return Err(Failure::UnknownRevision(Revision(1_000)));
         }

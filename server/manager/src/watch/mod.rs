@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Watches as streams: a cursor of core for each, driven by what the store publishes.
 
-mod frame;
+mod rendered;
 mod request;
 mod stream;
 #[cfg(test)]
@@ -21,7 +21,7 @@ use crate::error::Failure;
 use crate::member::Clock;
 use crate::streams::Frames;
 
-use frame::FrameMessage;
+use rendered::Renderer;
 use stream::Watch;
 
 /// Serves watches, up to a limit.
@@ -32,6 +32,7 @@ pub struct Watches {
     free: Arc<Semaphore>,
     limit: usize,
     stop: CancellationToken,
+    renderer: Arc<Renderer>,
 }
 
 impl Watches {
@@ -49,6 +50,7 @@ impl Watches {
             free: Arc::new(Semaphore::new(limit)),
             limit,
             stop,
+            renderer: Arc::default(),
         }
     }
 
@@ -65,7 +67,7 @@ impl Watches {
     pub async fn tasks(
         &self,
         request: v1::WatchTasksRequest,
-    ) -> Result<Frames<v1::WatchTasksResponse>, Failure> {
+    ) -> Result<Frames<v1::EncodedFrame>, Failure> {
         self.open(request::of_tasks(request)?).await
     }
 
@@ -76,11 +78,11 @@ impl Watches {
     pub async fn all(
         &self,
         request: v1::WatchRequest,
-    ) -> Result<Frames<v1::WatchResponse>, Failure> {
+    ) -> Result<Frames<v1::EncodedFrame>, Failure> {
         self.open(request::of_all(request)?).await
     }
 
-    async fn open<M: FrameMessage>(&self, options: Options) -> Result<Frames<M>, Failure> {
+    async fn open(&self, options: Options) -> Result<Frames<v1::EncodedFrame>, Failure> {
         let permit = self
             .free
             .clone()
@@ -95,24 +97,25 @@ impl Watches {
             })?;
         self.catch_up(options.after).await?;
         let now = self.clock.now();
+        let progress_interval = options.progress_interval;
         let mut cursor = None;
         self.cluster.consult(&mut |source| {
             cursor = Some(Cursor::start(options.clone(), source, now));
         });
         let cursor = cursor.ok_or_else(|| Failure::internal("the store was not consulted"))?;
         let cursor = cursor.map_err(ended)?;
-        Ok(Box::pin(
-            Watch::<M> {
-                cursor,
-                heads: self.cluster.heads(),
-                cluster: self.cluster.clone(),
-                clock: self.clock.clone(),
-                stop: self.stop.clone(),
-                over: false,
-                _permit: permit,
-            }
-            .into_stream(),
-        ))
+        let watch = Watch {
+            cursor,
+            renderer: self.renderer.clone(),
+            heads: self.cluster.heads(),
+            cluster: self.cluster.clone(),
+            clock: self.clock.clone(),
+            alarm: Box::pin(tokio::time::sleep(progress_interval)),
+            stop: Box::pin(self.stop.clone().cancelled_owned()),
+            over: false,
+            _permit: permit,
+        };
+        Ok(Box::pin(watch.into_stream()))
     }
 
     /// Waits until this manager has what the watch begins with: of a new one the newest state

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{FutureExt, StreamExt};
+use prost::Message;
 use skep_core::model::{NodeId, NodeState};
 use skep_core::state::Write;
 use skep_core::testing::World;
@@ -55,6 +56,11 @@ fn down(node: u128) -> Write {
     }
 }
 
+/// A frame as clients read it.
+fn read(frame: &v1::EncodedFrame) -> v1::WatchResponse {
+    v1::WatchResponse::decode(frame.encode_to_vec().as_slice()).expect("it is whole")
+}
+
 #[tokio::test]
 async fn a_change_wakes_a_watch() {
     let fixture = fixture(10);
@@ -66,7 +72,7 @@ async fn a_change_wakes_a_watch() {
     let revision = fixture.cluster.write([down(1)]);
     let second = watch.next().await.expect("a frame").expect("no error");
     assert_eq!((second.revision, second.events.len()), (revision.0, 1));
-    assert_eq!(second.events[0].r#type(), v1::EventType::Changed);
+    assert_eq!(read(&second).events[0].r#type(), v1::EventType::Changed);
 }
 
 #[tokio::test]
