@@ -8,6 +8,9 @@
 //!
 //! Maps are `BTreeMap`s: equal messages have equal bytes.
 
+pub mod methods;
+pub mod reflect;
+
 /// The public API, package `skep.v1`.
 #[allow(missing_docs, unreachable_pub, clippy::all, rustdoc::all)]
 pub mod v1 {
