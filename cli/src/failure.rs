@@ -2,7 +2,7 @@
 //! How the program fails: the words and the exit code of everything that can go wrong.
 
 use skep_sdk::v1::ErrorReason;
-use skep_sdk::{CallError, Code, ConnectError, Error};
+use skep_sdk::{Code, Error};
 
 use crate::flags::flag_of;
 
@@ -111,9 +111,9 @@ impl Failure {
     }
 
     /// The failed call, if it is one.
-    pub(crate) fn call(&self) -> Option<&CallError> {
+    pub(crate) fn call(&self) -> Option<&Error> {
         match self {
-            Self::Sdk(error) => error.call(),
+            Self::Sdk(error) => Some(error),
             _ => None,
         }
     }
@@ -123,10 +123,7 @@ impl Failure {
         match self {
             Self::Plain { code, .. } => *code,
             Self::Several(parts) => parts.first().map_or(REFUSED, Self::code),
-            Self::Sdk(error) => match error.as_ref() {
-                Error::Connect(error) => connect_code(error),
-                Error::Call(call) => call_code(call),
-            },
+            Self::Sdk(error) => exit_code(error),
         }
     }
 
@@ -143,10 +140,7 @@ impl Failure {
                 let texts: Vec<String> = parts.iter().map(|p| p.text(command, more)).collect();
                 texts.join("\n")
             }
-            Self::Sdk(error) => match error.as_ref() {
-                Error::Connect(error) => format!("Error: {error}{}", connect_cure(error)),
-                Error::Call(call) => call_text(call, command, more),
-            },
+            Self::Sdk(error) => call_text(error, command, more),
         }
     }
 }
@@ -157,38 +151,18 @@ impl From<Error> for Failure {
     }
 }
 
-fn connect_code(error: &ConnectError) -> u8 {
-    match error {
-        ConnectError::NoDaemon { .. } | ConnectError::NoPermission { .. } => NO_DAEMON,
-        _ => USAGE,
-    }
-}
-
-fn call_code(call: &CallError) -> u8 {
-    match call.code {
-        Code::Unavailable if call.is_transport() => NO_DAEMON,
+/// The exit code of a call that failed, or that could not be made.
+fn exit_code(error: &Error) -> u8 {
+    match error.code {
+        Code::Unavailable | Code::PermissionDenied if error.is_local() => NO_DAEMON,
+        Code::InvalidArgument if error.is_local() => USAGE,
         Code::DeadlineExceeded => TIMED_OUT,
         _ => REFUSED,
     }
 }
 
-fn connect_cure(error: &ConnectError) -> &'static str {
-    match error {
-        ConnectError::NoDaemon { .. } => {
-            "\nIs it running? Start one with `skepd --dev`, or say where it is with --host or SKEP_HOST."
-        }
-        ConnectError::NoPermission { .. } => {
-            "\nRun this as root, or join the group that owns the socket (often `skep`) and log in again."
-        }
-        ConnectError::SocketPathTooLong { .. } => {
-            "\nUse a shorter path: start the daemon with --socket below /run or /tmp."
-        }
-        _ => "",
-    }
-}
-
 /// A call's message, then each bad field on a line of its own, then what to do.
-fn call_text(call: &CallError, command: &str, more: &str) -> String {
+fn call_text(call: &Error, command: &str, more: &str) -> String {
     let message = if call.message.is_empty() {
         call.code.description()
     } else {
@@ -211,7 +185,10 @@ fn call_text(call: &CallError, command: &str, more: &str) -> String {
 }
 
 /// What someone at a command line can do about it, beyond what the message says.
-fn call_cure(call: &CallError) -> Option<String> {
+fn call_cure(call: &Error) -> Option<String> {
+    if call.is_local() {
+        return local_cure(call.code).map(str::to_owned);
+    }
     let fact = |key: &str| {
         call.metadata
             .get(key)
@@ -231,40 +208,46 @@ fn call_cure(call: &CallError) -> Option<String> {
     None
 }
 
+/// The same where no server has said anything.
+fn local_cure(code: Code) -> Option<&'static str> {
+    match code {
+        Code::Unavailable => Some(
+            "Is it running? Start one with `skepd --dev`, or say where it is with --host or \
+             SKEP_HOST.",
+        ),
+        Code::PermissionDenied => Some(
+            "Run this as root, or join the group that owns the socket (often `skep`) and log in \
+             again.",
+        ),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use skep_sdk::Violation;
+    use skep_sdk::{FieldViolation, Status};
 
     fn call(code: Code, reason: &str, metadata: &[(&str, &str)]) -> Failure {
         let metadata = metadata
             .iter()
             .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
             .collect();
-        let call = CallError {
-            code,
-            reason: reason.into(),
-            message: "it is so".into(),
-            metadata,
-            violations: vec![],
-        };
-        Error::from(call).into()
+        let mut error = Error::from(Status::new(code, "it is so"));
+        (error.reason, error.metadata) = (reason.into(), metadata);
+        error.into()
     }
 
     #[test]
     fn each_failure_has_its_exit_code() {
-        let no_daemon = ConnectError::NoDaemon {
-            tried: vec![("unix:///x".into(), "no".into())],
-        };
-        let bad_host = ConnectError::BadHost {
-            host: "x".into(),
-            why: "y".into(),
-        };
         for (failure, code) in [
             (Failure::usage("x"), 2),
-            (Failure::from(Error::from(no_daemon)), 3),
-            (Failure::from(Error::from(bad_host)), 2),
             (call(Code::Unavailable, "", &[]), 3),
+            (call(Code::PermissionDenied, "", &[]), 3),
+            (call(Code::InvalidArgument, "", &[]), 2),
+            (call(Code::DeadlineExceeded, "", &[]), 124),
+            (call(Code::PermissionDenied, "ROLE_REQUIRED", &[]), 1),
+            (call(Code::InvalidArgument, "INVALID_FIELD", &[]), 1),
             (call(Code::Unavailable, "NO_QUORUM", &[]), 1),
             (call(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", &[]), 124),
             (call(Code::AlreadyExists, "NAME_TAKEN", &[]), 1),
@@ -318,34 +301,24 @@ mod tests {
 
     #[test]
     fn a_missing_daemon_is_said_with_the_cure() {
-        let tried = vec![("unix:///run/skep/skep.sock".into(), "no such socket".into())];
-        let failure = Failure::from(Error::from(ConnectError::NoDaemon { tried }));
         assert_eq!(
-            failure.text("ps", ""),
-            "Error: no skep daemon answers at unix:///run/skep/skep.sock (no such socket)\n\
+            call(Code::Unavailable, "", &[]).text("ps", ""),
+            "Error: it is so\n\
              Is it running? Start one with `skepd --dev`, or say where it is with --host or SKEP_HOST."
         );
     }
 
     #[test]
     fn bad_fields_are_named_with_their_flags() {
-        let violation = |field: &str, description: &str| Violation {
-            field: field.into(),
-            description: description.into(),
-        };
-        let call = CallError {
-            code: Code::InvalidArgument,
-            reason: "INVALID_FIELD".into(),
-            message: "2 fields break their rules".into(),
-            metadata: Default::default(),
-            violations: vec![
-                violation("spec.name", "must not begin with \"-\""),
-                violation("spec.endpoint.ports[0].target", "must be 1 to 65535"),
-                violation("spec.unknown", "is odd"),
-            ],
-        };
+        let mut error = Error::from(Status::invalid_argument("2 fields break their rules"));
+        error.reason = "INVALID_FIELD".into();
+        error.violations = vec![
+            FieldViolation::new("spec.name", "must not begin with \"-\""),
+            FieldViolation::new("spec.endpoint.ports[0].target", "must be 1 to 65535"),
+            FieldViolation::new("spec.unknown", "is odd"),
+        ];
         assert_eq!(
-            Failure::from(Error::from(call)).text("service create", ""),
+            Failure::from(error).text("service create", ""),
             "Error: 2 fields break their rules\n  \
              spec.name (--name): must not begin with \"-\"\n  \
              spec.endpoint.ports[0].target (--publish): must be 1 to 65535\n  \

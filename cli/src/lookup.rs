@@ -5,13 +5,33 @@ use skep_sdk::v1::{
     ErrorReason, GetDaemonRequest, GetNodeRequest, GetServiceRequest, GetTaskRequest, Node,
     NodeFilter, Service, ServiceFilter, Task, TaskFilter, TaskState,
 };
-use skep_sdk::{CallError, Client, Error};
+use skep_sdk::{Client, Error};
 
 use crate::failure::Failure;
+use crate::pages;
 use crate::suggest;
 
 /// What stands for the node of the daemon that is asked.
 pub(crate) const SELF: &str = "self";
+
+/// Finds one object after the other, each by its reference: those that are there, and why the
+/// others are not.
+pub(crate) async fn each<'a, T, F>(
+    references: &'a [String],
+    find: impl Fn(&'a str) -> F,
+) -> (Vec<T>, Vec<Failure>)
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    let (mut found, mut failures) = (Vec::new(), Vec::new());
+    for reference in references {
+        match find(reference).await {
+            Ok(object) => found.push(object),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    (found, failures)
+}
 
 /// A service by name, id or the beginning of an id.
 pub(crate) async fn service(client: &Client, reference: &str) -> Result<Service, Failure> {
@@ -75,7 +95,7 @@ pub(crate) async fn node_reference(client: &Client, reference: &str) -> Result<S
 }
 
 /// For an object that was not found, a question after names that are like its own; else nothing.
-pub(crate) async fn did_you_mean(client: &Client, error: &CallError) -> String {
+pub(crate) async fn did_you_mean(client: &Client, error: &Error) -> String {
     if !error.is(ErrorReason::ObjectNotFound) {
         return String::new();
     }
@@ -103,7 +123,7 @@ async fn tasks_called(client: &Client, name: &str) -> String {
         desired_states: vec![TaskState::Running.into()],
         ..TaskFilter::default()
     };
-    let tasks = client.list_tasks(wanted).await.unwrap_or_default().0;
+    let tasks = pages::tasks(client, wanted).await.unwrap_or_default();
     let ids: Vec<String> = tasks
         .into_iter()
         .filter(|task| task.name == name)
@@ -114,24 +134,18 @@ async fn tasks_called(client: &Client, name: &str) -> String {
 
 /// Names for a suggestion: without them the error is still said, so a failure counts as none.
 async fn service_names(client: &Client) -> Vec<String> {
-    let services = client
-        .list_services(ServiceFilter::default())
-        .await
-        .unwrap_or_default()
-        .0;
+    let services = pages::services(client, ServiceFilter::default()).await;
     services
+        .unwrap_or_default()
         .into_iter()
         .map(|service| service.spec.unwrap_or_default().name)
         .collect()
 }
 
 async fn node_names(client: &Client) -> Vec<String> {
-    let nodes = client
-        .list_nodes(NodeFilter::default())
-        .await
-        .unwrap_or_default()
-        .0;
+    let nodes = pages::nodes(client, NodeFilter::default()).await;
     nodes
+        .unwrap_or_default()
         .into_iter()
         .map(|node| node.spec.unwrap_or_default().name)
         .collect()

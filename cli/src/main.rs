@@ -14,6 +14,7 @@ mod flags;
 mod golden;
 mod lookup;
 mod output;
+mod pages;
 mod parse;
 mod progress;
 mod refusals;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The daemon that a run of the program talks to, connected when first needed.
 
-use skep_sdk::{Client, Context, Error};
+use skep_sdk::{Client, Context};
 use tokio::sync::OnceCell;
 
 use crate::args::Target;
@@ -28,7 +28,7 @@ impl Session {
         let client = self.client.get_or_try_init(|| async {
             let Target { host, context } = &self.target;
             let context = Context::choose(host.as_deref(), context.as_deref())?;
-            Ok::<Client, Error>(Client::connect(&context).await?)
+            Client::connect(&context).await
         });
         Ok(client.await?.clone())
     }

@@ -9,6 +9,8 @@
 //! Maps are `BTreeMap`s: equal messages have equal bytes.
 
 mod frame;
+pub mod methods;
+pub mod reflect;
 
 /// The public API, package `skep.v1`.
 #[allow(missing_docs, unreachable_pub, clippy::all, rustdoc::all)]

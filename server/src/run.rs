@@ -117,7 +117,8 @@ async fn serve_until_told(config: Config) -> Result<()> {
     let stop = CancellationToken::new();
     let (socket, mut serving) = start_serving(doors, &daemon, &stop).await;
     ready.announce(&paths.data)?;
-    tracing::info!(socket = %ready.socket.display(), dev_addr = ?ready.dev_addr, "ready");
+    let dev_addr = ready.dev_addr.map(tracing::field::display);
+    tracing::info!(socket = %ready.socket.display(), dev_addr, "ready");
 
     let failed = tokio::select! {
         _ = signals.told_to_stop() => None,

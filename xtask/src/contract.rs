@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use prost_build::{Service, ServiceGenerator};
-use prost_types::FileDescriptorSet;
+use prost_types::method_options::IdempotencyLevel;
+use prost_types::{FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto};
 
 /// The public files, `skep/v1/*.proto`, from the root of the repository.
 const API: &str = "proto/api";
@@ -19,6 +20,8 @@ const API: &str = "proto/api";
 const INTERNAL: &str = "proto/internal";
 /// Where generated files go: nothing else lies there.
 const GENERATED: &str = "proto/src/gen";
+/// The package of the public files.
+const PACKAGE: &str = "skep.v1";
 /// What `buf breaking` compares each module with: buf takes one module at a time.
 const BASELINES: [(&str, &str); 2] = [
     (API, "proto/baseline.binpb"),
@@ -131,6 +134,8 @@ fn generate(root: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     all.open_files(proto_files(root, INTERNAL)?)?;
 
     let mut files = rust_code(all.file_descriptor_set())?;
+    let methods = methods(&public.file_descriptor_set());
+    files.insert("methods.rs".to_owned(), methods.into_bytes());
     let descriptor = public.encode_file_descriptor_set();
     files.insert("descriptor.bin".to_owned(), descriptor);
     let descriptor = internal.encode_file_descriptor_set();
@@ -211,6 +216,39 @@ impl ServiceGenerator for Services {
         }
         self.servers.generate(service, code);
     }
+}
+
+/// The facts about each public method that clients need, as a Rust expression.
+fn methods(descriptors: &FileDescriptorSet) -> String {
+    let mut lines = Vec::new();
+    for file in descriptors.file.iter().filter(|f| f.package() == PACKAGE) {
+        for service in &file.service {
+            for method in &service.method {
+                let path = format!("/{PACKAGE}.{}/{}", service.name(), method.name());
+                lines.push(method_line(&path, method, request_id(file, method)));
+            }
+        }
+    }
+    lines.sort();
+    format!("{SPDX}&[\n{}]\n", lines.concat())
+}
+
+fn method_line(path: &str, method: &MethodDescriptorProto, request_id: Option<i32>) -> String {
+    let level = method.options.as_ref().map(|o| o.idempotency_level());
+    let repeatable = level.is_some_and(|level| level != IdempotencyLevel::IdempotencyUnknown);
+    format!(
+        "    Method {{ path: {path:?}, streams: {}, repeatable: {repeatable}, \
+         request_id: {request_id:?} }},\n",
+        method.server_streaming()
+    )
+}
+
+/// The number of the field `request_id` in a method's request, which is in the same file.
+fn request_id(file: &FileDescriptorProto, method: &MethodDescriptorProto) -> Option<i32> {
+    let name = method.input_type().rsplit('.').next()?;
+    let request = file.message_type.iter().find(|m| m.name() == name)?;
+    let mut fields = request.field.iter();
+    Some(fields.find(|field| field.name() == "request_id")?.number())
 }
 
 /// Drops comments that are about no declaration ("8 is kept for ..."): the generator would put

@@ -6,6 +6,8 @@ use skep_sdk::v1::{Daemon, GetDaemonRequest};
 use skep_sdk::{Client, Error};
 
 use crate::failure::Failure;
+use crate::output::format::{Format, render_parts};
+use crate::output::json::Json;
 use crate::output::print;
 use crate::session::Session;
 
@@ -18,11 +20,21 @@ pub(crate) struct Version {
     /// Ask no daemon
     #[arg(long)]
     pub(crate) client: bool,
+    /// json, yaml, or a template such as '{{.client.version}} {{.server.version}}'
+    #[arg(short, long, value_name = "FORMAT", value_parser = Format::parse)]
+    pub(crate) format: Option<Format>,
 }
 
 impl Version {
     /// Shows both; without a daemon the client's alone, and then why.
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
+        match &self.format {
+            Some(format) => self.run_for_programs(session, format).await,
+            None => self.run_for_people(session).await,
+        }
+    }
+
+    async fn run_for_people(&self, session: &Session) -> Result<(), Failure> {
         print(&format!("Client:\n Version:  {CLIENT}\n"));
         if self.client {
             return Ok(());
@@ -34,6 +46,21 @@ impl Version {
             daemon.version,
             client.host()
         ));
+        Ok(())
+    }
+
+    /// The client has what a daemon tells of itself, less what only a daemon knows.
+    async fn run_for_programs(&self, session: &Session, format: &Format) -> Result<(), Failure> {
+        let own = Daemon {
+            version: CLIENT.to_owned(),
+            ..Daemon::default()
+        };
+        let mut parts = vec![("client", Json::of(&own))];
+        if !self.client {
+            let daemon = ask(&session.client().await?).await?;
+            parts.push(("server", Json::of(&daemon)));
+        }
+        print(&render_parts(&parts, format)?);
         Ok(())
     }
 }

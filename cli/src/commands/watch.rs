@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use skep_sdk::v1::{NodeFilter, ServiceFilter, TaskFilter, WatchRequest};
-use skep_sdk::{Client, WatchEvent, WatchKind};
+use skep_sdk::v1::{GetSwarmRequest, NodeFilter, ServiceFilter, TaskFilter, WatchRequest};
+use skep_sdk::{Client, Error, Identified, Object, TryStreamExt, WatchEvent};
+use tokio::time::timeout;
 
 use crate::failure::Failure;
 use crate::output::format::Format;
@@ -13,8 +14,8 @@ use crate::output::{notice, print};
 use crate::session::Session;
 use crate::show::event::{Shown, render};
 
-/// How long a watch goes on without a daemon that answers.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a watch goes on without a word; the daemon says something every few seconds.
+const PATIENCE: Duration = Duration::from_secs(45);
 
 /// Show changes as they happen: first every object there is, then each change.
 #[derive(Debug, Args)]
@@ -96,25 +97,28 @@ impl Watch {
     /// Shows events until interrupted.
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
         let client = session.client().await?;
-        show_events(&client, self.request(), &self.stream).await
+        show_events::<Object>(&client, self.request(), &self.stream).await
     }
 }
 
 /// Shows the events of a watch until it ends, which is an error. An interrupt ends the program.
-pub(crate) async fn show_events<K: WatchKind>(
+pub(crate) async fn show_events<O: Identified + Shown>(
     client: &Client,
-    request: K,
+    request: WatchRequest,
     flags: &StreamFlags,
-) -> Result<(), Failure>
-where
-    K::Object: Shown,
-{
-    let mut watch = client.watch(request).patience(PATIENCE);
+) -> Result<(), Failure> {
+    let mut watch = client.watch::<O>(request);
     // The events of a step are shown once its revision is known.
     let mut step = Vec::new();
     let mut is_first = flags.after == 0;
     loop {
-        match watch.next().await? {
+        let event = match timeout(PATIENCE, watch.try_next()).await {
+            Ok(event) => event?,
+            Err(_) => return Err(why_silent(client).await),
+        };
+        // A watch ends with an error only.
+        let Some(event) = event else { continue };
+        match event {
             WatchEvent::Reset(objects) => {
                 if !std::mem::take(&mut is_first) {
                     notice("the history since the last event is gone; this is the present state");
@@ -128,6 +132,14 @@ where
             }
             event => step.push(event),
         }
+    }
+}
+
+/// Why a watch hears nothing: what another call says about it.
+async fn why_silent(client: &Client) -> Failure {
+    match client.swarm().get_swarm(GetSwarmRequest::default()).await {
+        Err(status) => Error::from(status).into(),
+        Ok(_) => Failure::timed_out("the daemon answers, but its watch says nothing"),
     }
 }
 

@@ -261,9 +261,9 @@ pub(super) const COMMANDS: &[Command] = &[
     command("task stop", "StopTaskRequest", &[
         sets("TASK", &["task"], SENT),
     ]),
-    command("task watch", "WatchTasksRequest", &[
-        sets("SERVICE", &["filter.services"], SENT),
-        sets("--filter", &["filter"], TASK_FILTERS),
+    command("task watch", "WatchRequest", &[
+        sets("SERVICE", &["tasks.services"], SENT),
+        sets("--filter", &["tasks"], TASK_FILTERS),
         sets("--after", &["after_revision"], SENT),
         here("--format", "how it is shown", EVENTS),
         here("--no-trunc", "ids and texts whole", SHOWN),
@@ -289,6 +289,7 @@ pub(super) const COMMANDS: &[Command] = &[
     ]),
     command("version", "", &[
         here("--client", "asks no daemon", ALONE),
+        here("--format", "how it is shown", PARTS),
     ]),
     command("completion", "", &[
         here("SHELL", "the shell", ALONE),

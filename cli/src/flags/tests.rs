@@ -56,7 +56,7 @@ fn the_fields_are_in_the_contract() {
         };
         for field in fields {
             let request = format!("skep.v1.{}", command.request);
-            let mut message = skep_sdk::pool().get_message_by_name(&request);
+            let mut message = skep_sdk::reflect::pool().get_message_by_name(&request);
             for step in field.split('.') {
                 let inside = message.unwrap_or_else(|| panic!("{request} {field}: no {step}"));
                 let found = inside.get_field_by_name(step);

@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
+use skep_sdk::Name;
 
 use super::json::Json;
 use super::template::{Scope, Template};
@@ -51,7 +52,8 @@ pub(crate) fn write_value(value: &impl Serialize, format: &Format) -> Result<Str
 }
 
 /// Objects as `inspect` shows them: one array, or a line of a template for each.
-pub(crate) fn render_objects(objects: &[Json], format: &Format) -> Result<String, Failure> {
+pub(crate) fn render_objects<M: Name>(objects: &[M], format: &Format) -> Result<String, Failure> {
+    let objects: Vec<Json> = objects.iter().map(Json::of).collect();
     match format {
         Format::Json | Format::Yaml => write_value(&objects, format),
         Format::Template(template) => {
@@ -127,15 +129,15 @@ mod tests {
 
     #[test]
     fn objects_are_one_array_or_a_line_each() {
-        let objects = [
-            Json::of(&sample::service()),
-            Json::of(&sample::global_service()),
-        ];
+        let objects = [sample::service(), sample::global_service()];
         let lines = Format::parse("{{.spec.name}}").unwrap();
         assert_eq!(render_objects(&objects, &lines).unwrap(), "web\nagent\n");
         let yaml = render_objects(&objects, &Format::Yaml).unwrap();
         assert!(yaml.starts_with("- meta:\n    id: svc_"), "{yaml}");
-        assert_eq!(render_objects(&[], &Format::Json).unwrap(), "[]\n");
+        assert_eq!(
+            render_objects(&objects[..0], &Format::Json).unwrap(),
+            "[]\n"
+        );
         assert!(render_objects(&objects, &Format::Table).is_err());
     }
 

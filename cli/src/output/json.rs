@@ -6,7 +6,7 @@ use prost_reflect::{Kind, MessageDescriptor};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
-use skep_sdk::Name;
+use skep_sdk::{Name, reflect};
 
 /// A message as it is written.
 #[derive(Debug, Clone)]
@@ -18,11 +18,11 @@ pub(crate) struct Json {
 impl Json {
     /// Of a message of the API.
     pub(crate) fn of<M: Name>(message: &M) -> Self {
-        let value = serde_json::to_value(skep_sdk::dynamic(message))
+        let value = serde_json::to_value(reflect::dynamic(message))
             .expect("proto JSON has only texts as keys");
         Self {
             value,
-            descriptor: skep_sdk::describe::<M>(),
+            descriptor: reflect::describe::<M>(),
         }
     }
 

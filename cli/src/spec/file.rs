@@ -11,7 +11,7 @@ use crate::suggest;
 
 /// Reads the spec of a service. Gives one line for each thing that is wrong.
 pub(crate) fn service_spec(text: &str) -> Result<ServiceSpec, Vec<String>> {
-    let descriptor = skep_sdk::describe::<ServiceSpec>();
+    let descriptor = skep_sdk::reflect::describe::<ServiceSpec>();
     let value: Value = serde_yaml_ng::from_str(text).map_err(|error| vec![error_line(&error)])?;
     if !value.is_mapping() {
         return Err(vec![

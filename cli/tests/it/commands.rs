@@ -155,13 +155,13 @@ async fn commands_send_what_their_flags_say() {
         .await;
     assert_eq!((ran.code, ran.out.as_str()), (1, "web.1\n"), "{ran:?}");
     assert_eq!(
-        only(&swarm.asked(), "WatchTasksRequest"),
-        json!({"filter": {"services": ["web"]}, "afterRevision": "40"})
+        only(&swarm.asked(), "WatchRequest"),
+        json!({"tasks": {"services": ["web"]}, "afterRevision": "40"})
     );
 }
 
 fn web() -> Value {
-    serde_json::to_value(skep_sdk::dynamic(&sample::service().spec.unwrap())).unwrap()
+    serde_json::to_value(skep_sdk::reflect::dynamic(&sample::service().spec.unwrap())).unwrap()
 }
 
 fn scaled(replicas: u32) -> Value {
@@ -237,6 +237,14 @@ async fn results_go_to_standard_output() {
         ),
         ("service ps web --format {{.Name}}", "web.1\nweb.2\n"),
         ("task stop tsk_1 tsk_2", "tsk_1\ntsk_2\n"),
+        (
+            "version --format {{.client.version}}/{{.server.version}}",
+            "0.1.0/0.1.0\n",
+        ),
+        (
+            "version --client --format json",
+            "{\n  \"client\": {\n    \"version\": \"0.1.0\"\n  }\n}\n",
+        ),
         (
             "info --format {{.daemon.version}}/{{.swarm.spec.name}}",
             "0.1.0/default\n",

@@ -21,7 +21,7 @@ async fn without_a_daemon_the_cure_is_named() {
     let ran = run(command).await;
     assert_eq!(ran.code, 2, "{ran:?}");
     assert!(ran.err.contains("121 bytes long, over the 107"), "{ran:?}");
-    assert!(ran.err.contains("Use a shorter path"), "{ran:?}");
+    assert!(ran.err.contains("with a shorter --socket"), "{ran:?}");
 }
 
 #[tokio::test]

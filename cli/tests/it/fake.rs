@@ -174,7 +174,7 @@ fn made(spec: ServiceSpec) -> Service {
 
 impl Fake {
     fn keep<M: Name>(&self, message: &M) {
-        let mut json = serde_json::to_value(skep_sdk::dynamic(message)).unwrap();
+        let mut json = serde_json::to_value(skep_sdk::reflect::dynamic(message)).unwrap();
         json.as_object_mut().unwrap().remove("requestId");
         self.asked.lock().unwrap().push((M::NAME.to_owned(), json));
     }
@@ -258,11 +258,16 @@ impl NodeService for Fake {
 
     async fn list_nodes(&self, request: Request<ListNodesRequest>) -> Answer<ListNodesResponse> {
         self.keep(request.get_ref());
-        let nodes = vec![sample::node("node-1"), sample::lost_node("node-2")];
+        // Two pages of one node each.
+        let (node, next) = match request.get_ref().page_token.as_str() {
+            "" => (sample::node("node-1"), "more"),
+            "more" => (sample::lost_node("node-2"), ""),
+            other => panic!("no page {other}"),
+        };
         Ok(Response::new(ListNodesResponse {
-            nodes,
+            nodes: vec![node],
+            next_page_token: next.into(),
             revision: 40,
-            ..Default::default()
         }))
     }
 
@@ -396,30 +401,8 @@ impl TaskService for Fake {
         }))
     }
 
-    async fn watch_tasks(
-        &self,
-        request: Request<WatchTasksRequest>,
-    ) -> Answer<Self::WatchTasksStream> {
-        self.keep(request.get_ref());
-        let refused = error(
-            Code::InvalidArgument,
-            "INVALID_FIELD",
-            "the script ends",
-            &[],
-        );
-        let event = watch_tasks_response::Event {
-            r#type: EventType::Changed.into(),
-            task: Some(sample::task(1, 1)),
-        };
-        let frame = WatchTasksResponse {
-            revision: 41,
-            events: vec![event],
-            head_revision: 41,
-        };
-        Ok(Response::new(Box::pin(futures::stream::iter([
-            Ok(frame.into()),
-            Err(refused),
-        ]))))
+    async fn watch_tasks(&self, _: Request<WatchTasksRequest>) -> Answer<Self::WatchTasksStream> {
+        Err(Status::unimplemented("the program does not call it"))
     }
 
     async fn stop_task(&self, request: Request<StopTaskRequest>) -> Answer<StopTaskResponse> {
@@ -483,6 +466,21 @@ fn frame(revision: u64, events: Vec<watch_response::Event>) -> Result<WatchRespo
     })
 }
 
+/// A change of a task, then a failure that ends the watch.
+fn one_task() -> Vec<Result<WatchResponse, Status>> {
+    let task = watch_response::event::Object::Task(sample::task(1, 1));
+    let refused = error(
+        Code::InvalidArgument,
+        "INVALID_FIELD",
+        "the script ends",
+        &[],
+    );
+    vec![
+        frame(41, vec![event(EventType::Changed, task)]),
+        Err(refused),
+    ]
+}
+
 /// The service of an id, with a condition that is true.
 fn with_condition(id: &str, name: &str, updated_tasks: u32) -> watch_response::event::Object {
     let mut service = sample::service();
@@ -504,16 +502,18 @@ impl WatchService for Fake {
     type WatchStream = Frames<EncodedFrame>;
 
     /// Plays what the name of the service says: `stalls`, `pends`, `slow`, `goes`; any other
-    /// converges.
+    /// converges. Without services: a change of a task, and the end.
     async fn watch(&self, request: Request<WatchRequest>) -> Answer<Self::WatchStream> {
         use watch_response::event::Object;
         self.keep(request.get_ref());
-        let id = request
-            .into_inner()
-            .services
-            .unwrap_or_default()
-            .services
-            .join("");
+        let Some(services) = request.into_inner().services else {
+            return Ok(Response::new(Box::pin(futures::stream::iter(
+                one_task()
+                    .into_iter()
+                    .map(|frame| frame.map(EncodedFrame::from)),
+            ))));
+        };
+        let id = services.services.join("");
         let task = |task: Task| event(EventType::Added, Object::Task(task));
         let begin = |more: Vec<watch_response::Event>| {
             let mut events = vec![event(EventType::Added, with_condition(&id, "PLACED", 0))];

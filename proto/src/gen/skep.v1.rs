@@ -2740,10 +2740,10 @@ pub struct Port {
     /// (task.status.ports).
     #[prost(uint32, tag = "2")]
     pub published: u32,
-    /// Transport protocol; unset: TCP.
+    /// Transport protocol; unset: TCP, and reads back as TCP.
     #[prost(enumeration = "port::Protocol", tag = "3")]
     pub protocol: i32,
-    /// Where it is reachable; unset: INGRESS.
+    /// Where it is reachable; unset: INGRESS, and reads back as INGRESS.
     #[prost(enumeration = "port::Mode", tag = "4")]
     pub mode: i32,
     /// For people. At most 63 characters; empty: none.
@@ -5710,13 +5710,15 @@ pub struct ServiceSpec {
     /// How others reach it; unset: not at all.
     #[prost(message, optional, tag = "10")]
     pub endpoint: ::core::option::Option<EndpointSpec>,
-    /// How many tasks; unset: replicated, one. Which of the two is fixed once created.
+    /// How many tasks; unset: replicated, one, and reads back as replicated. Which of the two is
+    /// fixed once created.
     #[prost(oneof = "service_spec::Mode", tags = "3, 4")]
     pub mode: ::core::option::Option<service_spec::Mode>,
 }
 /// Nested message and enum types in `ServiceSpec`.
 pub mod service_spec {
-    /// How many tasks; unset: replicated, one. Which of the two is fixed once created.
+    /// How many tasks; unset: replicated, one, and reads back as replicated. Which of the two is
+    /// fixed once created.
     #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Mode {
         /// A number of tasks.

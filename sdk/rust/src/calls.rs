@@ -2,245 +2,185 @@
 //! The layer under the generated stubs: gives every call a deadline and every change a
 //! `request_id`, and repeats what failed with UNAVAILABLE by the policy of all SDKs.
 //!
-//! It works on encoded requests, so the stubs stay as they were generated: a `request_id` is a
-//! field appended to the message, which protobuf reads as if it had been there.
+//! It works on encoded requests, so the stubs stay as they were generated.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::{BodyExt, Full};
-use prost::encoding::{self, DecodeContext, WireType};
-use rand::Rng;
-use tokio::time::Instant;
+use prost::encoding;
+use rand::distr::{Alphanumeric, SampleString};
+use skep_proto::methods::{self, Method};
+use tokio::time::{sleep, timeout};
 use tonic::body::Body;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
-use tower::{Service, ServiceExt};
+use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceExt, service_fn};
 
-use crate::methods::{Kind, kind_of};
+use crate::error::root_cause;
 use crate::policy::POLICY;
 
 /// How long a call may take if the caller sets no deadline: the most that a server allows.
-const DEFAULT_DEADLINE: Duration = Duration::from_secs(60);
+const DEFAULT_DEADLINE: (Duration, &str) = (Duration::from_secs(60), "60S");
 
 /// Bytes before a message in a gRPC body: whether it is compressed, and its length.
 const FRAME_HEADER: usize = 5;
 
 /// A connection to a daemon as the stubs use it. Cheap to clone.
+pub type Calls = BoxCloneSyncService<Request<Body>, Response<Body>, Status>;
+
+/// A connection to a daemon.
 #[derive(Debug, Clone)]
-pub struct Calls {
+struct Connection {
     channel: Channel,
     /// The address, for messages.
     host: Arc<str>,
 }
 
-impl Calls {
-    pub(crate) fn new(channel: Channel, host: &str) -> Self {
-        Self {
-            channel,
-            host: host.into(),
-        }
-    }
+/// The layer over a channel.
+pub(crate) fn over(channel: Channel, host: Arc<str>) -> Calls {
+    let connection = Connection { channel, host };
+    BoxCloneSyncService::new(service_fn(move |request| connection.clone().run(request)))
+}
 
-    /// The address that is called.
-    pub(crate) fn host(&self) -> &str {
-        &self.host
-    }
-
+impl Connection {
     async fn run(self, request: Request<Body>) -> Result<Response<Body>, Status> {
-        let (parts, body) = request.into_parts();
-        let kind = kind_of(parts.uri.path());
+        let (mut parts, body) = request.into_parts();
+        let method = methods::find(parts.uri.path());
         let mut message = body.collect().await?.to_bytes();
-        if let Kind::Change(field) = kind {
+        if let Some(field) = method.request_id {
             message = with_request_id(message, field);
         }
-        let mut parts = parts;
-        if kind == Kind::Stream {
-            return self.attempts(parts, message, kind).await;
+        if method.streams {
+            return self.attempts(parts, message, method).await;
         }
         let allowed = deadline(&mut parts.headers);
-        let until = Instant::now() + allowed;
-        match tokio::time::timeout_at(until, self.attempts(parts, message, kind)).await {
-            Ok(answer) => answer,
-            Err(_) => Err(Status::deadline_exceeded(format!(
+        let answer = timeout(allowed, self.attempts(parts, message, method)).await;
+        answer.unwrap_or_else(|_| {
+            Err(Status::deadline_exceeded(format!(
                 "no answer from {} within {allowed:?}; a change may have been made or not",
                 self.host
-            ))),
-        }
+            )))
+        })
     }
 
     /// Calls until there is an answer that is worth no further attempt, or there were enough.
     async fn attempts(
         &self,
-        parts: http::request::Parts,
+        parts: Parts,
         message: Bytes,
-        kind: Kind,
+        method: Method,
     ) -> Result<Response<Body>, Status> {
-        let mut failures = 0;
-        loop {
+        for failures in 1.. {
             let body = Body::new(Full::new(message.clone()));
-            let answer = self
-                .attempt(Request::from_parts(parts.clone(), body), kind)
-                .await;
+            let request = Request::from_parts(parts.clone(), body);
+            let answer = self.attempt(request, method.streams).await;
             let code = match &answer {
-                Ok(response) => status_code(response.headers()),
+                Ok(response) => response.headers().get(Status::GRPC_STATUS).map(code_of),
                 Err(status) => Some(status.code()),
             };
-            failures += 1;
-            let again = kind != Kind::Once && code.is_some_and(|code| POLICY.repeats(code));
+            let again = method.repeatable && code.is_some_and(|code| POLICY.repeats(code));
             if !again || failures >= POLICY.max_attempts {
                 return answer;
             }
-            tokio::time::sleep(POLICY.wait(failures)).await;
+            sleep(POLICY.wait(failures)).await;
         }
+        unreachable!("the loop has no other end")
     }
 
     /// One attempt. An answer that is not a stream is read to its end, so that one cut short is
     /// noticed here.
-    async fn attempt(&self, request: Request<Body>, kind: Kind) -> Result<Response<Body>, Status> {
+    async fn attempt(
+        &self,
+        request: Request<Body>,
+        streams: bool,
+    ) -> Result<Response<Body>, Status> {
         let mut channel = self.channel.clone();
-        let channel = channel.ready().await.map_err(|error| self.lost(&error))?;
-        let response = channel
+        let ready = channel.ready().await.map_err(|error| self.lost(&error))?;
+        let response = ready
             .call(request)
             .await
             .map_err(|error| self.lost(&error))?;
-        if kind == Kind::Stream {
+        if streams {
             return Ok(response);
         }
         let (mut head, body) = response.into_parts();
         let body = body.collect().await.map_err(|status| self.lost(&status))?;
-        if let Some(trailers) = body.trailers()
-            && let Some(status) = trailers.get(Status::GRPC_STATUS)
-        {
-            head.headers
-                .entry(Status::GRPC_STATUS)
-                .or_insert(status.clone());
-        }
+        head.headers
+            .extend(body.trailers().cloned().unwrap_or_default());
         Ok(Response::from_parts(head, Body::new(body)))
     }
 
     /// A failure that no server told us of.
     fn lost(&self, error: &(dyn std::error::Error + 'static)) -> Status {
-        let mut cause: &dyn std::error::Error = error;
-        while let Some(deeper) = cause.source() {
-            cause = deeper;
-        }
+        let (host, cause) = (&self.host, root_cause(error));
         if cause.is::<tonic::TimeoutExpired>() {
-            return Status::deadline_exceeded(format!("no answer from {} in time", self.host));
+            return Status::deadline_exceeded(format!("no answer from {host} in time"));
         }
-        Status::unavailable(format!("the connection to {} is lost: {cause}", self.host))
+        Status::unavailable(format!("the connection to {host} is lost: {cause}"))
     }
 }
 
-impl Service<Request<Body>> for Calls {
-    type Response = Response<Body>;
-    type Error = Status;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        Box::pin(self.clone().run(request))
-    }
-}
-
-/// The code of an answer that is known from its headers; none: the call succeeded so far.
-fn status_code(headers: &HeaderMap) -> Option<Code> {
-    let code = headers.get(Status::GRPC_STATUS)?;
-    Some(Code::from_bytes(code.as_bytes())).filter(|code| *code != Code::Ok)
+fn code_of(status: &HeaderValue) -> Code {
+    Code::from_bytes(status.as_bytes())
 }
 
 /// The time a call may take: what its headers say, else the default, which is written there.
 fn deadline(headers: &mut HeaderMap) -> Duration {
-    const NAME: &str = "grpc-timeout";
+    let (default, text) = DEFAULT_DEADLINE;
     let given = headers
-        .get(NAME)
-        .and_then(|value| value.to_str().ok())
-        .and_then(parse_timeout);
-    given.unwrap_or_else(|| {
-        headers.insert(NAME, HeaderValue::from_static("60S"));
-        DEFAULT_DEADLINE
-    })
+        .entry("grpc-timeout")
+        .or_insert(HeaderValue::from_static(text));
+    given
+        .to_str()
+        .ok()
+        .and_then(parse_timeout)
+        .unwrap_or(default)
 }
 
 /// A `grpc-timeout`: up to eight digits and a unit.
 fn parse_timeout(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let number: u64 = number.parse().ok()?;
-    Some(match unit {
-        "H" => Duration::from_secs(number * 3_600),
-        "M" => Duration::from_secs(number * 60),
-        "S" => Duration::from_secs(number),
-        "m" => Duration::from_millis(number),
-        "u" => Duration::from_micros(number),
-        "n" => Duration::from_nanos(number),
+    let unit = match unit {
+        "H" => Duration::from_secs(3_600),
+        "M" => Duration::from_secs(60),
+        "S" => Duration::from_secs(1),
+        "m" => Duration::from_millis(1),
+        "u" => Duration::from_micros(1),
+        "n" => Duration::from_nanos(1),
         _ => return None,
-    })
+    };
+    unit.checked_mul(number.parse().ok()?)
 }
 
-/// A fresh `request_id`: 26 random characters.
+/// A fresh `request_id`: 26 random letters and digits.
 #[must_use]
 pub fn new_request_id() -> String {
-    const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
-    let mut random = rand::rng();
-    (0..26)
-        .map(|_| char::from(DIGITS[random.random_range(0..DIGITS.len())]))
-        .collect()
+    Alphanumeric.sample_string(&mut rand::rng(), 26)
 }
 
-/// A gRPC body with `request_id` set in its message. A body that has one, or that is not one
-/// plain message, is given back as it is.
+/// A gRPC body with a fresh `request_id` before all other fields of its message. One that the
+/// caller has set comes after it, and of a field that is there twice the last one counts.
 fn with_request_id(body: Bytes, field: u32) -> Bytes {
-    let Some(message) = plain_message(&body) else {
+    let Some(([0, length @ ..], message)) = body.split_first_chunk::<FRAME_HEADER>() else {
         return body;
     };
-    if has_field(message, field) {
-        return body;
-    }
-    let mut longer = BytesMut::with_capacity(body.len() + 32);
-    longer.put_slice(&body);
-    encoding::string::encode(field, &new_request_id(), &mut longer);
-    let Ok(length) = u32::try_from(longer.len() - FRAME_HEADER) else {
-        return body;
-    };
-    longer[1..FRAME_HEADER].copy_from_slice(&length.to_be_bytes());
-    longer.freeze()
-}
-
-/// The message in a gRPC body that holds exactly one, uncompressed.
-fn plain_message(body: &Bytes) -> Option<&[u8]> {
-    let (header, message) = body.split_at_checked(FRAME_HEADER)?;
-    let length = u32::from_be_bytes(header[1..].try_into().ok()?);
-    (header[0] == 0 && usize::try_from(length).ok()? == message.len()).then_some(message)
-}
-
-/// Whether an encoded message has a field. One that cannot be read counts as having it: then
-/// nothing is added and the server says what is wrong.
-fn has_field(mut message: &[u8], field: u32) -> bool {
-    while !message.is_empty() {
-        let Ok((tag, wire_type)) = encoding::decode_key(&mut message) else {
-            return true;
-        };
-        if tag == field && wire_type == WireType::LengthDelimited {
-            return true;
-        }
-        let context = DecodeContext::default();
-        if encoding::skip_field(wire_type, tag, &mut message, context).is_err() {
-            return true;
-        }
-    }
-    false
+    let mut id = Vec::new();
+    encoding::string::encode(field, &new_request_id(), &mut id);
+    let added = u32::try_from(id.len()).unwrap_or_default();
+    let length = u32::from_be_bytes(*length).saturating_add(added);
+    [&[0], &length.to_be_bytes()[..], &id, message]
+        .concat()
+        .into()
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::{BufMut, BytesMut};
     use prost::Message;
 
     use super::*;
@@ -255,6 +195,15 @@ mod tests {
         body.freeze()
     }
 
+    fn read(body: &Bytes) -> StopTaskRequest {
+        let length = u32::try_from(body.len() - FRAME_HEADER).unwrap();
+        assert_eq!(
+            body[..FRAME_HEADER],
+            [&[0], &length.to_be_bytes()[..]].concat()
+        );
+        StopTaskRequest::decode(&body[FRAME_HEADER..]).unwrap()
+    }
+
     #[test]
     fn a_change_without_request_id_gets_one() {
         let request = StopTaskRequest {
@@ -262,7 +211,7 @@ mod tests {
             request_id: String::new(),
         };
         let filled = with_request_id(body(&request), 2);
-        let read = StopTaskRequest::decode(plain_message(&filled).unwrap()).unwrap();
+        let read = read(&filled);
         assert_eq!(read.task, "tsk_1");
         assert_eq!(read.request_id.len(), 26);
         let other = with_request_id(body(&request), 2);
@@ -275,8 +224,8 @@ mod tests {
             task: "tsk_1".into(),
             request_id: "mine".into(),
         };
-        assert_eq!(with_request_id(body(&request), 2), body(&request));
-        let broken = Bytes::from_static(&[0, 0, 0, 0, 9, 1]);
+        assert_eq!(read(&with_request_id(body(&request), 2)), request);
+        let broken = Bytes::from_static(&[0, 0, 0, 0]);
         assert_eq!(with_request_id(broken.clone(), 2), broken);
     }
 

@@ -1,81 +1,113 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The client: one connection, and the generated stub of each service over it.
 
-use crate::calls::Calls;
-use crate::connect;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tonic::Code;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::calls::{self, Calls};
 use crate::context::Context;
-use crate::error::ConnectError;
-use crate::v1::daemon_service_client::DaemonServiceClient;
-use crate::v1::log_service_client::LogServiceClient;
-use crate::v1::node_service_client::NodeServiceClient;
-use crate::v1::service_service_client::ServiceServiceClient;
-use crate::v1::swarm_service_client::SwarmServiceClient;
-use crate::v1::task_service_client::TaskServiceClient;
-use crate::v1::watch_service_client::WatchServiceClient;
+use crate::error::{Error, root_cause};
+use crate::v1;
+
+/// How long one address may take to answer.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often an open connection is tested while nothing happens on it, and how long the answer
+/// may take: a peer whose machine is gone is noticed.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 /// A connection to a daemon. Cheap to clone; all clones share it. When it breaks, the next call
 /// makes a new one.
 #[derive(Debug, Clone)]
 pub struct Client {
     calls: Calls,
+    host: Arc<str>,
 }
 
 impl Client {
-    /// Connects to the first address of a context that answers.
+    /// Connects to the first address of a context that answers. A socket without permission
+    /// ends the search: there is a daemon, and another is not what was meant.
     ///
     /// # Errors
     /// No daemon there, no permission on its socket.
-    pub async fn connect(context: &Context) -> Result<Self, ConnectError> {
-        Ok(Self {
-            calls: connect::connect(context).await?,
-        })
+    pub async fn connect(context: &Context) -> Result<Self, Error> {
+        let mut tried = Vec::new();
+        for host in context.hosts() {
+            let bad = |error| Error::misuse(format!("bad host {host:?}: {}", root_cause(&error)));
+            let endpoint = Endpoint::from_shared(host.clone()).map_err(bad)?;
+            let error = match dial(endpoint).await {
+                Ok(channel) => return Ok(Self::over(channel, host)),
+                Err(error) => error,
+            };
+            let cause = root_cause(&error);
+            let why = match cause.downcast_ref().map(io::Error::kind) {
+                Some(ErrorKind::PermissionDenied) => {
+                    let message = format!("no permission to use {host}");
+                    return Err(Error::local(Code::PermissionDenied, message));
+                }
+                Some(ErrorKind::NotFound) => "no such socket".to_owned(),
+                Some(ErrorKind::ConnectionRefused) => "nothing listens there".to_owned(),
+                Some(ErrorKind::TimedOut) => "no answer in time".to_owned(),
+                _ => cause.to_string(),
+            };
+            tried.push(format!("{host} ({why})"));
+        }
+        let message = format!("no skep daemon answers at {}", tried.join(" or "));
+        Err(Error::local(Code::Unavailable, message))
+    }
+
+    fn over(channel: Channel, host: &str) -> Self {
+        let host: Arc<str> = host.into();
+        let calls = calls::over(channel, host.clone());
+        Self { calls, host }
     }
 
     /// The address this client is connected to.
     #[must_use]
     pub fn host(&self) -> &str {
-        self.calls.host()
+        &self.host
     }
+}
 
+async fn dial(endpoint: Endpoint) -> Result<Channel, tonic::transport::Error> {
+    let endpoint = endpoint
+        .connect_timeout(CONNECT_TIMEOUT)
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE)
+        .keep_alive_while_idle(true);
+    endpoint.connect().await
+}
+
+/// One method a service, which gives its generated stub.
+macro_rules! stubs {
+    ($($(#[$doc:meta])+ $name:ident: $module:ident::$stub:ident;)+) => {
+        impl Client {
+            $($(#[$doc])+
+            #[must_use]
+            pub fn $name(&self) -> v1::$module::$stub<Calls> {
+                v1::$module::$stub::new(self.calls.clone())
+            })+
+        }
+    };
+}
+
+stubs! {
     /// The daemon itself: its state, founding and leaving a swarm.
-    #[must_use]
-    pub fn daemon(&self) -> DaemonServiceClient<Calls> {
-        DaemonServiceClient::new(self.calls.clone())
-    }
-
+    daemon: daemon_service_client::DaemonServiceClient;
     /// The swarm as a whole.
-    #[must_use]
-    pub fn swarm(&self) -> SwarmServiceClient<Calls> {
-        SwarmServiceClient::new(self.calls.clone())
-    }
-
+    swarm: swarm_service_client::SwarmServiceClient;
     /// Nodes.
-    #[must_use]
-    pub fn nodes(&self) -> NodeServiceClient<Calls> {
-        NodeServiceClient::new(self.calls.clone())
-    }
-
+    nodes: node_service_client::NodeServiceClient;
     /// Services.
-    #[must_use]
-    pub fn services(&self) -> ServiceServiceClient<Calls> {
-        ServiceServiceClient::new(self.calls.clone())
-    }
-
+    services: service_service_client::ServiceServiceClient;
     /// Tasks.
-    #[must_use]
-    pub fn tasks(&self) -> TaskServiceClient<Calls> {
-        TaskServiceClient::new(self.calls.clone())
-    }
-
+    tasks: task_service_client::TaskServiceClient;
     /// The watch as it is on the wire. [`Client::watch`] is the one that resumes.
-    #[must_use]
-    pub fn watches(&self) -> WatchServiceClient<Calls> {
-        WatchServiceClient::new(self.calls.clone())
-    }
-
+    watches: watch_service_client::WatchServiceClient;
     /// What tasks print.
-    #[must_use]
-    pub fn logs(&self) -> LogServiceClient<Calls> {
-        LogServiceClient::new(self.calls.clone())
-    }
+    logs: log_service_client::LogServiceClient;
 }

@@ -3,98 +3,64 @@
 //! file, or the sockets a daemon on this machine uses by default.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
 
 use serde::Deserialize;
 
-use crate::error::ConnectError;
+use crate::error::Error;
 
 /// The longest path that fits into a Unix socket address on Linux.
-const SOCKET_PATH_LIMIT: usize = 107;
+const SOCKET_PATH_MAX_BYTES: usize = 107;
 
 /// The socket of a daemon that runs as root.
-const ROOT_SOCKET: &str = "/run/skep/skep.sock";
+const ROOT_SOCKET: &str = "unix:///run/skep/skep.sock";
 
-/// One address of a daemon.
+/// The context that is always there: this machine's sockets.
+const DEFAULT: &str = "default";
+
+/// Addresses of one swarm, to be tried in turn: `unix:///path`, or `http://host:port` for the
+/// plaintext address that `skepd --dev` serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Host {
-    /// A Unix socket, `unix:///run/skep/skep.sock`.
-    Unix(PathBuf),
-    /// A plaintext address, `http://127.0.0.1:2378`: what `skepd --dev` serves.
-    Http(String),
+pub struct Context {
+    hosts: Vec<String>,
 }
 
-impl Host {
-    /// Reads `unix:///path` or `http://host:port`.
+/// `~/.config/skep/config.json`. TLS files belong to contexts of a later release.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ConfigFile {
+    current: Option<String>,
+    contexts: BTreeMap<String, ConfigContext>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ConfigContext {
+    hosts: Vec<String>,
+}
+
+/// Reads an environment variable that is not empty.
+type Var<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+impl Context {
+    /// Addresses given by the caller, first choice first.
     ///
     /// # Errors
     /// Other schemes, and socket paths over 107 bytes, are refused with the cure.
-    pub fn parse(text: &str) -> Result<Self, ConnectError> {
-        let bad = |why: &str| ConnectError::BadHost {
-            host: text.to_owned(),
-            why: why.to_owned(),
-        };
-        if let Some(path) = text.strip_prefix("unix://") {
-            if !path.starts_with('/') {
-                return Err(bad(
-                    "the path of a socket must be absolute: unix:///run/skep/skep.sock",
-                ));
-            }
-            return Self::socket(Path::new(path));
+    pub fn new(hosts: impl IntoIterator<Item = String>) -> Result<Self, Error> {
+        let hosts: Vec<String> = hosts.into_iter().collect();
+        for host in &hosts {
+            check(host).map_err(|why| Error::misuse(format!("bad host {host:?}: {why}")))?;
         }
-        match text.split_once("://") {
-            Some(("http", rest)) if !rest.trim_end_matches('/').is_empty() => {
-                Ok(Self::Http(text.trim_end_matches('/').to_owned()))
-            }
-            Some(("http", _)) => Err(bad("the address is missing: http://127.0.0.1:2378")),
-            Some(("https", _)) => Err(bad(
-                "TLS is not there yet; use unix:///path or, for a dev address, http://",
-            )),
-            Some(("tcp", rest)) => Err(bad(&format!("write http://{rest} for a dev address"))),
-            _ if text.starts_with('/') => Err(bad(&format!("write unix://{text}"))),
-            _ => Err(bad(
-                "expected unix:///path/to/skep.sock or http://host:port",
-            )),
-        }
+        Ok(Self { hosts })
     }
 
-    fn socket(path: &Path) -> Result<Self, ConnectError> {
-        let bytes = path.as_os_str().len();
-        if bytes > SOCKET_PATH_LIMIT {
-            return Err(ConnectError::SocketPathTooLong {
-                path: path.to_owned(),
-                bytes,
-            });
-        }
-        Ok(Self::Unix(path.to_owned()))
-    }
-}
-
-impl std::fmt::Display for Host {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Unix(path) => write!(f, "unix://{}", path.display()),
-            Self::Http(url) => f.write_str(url),
-        }
-    }
-}
-
-/// Addresses to try in turn, and what chose them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Context {
-    /// For people: the name of the context, or what gave the host.
-    pub name: String,
-    /// The addresses, first choice first.
-    pub hosts: Vec<Host>,
-}
-
-impl Context {
     /// The context that the environment chooses: `SKEP_HOST`, else `SKEP_CONTEXT`, else the
     /// current one of `~/.config/skep/config.json`, else this machine's sockets.
     ///
     /// # Errors
     /// A bad host, an unknown context, a configuration file that cannot be read.
-    pub fn from_env() -> Result<Self, ConnectError> {
+    pub fn from_env() -> Result<Self, Error> {
         Self::choose(None, None)
     }
 
@@ -103,261 +69,195 @@ impl Context {
     ///
     /// # Errors
     /// As [`Context::from_env`].
-    pub fn choose(host: Option<&str>, context: Option<&str>) -> Result<Self, ConnectError> {
-        Surroundings::of_process().choose(host, context)
-    }
-}
-
-/// What decides besides the caller's wishes.
-#[derive(Debug, Default)]
-struct Surroundings {
-    host: Option<String>,
-    context: Option<String>,
-    /// Home directory.
-    home: Option<PathBuf>,
-    runtime_dir: Option<PathBuf>,
-    is_root: bool,
-    /// The text of the configuration file, and where it is.
-    config: Option<(PathBuf, Result<String, String>)>,
-}
-
-/// `~/.config/skep/config.json`. TLS files belong to contexts of a later release.
-#[derive(Debug, Deserialize)]
-struct ConfigFile {
-    #[serde(default)]
-    current: Option<String>,
-    #[serde(default)]
-    contexts: BTreeMap<String, ConfigContext>,
-}
-
-#[derive(Debug, Deserialize)]
-struct ConfigContext {
-    #[serde(default)]
-    hosts: Vec<String>,
-}
-
-impl Surroundings {
-    fn of_process() -> Self {
+    pub fn choose(host: Option<&str>, context: Option<&str>) -> Result<Self, Error> {
         let var = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let home = var("HOME").map(PathBuf::from);
-        let config_dir = var("XDG_CONFIG_HOME")
-            .map(PathBuf::from)
-            .or_else(|| home.as_ref().map(|home| home.join(".config")));
-        let path = config_dir.map(|dir| dir.join("skep/config.json"));
-        let config = path.and_then(|path| match std::fs::read_to_string(&path) {
-            Ok(text) => Some((path, Ok(text))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => Some((path, Err(error.to_string()))),
-        });
-        Self {
-            host: var("SKEP_HOST"),
-            context: var("SKEP_CONTEXT"),
-            home,
-            runtime_dir: var("XDG_RUNTIME_DIR").map(PathBuf::from),
-            is_root: nix::unistd::geteuid().is_root(),
-            config,
-        }
+        Self::choose_in(host, context, nix::unistd::geteuid().is_root(), &var)
     }
 
-    fn choose(&self, host: Option<&str>, context: Option<&str>) -> Result<Context, ConnectError> {
-        if let Some(host) = host {
-            return Ok(Context {
-                name: "host".to_owned(),
-                hosts: vec![Host::parse(host)?],
-            });
-        }
-        if let Some(name) = context {
-            return self.named(name);
-        }
-        if let Some(host) = &self.host {
-            return Ok(Context {
-                name: "SKEP_HOST".to_owned(),
-                hosts: vec![Host::parse(host)?],
-            });
-        }
-        if let Some(name) = &self.context {
-            return self.named(name);
-        }
-        match self.read_config()?.and_then(|config| config.current) {
-            Some(name) if name != "default" => self.named(&name),
-            _ => self.sockets(),
-        }
+    /// The addresses, first choice first.
+    pub(crate) fn hosts(&self) -> &[String] {
+        &self.hosts
     }
 
-    fn read_config(&self) -> Result<Option<ConfigFile>, ConnectError> {
-        let Some((path, text)) = &self.config else {
-            return Ok(None);
+    fn choose_in(
+        host: Option<&str>,
+        context: Option<&str>,
+        is_root: bool,
+        var: Var<'_>,
+    ) -> Result<Self, Error> {
+        let from_env = || var("SKEP_HOST").filter(|_| context.is_none());
+        if let Some(host) = host.map(str::to_owned).or_else(from_env) {
+            return Self::new([host]);
+        }
+        let config = ConfigFile::read(var)?;
+        let named = context.map(str::to_owned).or_else(|| var("SKEP_CONTEXT"));
+        let named = named.or_else(|| config.current.clone());
+        let name = named.unwrap_or_else(|| DEFAULT.to_owned());
+        if name == DEFAULT {
+            return Self::new(sockets(is_root, var));
+        }
+        let Some(found) = config.contexts.get(&name) else {
+            let known = Vec::from_iter(config.contexts.into_keys()).join(", ");
+            return Err(Error::misuse(format!(
+                "there is no context {name:?} in the configuration; there is: {known}"
+            )));
         };
-        let bad = |why: String| ConnectError::BadConfig {
-            path: path.clone(),
-            why,
-        };
-        let text = text.as_ref().map_err(|why| bad(why.clone()))?;
-        serde_json::from_str(text)
-            .map(Some)
-            .map_err(|error| bad(error.to_string()))
+        if found.hosts.is_empty() {
+            return Err(Error::misuse(format!(
+                "the context {name:?} of the configuration has no hosts"
+            )));
+        }
+        Self::new(found.hosts.clone())
     }
+}
 
-    fn named(&self, name: &str) -> Result<Context, ConnectError> {
-        if name == "default" {
-            return self.sockets();
-        }
-        let contexts = self
-            .read_config()?
-            .map(|config| config.contexts)
-            .unwrap_or_default();
-        let Some(context) = contexts.get(name) else {
-            let known = contexts.into_keys().collect();
-            return Err(ConnectError::UnknownContext {
-                name: name.to_owned(),
-                known,
-            });
+impl ConfigFile {
+    /// The file of this user; without one there is nothing in it.
+    fn read(var: Var<'_>) -> Result<Self, Error> {
+        let home = || Some(format!("{}/.config", var("HOME")?));
+        let Some(folder) = var("XDG_CONFIG_HOME").or_else(home) else {
+            return Ok(Self::default());
         };
-        let hosts = context
-            .hosts
-            .iter()
-            .map(|host| Host::parse(host))
-            .collect::<Result<Vec<_>, _>>()?;
-        if hosts.is_empty() {
-            return Err(ConnectError::UnknownContext {
-                name: name.to_owned(),
-                known: Vec::new(),
-            });
-        }
-        Ok(Context {
-            name: name.to_owned(),
-            hosts,
-        })
+        let path = format!("{folder}/skep/config.json");
+        let read = match std::fs::read_to_string(&path) {
+            Ok(text) => serde_json::from_str(&text).map_err(|error| error.to_string()),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(error.to_string()),
+        };
+        read.map_err(|why| Error::misuse(format!("cannot read {path}: {why}")))
     }
+}
 
-    /// The user's own socket, then root's.
-    fn sockets(&self) -> Result<Context, ConnectError> {
-        let mut paths = Vec::new();
-        if !self.is_root {
-            let own = match (&self.runtime_dir, &self.home) {
-                (Some(dir), _) => Some(dir.join("skep/skep.sock")),
-                (None, Some(home)) => Some(home.join(".local/share/skep/skep.sock")),
-                (None, None) => None,
-            };
-            paths.extend(own);
+/// The user's own socket, then root's.
+fn sockets(is_root: bool, var: Var<'_>) -> Vec<String> {
+    let run = || Some(format!("{}/skep", var("XDG_RUNTIME_DIR")?));
+    let home = || Some(format!("{}/.local/share/skep", var("HOME")?));
+    let own = run().or_else(home).filter(|_| !is_root);
+    let own = own.map(|folder| format!("unix://{folder}/skep.sock"));
+    own.into_iter().chain([ROOT_SOCKET.to_owned()]).collect()
+}
+
+/// What is wrong with an address, and how to write it.
+fn check(host: &str) -> Result<(), String> {
+    let why = match host.split_once("://") {
+        Some(("unix", path)) if path.len() > SOCKET_PATH_MAX_BYTES => {
+            return Err(format!(
+                "the path is {} bytes long, over the {SOCKET_PATH_MAX_BYTES} that the system \
+                 allows; start the daemon with a shorter --socket, below /run or /tmp",
+                path.len()
+            ));
         }
-        paths.push(PathBuf::from(ROOT_SOCKET));
-        let hosts = paths
-            .iter()
-            .map(|path| Host::socket(path))
-            .collect::<Result<_, _>>()?;
-        Ok(Context {
-            name: "default".to_owned(),
-            hosts,
-        })
-    }
+        Some(("unix", path)) if path.starts_with('/') => return Ok(()),
+        Some(("unix", _)) => "the path of a socket must be absolute: unix:///run/skep/skep.sock",
+        Some(("http", rest)) if !rest.trim_matches('/').is_empty() => return Ok(()),
+        Some(("http", _)) => "the address is missing: http://127.0.0.1:2378",
+        Some(("https", _)) => {
+            "TLS is not there yet; use unix:///path or, for a dev address, http://"
+        }
+        Some(("tcp", rest)) => return Err(format!("write http://{rest} for a dev address")),
+        _ if host.starts_with('/') => return Err(format!("write unix://{host}")),
+        _ => "expected unix:///path/to/skep.sock or http://host:port",
+    };
+    Err(why.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn config(text: &str) -> Option<(PathBuf, Result<String, String>)> {
-        Some((
-            PathBuf::from("/h/.config/skep/config.json"),
-            Ok(text.to_owned()),
-        ))
+    /// The addresses that are chosen with these variables.
+    fn choose(
+        (host, context): (Option<&str>, Option<&str>),
+        is_root: bool,
+        vars: &[(&str, &str)],
+    ) -> Result<Vec<String>, String> {
+        let var = |name: &str| {
+            let found = vars.iter().find(|(key, _)| *key == name)?;
+            Some(found.1.to_owned())
+        };
+        let context = Context::choose_in(host, context, is_root, &var);
+        context
+            .map(|context| context.hosts)
+            .map_err(|error| error.to_string())
     }
 
-    fn hosts(context: Result<Context, ConnectError>) -> Vec<String> {
-        context
-            .unwrap()
-            .hosts
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+    fn config(text: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("skep")).unwrap();
+        std::fs::write(folder.path().join("skep/config.json"), text).unwrap();
+        folder
     }
 
     #[test]
     fn the_users_own_socket_comes_before_roots() {
-        let mut around = Surroundings {
-            home: Some("/h".into()),
-            ..Surroundings::default()
-        };
+        let mut vars = vec![("HOME", "/h")];
         let own = "unix:///h/.local/share/skep/skep.sock";
-        assert_eq!(
-            hosts(around.choose(None, None)),
-            [own, "unix:///run/skep/skep.sock"]
-        );
-        around.runtime_dir = Some("/run/user/7".into());
+        let root = "unix:///run/skep/skep.sock";
+        let none = (None, None);
+        assert_eq!(choose(none, false, &vars).unwrap(), [own, root]);
+        vars.push(("XDG_RUNTIME_DIR", "/run/user/7"));
         let own = "unix:///run/user/7/skep/skep.sock";
-        assert_eq!(
-            hosts(around.choose(None, None)),
-            [own, "unix:///run/skep/skep.sock"]
-        );
-        around.is_root = true;
-        assert_eq!(
-            hosts(around.choose(None, None)),
-            ["unix:///run/skep/skep.sock"]
-        );
+        assert_eq!(choose(none, false, &vars).unwrap(), [own, root]);
+        assert_eq!(choose(none, true, &vars).unwrap(), [root]);
+        assert_eq!(choose(none, false, &[]).unwrap(), [root]);
     }
 
     #[test]
     fn flags_beat_the_environment_and_it_beats_the_file() {
-        let file = r#"{"current": "prod", "contexts": {
+        let folder = config(
+            r#"{"current": "prod", "contexts": {
             "prod": {"hosts": ["http://10.0.0.1:2378", "http://10.0.0.2:2378"]},
-            "test": {"hosts": ["unix:///tmp/t.sock"]}}}"#;
-        let mut around = Surroundings {
-            config: config(file),
-            ..Surroundings::default()
-        };
+            "test": {"hosts": ["unix:///tmp/t.sock"]}}}"#,
+        );
+        let mut vars = vec![("XDG_CONFIG_HOME", folder.path().to_str().unwrap())];
         let prod = ["http://10.0.0.1:2378", "http://10.0.0.2:2378"];
-        assert_eq!(hosts(around.choose(None, None)), prod);
-        around.context = Some("test".into());
-        assert_eq!(hosts(around.choose(None, None)), ["unix:///tmp/t.sock"]);
-        around.host = Some("http://h:1".into());
-        assert_eq!(hosts(around.choose(None, None)), ["http://h:1"]);
-        assert_eq!(hosts(around.choose(None, Some("prod"))), prod);
-        assert_eq!(
-            hosts(around.choose(Some("unix:///x"), Some("prod"))),
-            ["unix:///x"]
-        );
-        assert_eq!(
-            hosts(around.choose(None, Some("default"))),
-            ["unix:///run/skep/skep.sock"]
-        );
+        let none = (None, None);
+        assert_eq!(choose(none, true, &vars).unwrap(), prod);
+        vars.push(("SKEP_CONTEXT", "test"));
+        assert_eq!(choose(none, true, &vars).unwrap(), ["unix:///tmp/t.sock"]);
+        vars.push(("SKEP_HOST", "http://h:1"));
+        assert_eq!(choose(none, true, &vars).unwrap(), ["http://h:1"]);
+        let named = (None, Some("prod"));
+        assert_eq!(choose(named, true, &vars).unwrap(), prod);
+        let both = (Some("unix:///x"), Some("prod"));
+        assert_eq!(choose(both, true, &vars).unwrap(), ["unix:///x"]);
+        let default = (None, Some("default"));
+        assert_eq!(choose(default, true, &vars).unwrap(), [ROOT_SOCKET]);
     }
 
     #[test]
     fn what_is_wrong_is_said_with_the_cure() {
-        let around = Surroundings {
-            config: config("{"),
-            ..Surroundings::default()
-        };
-        let error = around.choose(None, None).unwrap_err().to_string();
-        assert!(
-            error.starts_with("cannot read /h/.config/skep/config.json: EOF"),
-            "{error}"
-        );
+        let folder = config("{");
+        let vars = [("XDG_CONFIG_HOME", folder.path().to_str().unwrap())];
+        let error = choose((None, None), true, &vars).unwrap_err();
+        let path = folder.path().join("skep/config.json");
+        let begin = format!("cannot read {}: EOF", path.display());
+        assert!(error.starts_with(&begin), "{error}");
 
-        let file = r#"{"contexts": {"prod": {"hosts": ["tcp://h:2377"]}}}"#;
-        let around = Surroundings {
-            config: config(file),
-            ..Surroundings::default()
-        };
-        let error = around.choose(None, Some("pord")).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "there is no context \"pord\" in the configuration; there is: prod"
-        );
-        let error = around.choose(None, Some("prod")).unwrap_err().to_string();
-        assert!(
-            error.ends_with("write http://h:2377 for a dev address"),
-            "{error}"
-        );
+        let folder = config(r#"{"contexts": {"prod": {"hosts": ["tcp://h:2377"]}, "none": {}}}"#);
+        let vars = [("XDG_CONFIG_HOME", folder.path().to_str().unwrap())];
+        for (name, words) in [
+            (
+                "pord",
+                "no context \"pord\" in the configuration; there is: none, prod",
+            ),
+            (
+                "none",
+                "the context \"none\" of the configuration has no hosts",
+            ),
+            ("prod", "write http://h:2377 for a dev address"),
+        ] {
+            let error = choose((None, Some(name)), true, &vars).unwrap_err();
+            assert!(error.ends_with(words), "{error}");
+        }
     }
 
     #[test]
     fn hosts_are_checked_before_they_are_tried() {
         let long = format!("unix:///{}", "x".repeat(107));
-        let error = Host::parse(&long).unwrap_err().to_string();
+        let error = Context::new([long.clone()]).unwrap_err().to_string();
         assert!(error.contains("is 108 bytes long, over the 107"), "{error}");
-        assert!(Host::parse(&format!("unix:///{}", "x".repeat(106))).is_ok());
+        assert!(Context::new([long[..long.len() - 1].to_owned()]).is_ok());
         for (text, cure) in [
             ("/run/skep.sock", "write unix:///run/skep.sock"),
             ("unix://run/skep.sock", "must be absolute"),
@@ -365,7 +265,7 @@ mod tests {
             ("http://", "the address is missing"),
             ("localhost:2378", "expected unix:///path"),
         ] {
-            let error = Host::parse(text).unwrap_err().to_string();
+            let error = Context::new([text.to_owned()]).unwrap_err().to_string();
             assert!(error.contains(cure), "{text}: {error}");
         }
     }

@@ -14,12 +14,19 @@
 //!
 //! ```no_run
 //! # async fn demo() -> Result<(), skep_sdk::Error> {
-//! use skep_sdk::{Client, Context};
+//! use skep_sdk::v1::{TaskFilter, Task, WatchRequest};
+//! use skep_sdk::{Client, Context, TryStreamExt, WatchEvent};
 //!
 //! let client = Client::connect(&Context::from_env()?).await?;
-//! let (services, _revision) = client.list_services(Default::default()).await?;
-//! for service in services {
-//!     println!("{}", service.spec.unwrap_or_default().name);
+//! let request = WatchRequest {
+//!     tasks: Some(TaskFilter::default()),
+//!     ..WatchRequest::default()
+//! };
+//! let mut events = client.watch::<Task>(request);
+//! while let Some(event) = events.try_next().await? {
+//!     if let WatchEvent::Changed(task) = event {
+//!         println!("{}", task.name);
+//!     }
 //! }
 //! # Ok(())
 //! # }
@@ -27,30 +34,33 @@
 
 mod calls;
 mod client;
-mod connect;
 mod context;
-mod descriptors;
 mod edit;
 mod error;
-mod list;
 mod mask;
-mod methods;
 mod policy;
+mod view;
 mod wait;
 mod watch;
 
+/// What reads a [`Watch`]: `try_next`, and all that streams can do.
+pub use futures::{StreamExt, TryStreamExt};
 /// The name of a message type, which finds its descriptor.
 pub use prost::Name;
+/// The contract as data, for proto JSON and for whoever wants to look.
+pub use skep_proto::reflect;
 /// The messages, clients and enums of the API, generated from the contract.
 pub use skep_proto::v1;
 /// What carries a call: the code of a failure, a request with metadata, a stream of answers.
 pub use tonic::{Code, Request, Status, Streaming};
+/// One field that breaks its rules.
+pub use tonic_types::FieldViolation;
 
 pub use calls::{Calls, new_request_id};
 pub use client::Client;
-pub use context::{Context, Host};
-pub use descriptors::{describe, dynamic, pool};
+pub use context::Context;
 pub use edit::Edited;
-pub use error::{CallError, ConnectError, Error, Violation};
+pub use error::Error;
+pub use view::{Identified, Object, View};
 pub use wait::{Goal, Outcome, Sight, Verdict, Waited, judge};
-pub use watch::{Frame, Frames, Identified, Object, View, Watch, WatchEvent, WatchKind};
+pub use watch::{Watch, WatchEvent};

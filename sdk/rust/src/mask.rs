@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What differs between two messages, as the paths of an update_mask.
 
+use prost::Name;
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, ReflectMessage, Value};
+use skep_proto::reflect::dynamic;
 
 /// The paths of all fields that differ, outermost first. A field is entered if it is a single
 /// message that both sides have; lists, maps, and well-known types are taken whole.
-pub(crate) fn diff(before: &DynamicMessage, after: &DynamicMessage) -> Vec<String> {
+pub(crate) fn diff<M: Name>(before: &M, after: &M) -> Vec<String> {
     let mut paths = Vec::new();
-    collect(before, after, "", &mut paths);
+    collect(&dynamic(before), &dynamic(after), "", &mut paths);
     paths
 }
 
@@ -40,7 +42,6 @@ fn is_entered(field: &FieldDescriptor) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dynamic;
     use crate::v1::service_spec::Mode;
     use crate::v1::task_template::Workload;
     use crate::v1::{
@@ -73,7 +74,7 @@ mod tests {
     fn paths(change: impl FnOnce(&mut ServiceSpec)) -> Vec<String> {
         let mut after = spec();
         change(&mut after);
-        diff(&dynamic(&spec()), &dynamic(&after))
+        diff(&spec(), &after)
     }
 
     #[test]

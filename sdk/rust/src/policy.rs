@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use rand::Rng;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de};
 use tonic::Code;
 
 /// The one policy. The file is part of the crate, and a test reads it.
@@ -16,66 +16,41 @@ pub(crate) static POLICY: LazyLock<RetryPolicy> = LazyLock::new(|| {
 });
 
 /// How often and after which waits a call is repeated.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct RetryPolicy {
     /// Attempts in all, the first one included.
     pub(crate) max_attempts: u32,
     /// The wait before the second attempt is at most this.
-    pub(crate) initial_backoff: Duration,
+    #[serde(deserialize_with = "seconds")]
+    initial_backoff: Duration,
     /// No wait is longer.
-    pub(crate) max_backoff: Duration,
+    #[serde(deserialize_with = "seconds")]
+    max_backoff: Duration,
     /// The longest wait grows by this factor with each attempt.
-    pub(crate) multiplier: f64,
-    /// What is worth another attempt.
-    pub(crate) codes: Vec<Code>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct ServiceConfig {
-    method_config: Vec<MethodConfig>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MethodConfig {
-    retry_policy: RawPolicy,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawPolicy {
-    max_attempts: u32,
-    initial_backoff: String,
-    max_backoff: String,
     backoff_multiplier: f64,
-    retryable_status_codes: Vec<String>,
+    /// What is worth another attempt.
+    retryable_status_codes: Vec<Retryable>,
+}
+
+/// The codes that may be repeated: any other may have had an effect, and is refused here.
+#[derive(Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum Retryable {
+    Unavailable,
 }
 
 impl RetryPolicy {
     /// Reads a gRPC service config with one policy for all methods.
-    fn from_json(text: &str) -> Result<Self, String> {
-        let config: ServiceConfig = serde_json::from_str(text).map_err(|e| e.to_string())?;
-        let [MethodConfig { retry_policy: raw }] = config.method_config.as_slice() else {
-            return Err("expected one methodConfig, for all methods".to_owned());
-        };
-        Ok(Self {
-            max_attempts: raw.max_attempts,
-            initial_backoff: seconds(&raw.initial_backoff)?,
-            max_backoff: seconds(&raw.max_backoff)?,
-            multiplier: raw.backoff_multiplier,
-            codes: raw
-                .retryable_status_codes
-                .iter()
-                .map(|c| code(c))
-                .collect::<Result<_, _>>()?,
-        })
+    fn from_json(text: &str) -> serde_json::Result<Self> {
+        let mut config: serde_json::Value = serde_json::from_str(text)?;
+        serde_json::from_value(config["methodConfig"][0]["retryPolicy"].take())
     }
 
     /// The longest wait after `failures` attempts (1: the first) have failed.
-    pub(crate) fn longest_wait(&self, failures: u32) -> Duration {
+    fn longest_wait(&self, failures: u32) -> Duration {
         let exponent = i32::try_from(failures.saturating_sub(1)).unwrap_or(i32::MAX);
-        let wait = self.initial_backoff.as_secs_f64() * self.multiplier.powi(exponent);
+        let wait = self.initial_backoff.as_secs_f64() * self.backoff_multiplier.powi(exponent);
         Duration::from_secs_f64(wait.min(self.max_backoff.as_secs_f64()))
     }
 
@@ -88,27 +63,19 @@ impl RetryPolicy {
 
     /// Whether a failure is worth another attempt.
     pub(crate) fn repeats(&self, code: Code) -> bool {
-        self.codes.contains(&code)
+        let mut codes = self.retryable_status_codes.iter();
+        codes.any(|Retryable::Unavailable| code == Code::Unavailable)
     }
 }
 
 /// A proto JSON duration: `0.1s`.
-fn seconds(text: &str) -> Result<Duration, String> {
+fn seconds<'de, D: Deserializer<'de>>(text: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(text)?;
     let number = text
         .strip_suffix('s')
         .and_then(|number| number.parse().ok());
-    number
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or_else(|| format!("{text:?} is not a duration such as 0.1s"))
-}
-
-fn code(name: &str) -> Result<Code, String> {
-    match name {
-        "UNAVAILABLE" => Ok(Code::Unavailable),
-        _ => Err(format!(
-            "{name} is not to be retried: it may have had an effect"
-        )),
-    }
+    let span = number.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    span.ok_or_else(|| de::Error::custom(format!("{text:?} is not a duration such as 0.1s")))
 }
 
 #[cfg(test)]
@@ -123,8 +90,8 @@ mod tests {
                 max_attempts: 5,
                 initial_backoff: Duration::from_millis(100),
                 max_backoff: Duration::from_secs(2),
-                multiplier: 2.0,
-                codes: vec![Code::Unavailable],
+                backoff_multiplier: 2.0,
+                retryable_status_codes: vec![Retryable::Unavailable],
             }
         );
     }
@@ -148,6 +115,7 @@ mod tests {
         assert!(
             RetryPolicy::from_json(&text)
                 .unwrap_err()
+                .to_string()
                 .contains("ABORTED")
         );
     }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures::TryStreamExt;
 use tokio::time::Instant;
 
 use crate::client::Client;
@@ -12,7 +13,8 @@ use crate::v1::condition::Status;
 use crate::v1::{
     Condition, Service, ServiceFilter, Task, TaskFilter, TaskState, Unplaced, WatchRequest,
 };
-use crate::watch::{Identified, Object, WatchEvent};
+use crate::view::{Identified, Object};
+use crate::watch::WatchEvent;
 
 /// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,8 +214,8 @@ impl Client {
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
             let event = match until {
-                None => watch.next().await?,
-                Some(until) => match tokio::time::timeout_at(until, watch.next()).await {
+                None => watch.try_next().await?,
+                Some(until) => match tokio::time::timeout_at(until, watch.try_next()).await {
                     Ok(event) => event?,
                     Err(_) => {
                         let outcome = Outcome::TimedOut(sight.unplaced());
@@ -221,6 +223,8 @@ impl Client {
                     }
                 },
             };
+            // A watch ends with an error only.
+            let Some(event) = event else { continue };
             let closes = matches!(event, WatchEvent::Progress { .. });
             sight.apply(event);
             is_new |= !closes;

@@ -20,8 +20,7 @@ const COMMON: [&str; 3] = [
     "/grpc.reflection.v1alpha.ServerReflection/",
 ];
 
-static METHODS: LazyLock<Methods> =
-    LazyLock::new(|| Methods::read(skep_wire::parse::mask::descriptors()));
+static METHODS: LazyLock<Methods> = LazyLock::new(|| Methods::read(skep_proto::reflect::pool()));
 
 /// What there is to know of a method before it is called.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -9,7 +9,6 @@ use crate::args::InspectFlags;
 use crate::failure::Failure;
 use crate::lookup;
 use crate::output::format::render_objects;
-use crate::output::json::Json;
 use crate::output::print;
 use crate::session::Session;
 use crate::show;
@@ -31,21 +30,14 @@ impl Inspect {
     /// Shows those that are found, then says which are not.
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
         let client = session.client().await?;
-        let (mut found, mut failures) = (Vec::new(), Vec::new());
-        for name in &self.nodes {
-            match lookup::node(&client, name).await {
-                Ok(node) => found.push(node),
-                Err(failure) => failures.push(failure),
-            }
-        }
+        let (found, failures) = lookup::each(&self.nodes, |name| lookup::node(&client, name)).await;
         if self.pretty {
             let now = SystemTime::now();
             found
                 .iter()
                 .for_each(|node| print(&show::node_pretty::text(node, now)));
         } else {
-            let objects: Vec<Json> = found.iter().map(Json::of).collect();
-            print(&render_objects(&objects, &self.inspect.format)?);
+            print(&render_objects(&found, &self.inspect.format)?);
         }
         Failure::all(failures)
     }

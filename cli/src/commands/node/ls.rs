@@ -8,6 +8,7 @@ use crate::args::ListFlags;
 use crate::failure::Failure;
 use crate::filter;
 use crate::output::print;
+use crate::pages;
 use crate::session::Session;
 use crate::show;
 
@@ -29,7 +30,7 @@ impl Ls {
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
         let filter = filter::nodes(&self.list.filter).map_err(Failure::usage)?;
         let client = session.client().await?;
-        let (mut nodes, _) = client.list_nodes(filter.request).await?;
+        let mut nodes = pages::nodes(&client, filter.request).await?;
         nodes.retain(|node| filter.ids.allows(node));
         let daemon = client.daemon().get_daemon(GetDaemonRequest {}).await;
         let own = daemon

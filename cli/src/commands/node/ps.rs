@@ -25,16 +25,9 @@ impl Ps {
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
         let client = session.client().await?;
         let mut filter = self.tasks.filter(&client).await?;
-        let mut failures = Vec::new();
-        let mut ids = Vec::new();
-        for name in &self.nodes {
-            match lookup::node(&client, name).await {
-                Ok(node) => ids.push(node.id().to_owned()),
-                Err(failure) => failures.push(failure),
-            }
-        }
-        if !ids.is_empty() {
-            filter.request.nodes = ids;
+        let (found, failures) = lookup::each(&self.nodes, |name| lookup::node(&client, name)).await;
+        if !found.is_empty() {
+            filter.request.nodes = found.iter().map(|node| node.id().to_owned()).collect();
             self.tasks.show(&client, filter).await?;
         }
         Failure::all(failures)

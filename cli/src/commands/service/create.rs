@@ -88,7 +88,7 @@ impl Create {
         if !self.process {
             return Err(Failure::usage(not_a_process(&self.command)));
         }
-        let random = skep_sdk::new_request_id();
+        let random = skep_sdk::new_request_id().to_lowercase();
         let around = Around {
             var: &|name| std::env::var(name).ok(),
             read: &read,
@@ -128,15 +128,12 @@ fn not_a_process(command: &[String]) -> String {
 }
 
 /// Bad fields of a spec from a file, with the lines they are on.
-fn with_lines(error: skep_sdk::Error, source: Option<&Source>) -> Failure {
-    let (Some(source), skep_sdk::Error::Call(call)) = (source, &error) else {
+fn with_lines(mut error: skep_sdk::Error, source: Option<&Source>) -> Failure {
+    let is_refused = error.is(ErrorReason::InvalidField);
+    let Some(source) = source.filter(|_| is_refused) else {
         return error.into();
     };
-    if !call.is(ErrorReason::InvalidField) {
-        return error.into();
-    }
-    let mut call = call.clone();
-    for violation in &mut call.violations {
+    for violation in &mut error.violations {
         let path = violation
             .field
             .strip_prefix("spec.")
@@ -145,13 +142,13 @@ fn with_lines(error: skep_sdk::Error, source: Option<&Source>) -> Failure {
             violation.field = format!("{} line {line}: {}", source.path, violation.field);
         }
     }
-    skep_sdk::Error::Call(call).into()
+    error.into()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use skep_sdk::{CallError, Code, Violation};
+    use skep_sdk::{Error, FieldViolation, Status};
 
     #[test]
     fn docker_images_are_refused_with_what_there_is() {
@@ -162,23 +159,16 @@ mod tests {
 
     #[test]
     fn refused_fields_of_a_file_have_their_lines() {
-        let call = CallError {
-            code: Code::InvalidArgument,
-            reason: "INVALID_FIELD".into(),
-            message: "bad".into(),
-            metadata: Default::default(),
-            violations: ["spec.labels", "spec.endpoint"]
-                .map(|field| Violation {
-                    field: field.into(),
-                    description: "no".into(),
-                })
-                .into(),
-        };
+        let mut refusal = Error::from(Status::invalid_argument("bad"));
+        refusal.reason = "INVALID_FIELD".into();
+        refusal.violations = ["spec.labels", "spec.endpoint"]
+            .map(|field| FieldViolation::new(field, "no"))
+            .into();
         let source = Source {
             path: "web.yaml".into(),
             text: "name: a\nlabels: {}\n".into(),
         };
-        let Failure::Sdk(error) = with_lines(call.into(), Some(&source)) else {
+        let Failure::Sdk(error) = with_lines(refusal, Some(&source)) else {
             panic!()
         };
         assert_eq!(

@@ -7,7 +7,6 @@ use crate::args::InspectFlags;
 use crate::failure::Failure;
 use crate::lookup;
 use crate::output::format::render_objects;
-use crate::output::json::Json;
 use crate::output::print;
 use crate::session::Session;
 use crate::show;
@@ -29,20 +28,14 @@ impl Inspect {
     /// Shows those that are found, then says which are not.
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
         let client = session.client().await?;
-        let (mut found, mut failures) = (Vec::new(), Vec::new());
-        for name in &self.services {
-            match lookup::service(&client, name).await {
-                Ok(service) => found.push(service),
-                Err(failure) => failures.push(failure),
-            }
-        }
+        let (found, failures) =
+            lookup::each(&self.services, |name| lookup::service(&client, name)).await;
         if self.pretty {
             found
                 .iter()
                 .for_each(|service| print(&show::service_pretty::text(service)));
         } else {
-            let objects: Vec<Json> = found.iter().map(Json::of).collect();
-            print(&render_objects(&objects, &self.inspect.format)?);
+            print(&render_objects(&found, &self.inspect.format)?);
         }
         Failure::all(failures)
     }

@@ -7,6 +7,7 @@ use crate::args::ListFlags;
 use crate::failure::Failure;
 use crate::filter;
 use crate::output::print;
+use crate::pages;
 use crate::session::Session;
 use crate::show;
 
@@ -28,7 +29,7 @@ impl Ls {
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
         let filter = filter::services(&self.list.filter).map_err(Failure::usage)?;
         let client = session.client().await?;
-        let (mut services, _) = client.list_services(filter.request).await?;
+        let mut services = pages::services(&client, filter.request).await?;
         services.retain(|service| filter.ids.allows(service));
         let listing = show::service::listing(services, self.list.no_trunc);
         print(&listing.render(&self.list)?);

@@ -25,16 +25,13 @@ impl Ps {
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
         let client = session.client().await?;
         let mut filter = self.tasks.filter(&client).await?;
-        let mut failures = Vec::new();
-        let mut ids = Vec::new();
-        for name in &self.services {
-            match lookup::service(&client, name).await {
-                Ok(service) => ids.push(service.id().to_owned()),
-                Err(failure) => failures.push(failure),
-            }
-        }
-        if !ids.is_empty() {
-            filter.request.services = ids;
+        let (found, failures) =
+            lookup::each(&self.services, |name| lookup::service(&client, name)).await;
+        if !found.is_empty() {
+            filter.request.services = found
+                .iter()
+                .map(|service| service.id().to_owned())
+                .collect();
             self.tasks.show(&client, filter).await?;
         }
         Failure::all(failures)

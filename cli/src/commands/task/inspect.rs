@@ -7,7 +7,6 @@ use crate::args::InspectFlags;
 use crate::failure::Failure;
 use crate::lookup;
 use crate::output::format::render_objects;
-use crate::output::json::Json;
 use crate::output::print;
 use crate::session::Session;
 
@@ -25,13 +24,7 @@ impl Inspect {
     /// Shows those that are found, then says which are not.
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
         let client = session.client().await?;
-        let (mut found, mut failures) = (Vec::new(), Vec::new());
-        for id in &self.tasks {
-            match lookup::task(&client, id).await {
-                Ok(task) => found.push(Json::of(&task)),
-                Err(failure) => failures.push(failure),
-            }
-        }
+        let (found, failures) = lookup::each(&self.tasks, |id| lookup::task(&client, id)).await;
         print(&render_objects(&found, &self.inspect.format)?);
         Failure::all(failures)
     }

@@ -17,6 +17,7 @@ use crate::failure::Failure;
 use crate::filter::{self, TaskQuery};
 use crate::lookup;
 use crate::output::{error_width, print};
+use crate::pages;
 use crate::session::Session;
 use crate::show;
 
@@ -64,7 +65,7 @@ impl TaskListFlags {
 
     /// Lists what a query finds.
     pub(crate) async fn show(&self, client: &Client, query: TaskQuery) -> Result<(), Failure> {
-        let (mut tasks, _) = client.list_tasks(query.request).await?;
+        let mut tasks = pages::tasks(client, query.request).await?;
         tasks.retain(|task| query.ids.allows(task));
         let look = show::task::Look {
             now: SystemTime::now(),

@@ -2,7 +2,7 @@
 //! `skep task watch`.
 
 use clap::Args;
-use skep_sdk::v1::WatchTasksRequest;
+use skep_sdk::v1::{Task, WatchRequest};
 
 use super::LIST_HELP;
 use crate::commands::watch::{StreamFlags, show_events};
@@ -36,11 +36,11 @@ impl Watch {
         for node in &mut filter.nodes {
             *node = lookup::node_reference(&client, node).await?;
         }
-        let request = WatchTasksRequest {
-            filter: Some(filter),
+        let request = WatchRequest {
+            tasks: Some(filter),
             after_revision: self.stream.after,
-            progress_interval: None,
+            ..WatchRequest::default()
         };
-        show_events(&client, request, &self.stream).await
+        show_events::<Task>(&client, request, &self.stream).await
     }
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Deadlines, request ids, retries, pages.
+//! Deadlines, request ids, retries.
 
 use skep_sdk::v1::{
     CreateServiceRequest, CreateServiceResponse, ErrorReason, InitSwarmRequest, InitSwarmResponse,
 };
-use skep_sdk::{Code, Error, Identified, Status};
+use skep_sdk::{Code, Error, Status};
 
 use crate::fake::{Fake, refusal};
 
@@ -95,19 +95,4 @@ async fn what_nothing_protects_is_done_once() {
         .await;
     assert_eq!(answer.unwrap_err().code(), Code::Unavailable);
     assert_eq!(running.fake.with(|script| script.inits.len()), 1);
-}
-
-#[tokio::test]
-async fn a_listing_has_all_pages() {
-    let running = Fake::start().await;
-    let (services, revision) = running
-        .client
-        .list_services(Default::default())
-        .await
-        .unwrap();
-    let ids: Vec<&str> = services.iter().map(Identified::id).collect();
-    assert_eq!(
-        (ids.as_slice(), revision),
-        (["svc_1", "svc_2"].as_slice(), 7)
-    );
 }

@@ -3,17 +3,16 @@
 
 use std::path::Path;
 
-use skep_sdk::v1::GetServiceRequest;
-use skep_sdk::{Client, Code, Context, Error, Host};
+use skep_sdk::v1::{GetServiceRequest, ListServicesRequest};
+use skep_sdk::{Client, Code, Context, Error};
 
 use crate::fake::Fake;
 
 fn context(paths: &[&Path]) -> Context {
-    let host = |path: &&Path| Host::Unix(path.to_path_buf());
-    Context {
-        name: "test".into(),
-        hosts: paths.iter().map(host).collect(),
-    }
+    let hosts = paths
+        .iter()
+        .map(|path| format!("unix://{}", path.display()));
+    Context::new(hosts).unwrap()
 }
 
 #[tokio::test]
@@ -63,7 +62,7 @@ async fn a_connection_that_breaks_is_no_answer_of_a_server() {
         status.message().starts_with("the connection to unix://"),
         "{status}"
     );
-    assert!(Error::from(status).call().unwrap().is_transport());
+    assert!(Error::from(status).is_local());
 }
 
 #[tokio::test]
@@ -71,11 +70,8 @@ async fn a_client_finds_a_daemon_that_was_restarted() {
     let mut running = Fake::start().await;
     for _ in 0..3 {
         running.restart().await;
-        let (services, _) = running
-            .client
-            .list_services(Default::default())
-            .await
-            .unwrap();
-        assert_eq!(services.len(), 2);
+        let request = ListServicesRequest::default();
+        let answer = running.client.services().list_services(request).await;
+        assert_eq!(answer.unwrap().into_inner().services.len(), 1);
     }
 }

@@ -8,10 +8,9 @@ use std::sync::{Arc, Mutex};
 
 use skep_sdk::v1::daemon_service_server::{DaemonService, DaemonServiceServer};
 use skep_sdk::v1::service_service_server::{ServiceService, ServiceServiceServer};
-use skep_sdk::v1::task_service_server::{TaskService, TaskServiceServer};
 use skep_sdk::v1::watch_service_server::{WatchService, WatchServiceServer};
 use skep_sdk::v1::*;
-use skep_sdk::{Client, Code, Context, Host, Request, Status};
+use skep_sdk::{Client, Code, Context, Request, Status};
 use tempfile::TempDir;
 use tokio::net::UnixListener;
 use tokio::task::JoinHandle;
@@ -33,9 +32,8 @@ pub(crate) struct Script {
     pub(crate) asked_updates: Vec<UpdateServiceRequest>,
     pub(crate) inits: VecDeque<Result<InitSwarmResponse, Status>>,
     /// Each watch gets one of these; a stream ends after its last frame.
-    pub(crate) task_watches: VecDeque<Vec<Result<WatchTasksResponse, Status>>>,
-    pub(crate) asked_task_watches: Vec<WatchTasksRequest>,
     pub(crate) watches: VecDeque<Vec<Result<WatchResponse, Status>>>,
+    pub(crate) asked_watches: Vec<WatchRequest>,
     pub(crate) timeouts: Vec<Option<String>>,
 }
 
@@ -78,11 +76,8 @@ impl Fake {
         let dir = tempfile::tempdir().unwrap();
         let fake = Self::default();
         let server = fake.serve(dir.path());
-        let host = Host::Unix(dir.path().join("skep.sock"));
-        let context = Context {
-            name: "test".into(),
-            hosts: vec![host],
-        };
+        let host = format!("unix://{}/skep.sock", dir.path().display());
+        let context = Context::new([host]).unwrap();
         let client = Client::connect(&context).await.unwrap();
         Running {
             fake,
@@ -100,7 +95,6 @@ impl Fake {
         let server = Server::builder()
             .add_service(DaemonServiceServer::new(self.clone()))
             .add_service(ServiceServiceServer::new(self.clone()))
-            .add_service(TaskServiceServer::new(self.clone()))
             .add_service(WatchServiceServer::new(self.clone()))
             .serve_with_incoming(UnixListenerStream::new(listener));
         tokio::spawn(async move { server.await.unwrap() })
@@ -138,27 +132,10 @@ impl ServiceService for Fake {
         ))
     }
 
-    async fn list_services(
-        &self,
-        request: Request<ListServicesRequest>,
-    ) -> Answer<ListServicesResponse> {
-        // Two pages of one service each.
-        let (id, next) = match request.into_inner().page_token.as_str() {
-            "" => ("svc_1", "more"),
-            "more" => ("svc_2", ""),
-            other => panic!("no page {other}"),
-        };
-        let meta = Meta {
-            id: id.into(),
-            ..Meta::default()
-        };
+    async fn list_services(&self, _: Request<ListServicesRequest>) -> Answer<ListServicesResponse> {
         Ok(Response::new(ListServicesResponse {
-            services: vec![Service {
-                meta: Some(meta),
-                ..Service::default()
-            }],
-            next_page_token: next.into(),
-            revision: 7,
+            services: vec![Service::default()],
+            ..Default::default()
         }))
     }
 
@@ -196,52 +173,25 @@ impl DaemonService for Fake {
 }
 
 #[tonic::async_trait]
-impl TaskService for Fake {
-    type WatchTasksStream = Frames<EncodedFrame>;
+impl WatchService for Fake {
+    type WatchStream = Frames<EncodedFrame>;
 
-    async fn get_task(&self, _: Request<GetTaskRequest>) -> Answer<GetTaskResponse> {
-        Err(Status::unimplemented("not part of the script"))
-    }
-
-    async fn list_tasks(&self, _: Request<ListTasksRequest>) -> Answer<ListTasksResponse> {
-        Err(Status::unimplemented("not part of the script"))
-    }
-
-    async fn watch_tasks(
-        &self,
-        request: Request<WatchTasksRequest>,
-    ) -> Answer<Self::WatchTasksStream> {
+    async fn watch(&self, request: Request<WatchRequest>) -> Answer<Self::WatchStream> {
         let timeout = timeout_of(&request);
         let frames = self.with(|script| {
             script.timeouts.push(timeout);
-            script.asked_task_watches.push(request.into_inner());
-            script.task_watches.pop_front()
+            script.asked_watches.push(request.into_inner());
+            script.watches.pop_front()
         });
         match frames {
             Some(frames) => Ok(Response::new(encoded(frames))),
             None => Ok(Response::new(Box::pin(futures::stream::pending()))),
         }
     }
-
-    async fn stop_task(&self, _: Request<StopTaskRequest>) -> Answer<StopTaskResponse> {
-        Err(Status::unimplemented("not part of the script"))
-    }
 }
 
-/// Frames of either call, as servers send them.
+/// Frames as servers send them.
 fn encoded<T: Into<EncodedFrame>>(frames: Vec<Result<T, Status>>) -> Frames<EncodedFrame> {
     let frames: Vec<_> = frames.into_iter().map(|frame| frame.map(T::into)).collect();
     Box::pin(futures::stream::iter(frames))
-}
-
-#[tonic::async_trait]
-impl WatchService for Fake {
-    type WatchStream = Frames<EncodedFrame>;
-
-    async fn watch(&self, _: Request<WatchRequest>) -> Answer<Self::WatchStream> {
-        match self.with(|script| script.watches.pop_front()) {
-            Some(frames) => Ok(Response::new(encoded(frames))),
-            None => Ok(Response::new(Box::pin(futures::stream::pending()))),
-        }
-    }
 }

@@ -6,10 +6,9 @@ use std::time::Duration;
 use skep_sdk::v1::condition::Status as Truth;
 use skep_sdk::v1::{
     Condition, ErrorReason, EventType, Meta, Service, ServiceStatus, Task, TaskState, TaskStatus,
-    Unplaced, WatchResponse, WatchTasksRequest, WatchTasksResponse, watch_response,
-    watch_tasks_response,
+    Unplaced, WatchRequest, WatchResponse, watch_response,
 };
-use skep_sdk::{Code, Goal, Identified, Object, Outcome, Status, WatchEvent};
+use skep_sdk::{Code, Goal, Identified, Object, Outcome, Status, StreamExt, WatchEvent};
 
 use crate::fake::{Fake, refusal};
 
@@ -23,13 +22,13 @@ fn task(id: &str) -> Task {
     }
 }
 
-fn frame(revision: u64, events: &[(EventType, &str)]) -> Result<WatchTasksResponse, Status> {
-    let event = |(kind, id): &(EventType, &str)| watch_tasks_response::Event {
+fn frame(revision: u64, events: &[(EventType, &str)]) -> Result<WatchResponse, Status> {
+    let event = |(kind, id): &(EventType, &str)| watch_response::Event {
         r#type: (*kind).into(),
-        task: Some(task(id)),
+        object: Some(Object::Task(task(id))),
     };
     let events = events.iter().map(event).collect();
-    Ok(WatchTasksResponse {
+    Ok(WatchResponse {
         revision,
         events,
         head_revision: revision,
@@ -55,7 +54,7 @@ fn words(event: WatchEvent<Task>) -> String {
 async fn a_watch_goes_on_after_the_last_whole_step() {
     let running = Fake::start().await;
     running.fake.with(|script| {
-        script.task_watches.extend([
+        script.watches.extend([
             vec![
                 frame(3, &[(EventType::Added, "a")]),
                 // Half a step, then the stream ends: it must come again, whole.
@@ -73,10 +72,10 @@ async fn a_watch_goes_on_after_the_last_whole_step() {
             ],
         ]);
     });
-    let mut watch = running.client.watch(WatchTasksRequest::default());
+    let mut watch = running.client.watch::<Task>(WatchRequest::default());
     let mut seen = Vec::new();
     while seen.len() < 9 {
-        seen.push(words(watch.next().await.unwrap()));
+        seen.push(words(watch.next().await.unwrap().unwrap()));
     }
     let expected = [
         "reset a",
@@ -90,10 +89,9 @@ async fn a_watch_goes_on_after_the_last_whole_step() {
         "at 10",
     ];
     assert_eq!(seen, expected);
-    assert_eq!(watch.revision(), 10);
     running.fake.with(|script| {
         let after: Vec<u64> = script
-            .asked_task_watches
+            .asked_watches
             .iter()
             .map(|r| r.after_revision)
             .collect();
@@ -111,37 +109,74 @@ async fn a_refused_filter_ends_the_watch() {
     let refused = vec![Err(refusal(Code::InvalidArgument, "INVALID_FIELD"))];
     running
         .fake
-        .with(|script| script.task_watches.push_back(refused));
-    let mut watch = running.client.watch(WatchTasksRequest::default());
-    assert!(
-        watch
-            .next()
-            .await
-            .unwrap_err()
-            .is(ErrorReason::InvalidField)
-    );
+        .with(|script| script.watches.push_back(refused));
+    let mut watch = running.client.watch::<Task>(WatchRequest::default());
+    let error = watch.next().await.unwrap().unwrap_err();
+    assert!(error.is(ErrorReason::InvalidField), "{error}");
+    assert!(watch.next().await.is_none(), "it ends after an error");
 }
 
 #[tokio::test(start_paused = true)]
-async fn silence_is_a_broken_connection_and_patience_ends() {
+async fn the_first_state_comes_whole_and_an_empty_one_is_a_reset_too() {
     let running = Fake::start().await;
-    let request = WatchTasksRequest {
+    running.fake.with(|script| {
+        script.watches.push_back(vec![
+            frame(0, &[(EventType::Added, "a")]),
+            frame(5, &[(EventType::Added, "b")]),
+            frame(6, &[(EventType::Left, "a"), (EventType::Unspecified, "b")]),
+            frame(7, &[]),
+        ]);
+        script
+            .watches
+            .push_back(vec![Err(refusal(Code::OutOfRange, "REVISION_UNKNOWN"))]);
+        script.watches.push_back(vec![frame(1, &[])]);
+    });
+    let watch = running.client.watch::<Task>(WatchRequest::default());
+    let seen: Vec<String> = watch
+        .take(8)
+        .map(|event| words(event.unwrap()))
+        .collect()
+        .await;
+    let expected = [
+        "reset a b",
+        "at 5",
+        "left a",
+        "changed b",
+        "at 6",
+        "at 7",
+        "reset ",
+        "at 1",
+    ];
+    assert_eq!(seen, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_is_not_wanted_is_left_out() {
+    let running = Fake::start().await;
+    running.fake.with(|script| {
+        script.watches.push_back(vec![
+            step(0, EventType::Added, service(&[])),
+            frame(5, &[(EventType::Added, "a")]),
+        ]);
+    });
+    let mut watch = running.client.watch::<Task>(WatchRequest::default());
+    assert_eq!(words(watch.next().await.unwrap().unwrap()), "reset a");
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_is_a_broken_connection() {
+    let running = Fake::start().await;
+    let request = WatchRequest {
         after_revision: 5,
-        ..WatchTasksRequest::default()
+        progress_interval: Some(Duration::from_secs(2).try_into().unwrap()),
+        ..WatchRequest::default()
     };
-    let mut watch = running
-        .client
-        .watch(request)
-        .patience(Duration::from_secs(60));
-    let begin = tokio::time::Instant::now();
-    let error = watch.next().await.unwrap_err();
-    assert_eq!(error.to_string(), "the server is silent");
-    assert!(
-        begin.elapsed() >= Duration::from_secs(60),
-        "{:?}",
-        begin.elapsed()
-    );
-    assert!(running.fake.with(|script| script.asked_task_watches.len()) > 3);
+    let mut watch = running.client.watch::<Task>(request);
+    let waited = tokio::time::timeout(Duration::from_secs(60), watch.next()).await;
+    assert!(waited.is_err(), "{waited:?}");
+    let asked = running.fake.with(|script| script.asked_watches.len());
+    // Six seconds of silence each, and at most two between.
+    assert!((7..=10).contains(&asked), "{asked}");
 }
 
 fn service(conditions: &[(&str, u64)]) -> Object {

@@ -68,5 +68,5 @@ pub(super) async fn call_with(
 }
 
 pub(super) fn pool() -> &'static DescriptorPool {
-    skep_wire::parse::mask::descriptors()
+    skep_proto::reflect::pool()
 }

@@ -45,6 +45,49 @@ pub(super) async fn a_spec_is_kept_as_it_was_written() {
     assert_eq!(created.status.map(|status| status.desired_tasks), Some(3));
 }
 
+/// The rule on defaults in `service.proto`: kinds read back as what they mean, all else that is
+/// unset stays unset, and neither way of writing a spec differs from the other.
+#[tokio::test]
+pub(super) async fn what_names_a_kind_reads_back_as_what_it_means() {
+    let desk = Desk::new().await;
+    let port = |protocol: v1::port::Protocol, mode: v1::port::Mode| v1::EndpointSpec {
+        ports: vec![v1::Port {
+            target: 80,
+            protocol: protocol.into(),
+            mode: mode.into(),
+            ..v1::Port::default()
+        }],
+    };
+    let unset = v1::ServiceSpec {
+        mode: None,
+        endpoint: Some(port(Default::default(), Default::default())),
+        ..spec("web")
+    };
+    let meant = v1::ServiceSpec {
+        mode: Some(v1::service_spec::Mode::Replicated(v1::Replicated {
+            replicas: None,
+        })),
+        endpoint: Some(port(v1::port::Protocol::Tcp, v1::port::Mode::Ingress)),
+        ..spec("web")
+    };
+    let created = desk.create(unset.clone()).await;
+    assert_eq!(created.spec, Some(meant.clone()));
+    let before = spec_revision(&created);
+    for again in [unset, meant] {
+        for update_mask in [None, mask(&["endpoint", "replicated"]).into()] {
+            let request = v1::UpdateServiceRequest {
+                update_mask,
+                ..update("web", again.clone())
+            };
+            let answer = desk.services().update_service(request).await;
+            let answer = answer.expect("it changes nothing").into_inner();
+            let service = answer.service.unwrap_or_default();
+            assert_eq!(spec_revision(&service), before, "a spec was written");
+            assert_eq!(service.spec, created.spec);
+        }
+    }
+}
+
 /// The sample is only worth something if nothing was forgotten in it.
 #[test]
 fn the_full_spec_is_full() {

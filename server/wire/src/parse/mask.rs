@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Update masks: which fields of a spec an update takes over.
 
-use std::sync::LazyLock;
-
 use prost::Message;
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value,
+    DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value,
 };
 use prost_types::FieldMask;
 
@@ -13,17 +11,6 @@ use super::Fields;
 use super::common::shortened;
 
 const PATHS_MAX: usize = 64;
-
-static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
-    DescriptorPool::decode(skep_proto::FILE_DESCRIPTOR_SET)
-        .expect("the descriptors were made by the same command as the code")
-});
-
-/// The descriptors of the public API.
-#[must_use]
-pub fn descriptors() -> &'static DescriptorPool {
-    &POOL
-}
 
 /// `present` with the fields that `mask` names taken from `wanted`; `name` is the full name of
 /// the message. Nothing if the mask is wrong.
@@ -35,7 +22,7 @@ pub fn merge<M: Message + Default>(
     mask: &FieldMask,
 ) -> Option<M> {
     fields.count("update_mask.paths", mask.paths.len(), PATHS_MAX);
-    let descriptor = POOL.get_message_by_name(name)?;
+    let descriptor = skep_proto::reflect::pool().get_message_by_name(name)?;
     let mut merged = dynamic(&descriptor, present)?;
     let wanted = dynamic(&descriptor, wanted)?;
     let mut right = true;

@@ -8,7 +8,7 @@ use std::process::Command;
 use nix::unistd::geteuid;
 use skep_sdk::v1::daemon::State;
 use skep_sdk::v1::{CreateServiceRequest, ErrorReason, GetDaemonRequest};
-use skep_sdk::{CallError, Code};
+use skep_sdk::{Code, Error};
 use skep_tests::{DEADLINE, Daemon, skip, until};
 use tempfile::TempDir;
 
@@ -90,7 +90,7 @@ fn a_full_disk_loses_nothing_acknowledged() {
         let created = api.run(api.client.services().create_service(large(acknowledged)));
         match created {
             Ok(_) => acknowledged += 1,
-            Err(status) => break CallError::from(status),
+            Err(status) => break Error::from(status),
         }
         assert!(acknowledged < 1_000, "7 MiB do not hold so much");
     };
@@ -114,7 +114,7 @@ fn a_full_disk_loses_nothing_acknowledged() {
     assert!(said.error.contains("No space left"), "{}", said.error);
     disk.grow("64m");
     let again = api.run(api.client.services().create_service(large(acknowledged)));
-    let again = CallError::from(again.expect_err("it does not trust its disk any more"));
+    let again = Error::from(again.expect_err("it does not trust its disk any more"));
     assert!(again.is(ErrorReason::StorageFailed), "{again:?}");
 
     daemon.stop();

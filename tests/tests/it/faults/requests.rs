@@ -7,7 +7,7 @@ use skep_sdk::v1::{
     CreateServiceRequest, DeleteServiceRequest, ErrorReason, GetSwarmRequest, ServiceFilter,
     SwarmSpec, UpdateServiceRequest, UpdateSwarmRequest, WatchRequest,
 };
-use skep_sdk::{CallError, Code, Status};
+use skep_sdk::{Code, Error, Status};
 use skep_tests::Daemon;
 use tokio::time::timeout;
 
@@ -24,8 +24,8 @@ fn daemon() -> (Daemon, Api) {
 }
 
 #[track_caller]
-fn refused(status: Status, code: Code, reason: ErrorReason) -> CallError {
-    let error = CallError::from(status);
+fn refused(status: Status, code: Code, reason: ErrorReason) -> Error {
+    let error = Error::from(status);
     assert!(error.code == code && error.is(reason), "{error:?}");
     error
 }

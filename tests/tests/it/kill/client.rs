@@ -14,7 +14,7 @@ use skep_sdk::v1::{
     CreateServiceRequest, DeleteServiceRequest, Placement, Replicated, Requirement, Service,
     ServiceSpec, UpdateServiceRequest,
 };
-use skep_sdk::{CallError, Client, Code, Status, new_request_id};
+use skep_sdk::{Client, Code, Error, Status, new_request_id};
 use tokio::sync::watch;
 
 use crate::api::program;
@@ -208,9 +208,9 @@ impl Writer {
         loop {
             let error = match call(self.client.clone()).await {
                 Ok(answer) => return answer,
-                Err(status) => CallError::from(status),
+                Err(status) => Error::from(status),
             };
-            let unknown = error.is_transport() || error.code == Code::Unavailable;
+            let unknown = error.is_local() || error.code == Code::Unavailable;
             assert!(
                 unknown,
                 "client {}: {error} ({})",

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
-use skep_sdk::v1::{Service, ServiceSpec};
+use skep_sdk::v1::{ListServicesRequest, Service, ServiceSpec};
 use skep_tests::{DEADLINE, Daemon, until};
 use tokio::sync::watch;
 
@@ -131,8 +131,14 @@ fn check_places(daemon: &Daemon) {
 fn compare(api: &Api, accounts: &[Account]) -> BTreeMap<String, Service> {
     let expected: BTreeSet<&String> = accounts.iter().flat_map(|a| a.kept.keys()).collect();
     let services = until("deleted services are gone", DEADLINE, || {
-        let listed = api.run(api.client.list_services(Default::default()));
-        let (services, revision) = listed.expect("services can be listed");
+        let request = ListServicesRequest {
+            page_size: 1_000,
+            ..Default::default()
+        };
+        let listed = api.run(api.client.services().list_services(request));
+        let listed = listed.expect("services can be listed").into_inner();
+        assert_eq!(listed.next_page_token, "", "all services are on one page");
+        let (services, revision) = (listed.services, listed.revision);
         let newest = accounts.iter().map(|account| account.newest).max();
         assert!(
             Some(revision) >= newest,

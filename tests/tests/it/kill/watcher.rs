@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use skep_sdk::v1::{Service, ServiceFilter, WatchRequest};
-use skep_sdk::{Client, Object, View, WatchEvent};
+use skep_sdk::{Client, StreamExt, View, WatchEvent};
 use tokio::sync::watch;
 
 use super::client::{is_leaving, name};
@@ -22,12 +22,13 @@ pub(super) async fn watch(
         services: Some(ServiceFilter::default()),
         ..Default::default()
     };
-    let mut events = client.watch(request);
-    let mut view: View<Object> = View::default();
+    let mut events = client.watch::<Service>(request);
+    let mut view: View<Service> = View::default();
     let mut resets = 0;
     let mut newest = 0;
     loop {
-        let event = events.next().await.expect("the watch goes on");
+        let event = events.next().await.expect("a watch has no end");
+        let event = event.expect("the watch goes on");
         resets += u32::from(matches!(event, WatchEvent::Reset(_)));
         assert!(resets <= 1, "the history that resuming needs was lost");
         let progress = matches!(event, WatchEvent::Progress { .. });
@@ -35,7 +36,7 @@ pub(super) async fn watch(
         if !progress {
             continue;
         }
-        let revision = events.revision();
+        let revision = view.revision;
         assert!(revision >= newest, "revision {revision} after {newest}");
         newest = revision;
         let services = services(&view);
@@ -46,10 +47,7 @@ pub(super) async fn watch(
     }
 }
 
-fn services(view: &View<Object>) -> BTreeMap<String, Service> {
-    let service = |object: &Object| match object {
-        Object::Service(service) => Some((name(service), service.clone())),
-        _ => None,
-    };
-    view.iter().filter_map(service).collect()
+fn services(view: &View<Service>) -> BTreeMap<String, Service> {
+    let named = |service: &Service| (name(service), service.clone());
+    view.objects.values().map(named).collect()
 }

@@ -7,7 +7,7 @@ use prost::Name;
 use prost_reflect::{DescriptorPool, DynamicMessage, MessageDescriptor};
 
 static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
-    DescriptorPool::decode(skep_proto::FILE_DESCRIPTOR_SET)
+    DescriptorPool::decode(crate::FILE_DESCRIPTOR_SET)
         .expect("the descriptors are generated with the code, and tests read them")
 });
 

@@ -3,12 +3,18 @@
 
 use std::collections::BTreeMap;
 
+use crate::v1::watch_response::event;
 use crate::v1::{Meta, Node, Service, Swarm, Task};
+use crate::watch::WatchEvent;
 
-use super::{Object, WatchEvent};
+/// An object of any kind.
+pub type Object = event::Object;
 
-/// An object with an id.
-pub trait Identified {
+/// An object with an id: a kind of the API, or [`Object`] for any of them.
+pub trait Identified: Sized + Send + 'static {
+    /// The object, if it is of this kind.
+    fn pick(object: Object) -> Option<Self>;
+
     /// Common facts, if the server sent them.
     fn meta(&self) -> Option<&Meta>;
 
@@ -19,34 +25,44 @@ pub trait Identified {
 }
 
 macro_rules! identified {
-    ($($kind:ty),+) => {
+    ($($kind:ident),+) => {
         $(impl Identified for $kind {
+            fn pick(object: Object) -> Option<Self> {
+                match object {
+                    Object::$kind(object) => Some(object),
+                    _ => None,
+                }
+            }
+
             fn meta(&self) -> Option<&Meta> {
                 self.meta.as_ref()
             }
         })+
+
+        impl Identified for Object {
+            fn pick(object: Object) -> Option<Self> {
+                Some(object)
+            }
+
+            fn meta(&self) -> Option<&Meta> {
+                match self {
+                    $(Self::$kind(object) => object.meta()),+
+                }
+            }
+        }
     };
 }
 
 identified!(Task, Service, Node, Swarm);
 
-impl Identified for Object {
-    fn meta(&self) -> Option<&Meta> {
-        match self {
-            Self::Task(task) => task.meta(),
-            Self::Service(service) => service.meta(),
-            Self::Node(node) => node.meta(),
-            Self::Swarm(swarm) => swarm.meta(),
-        }
-    }
-}
-
-/// The objects that match, by id. Between two [`WatchEvent::Progress`] it may show half of a
-/// change; at one it is what the swarm was at that revision.
+/// The objects that match. Between two [`WatchEvent::Progress`] it may show half of a change;
+/// at one it is what the swarm was at that revision.
 #[derive(Debug, Clone, PartialEq)]
 pub struct View<O> {
-    objects: BTreeMap<String, O>,
-    revision: u64,
+    /// The objects by id.
+    pub objects: BTreeMap<String, O>,
+    /// The last revision that is complete.
+    pub revision: u64,
 }
 
 impl<O> Default for View<O> {
@@ -63,14 +79,10 @@ impl<O: Identified> View<O> {
     pub fn apply(&mut self, event: WatchEvent<O>) {
         match event {
             WatchEvent::Reset(all) => {
-                self.objects = all
-                    .into_iter()
-                    .map(|object| (object.id().to_owned(), object))
-                    .collect();
+                self.objects.clear();
+                all.into_iter().for_each(|object| self.put(object));
             }
-            WatchEvent::Added(object) | WatchEvent::Changed(object) => {
-                self.objects.insert(object.id().to_owned(), object);
-            }
+            WatchEvent::Added(object) | WatchEvent::Changed(object) => self.put(object),
             WatchEvent::Left(object) | WatchEvent::Deleted(object) => {
                 self.objects.remove(object.id());
             }
@@ -78,21 +90,8 @@ impl<O: Identified> View<O> {
         }
     }
 
-    /// The objects, by id.
-    pub fn iter(&self) -> impl Iterator<Item = &O> {
-        self.objects.values()
-    }
-
-    /// One object.
-    #[must_use]
-    pub fn get(&self, id: &str) -> Option<&O> {
-        self.objects.get(id)
-    }
-
-    /// The last revision that is complete.
-    #[must_use]
-    pub fn revision(&self) -> u64 {
-        self.revision
+    fn put(&mut self, object: O) {
+        self.objects.insert(object.id().to_owned(), object);
     }
 }
 
@@ -124,10 +123,11 @@ mod tests {
         view.apply(WatchEvent::Changed(task("a", "2")));
         view.apply(WatchEvent::Left(task("b", "9")));
         view.apply(WatchEvent::Deleted(task("z", "1")));
-        let seen: Vec<_> = view.iter().map(|t| (t.id(), t.name.as_str())).collect();
+        let objects = view.objects.values();
+        let seen: Vec<_> = objects.map(|t| (t.id(), t.name.as_str())).collect();
         assert_eq!(seen, [("a", "2"), ("c", "1")]);
-        assert_eq!((view.revision(), view.get("b")), (4, None));
+        assert_eq!(view.revision, 4);
         view.apply(WatchEvent::Reset(vec![]));
-        assert_eq!(view.iter().count(), 0);
+        assert!(view.objects.is_empty());
     }
 }

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+&[
+    Method { path: "/skep.v1.DaemonService/GetDaemon", streams: false, repeatable: true, request_id: None },
+    Method { path: "/skep.v1.DaemonService/InitSwarm", streams: false, repeatable: false, request_id: None },
+    Method { path: "/skep.v1.DaemonService/LeaveSwarm", streams: false, repeatable: false, request_id: None },
+    Method { path: "/skep.v1.LogService/StreamLogs", streams: true, repeatable: true, request_id: None },
+    Method { path: "/skep.v1.NodeService/DeleteNode", streams: false, repeatable: true, request_id: Some(5) },
+    Method { path: "/skep.v1.NodeService/GetNode", streams: false, repeatable: true, request_id: None },
+    Method { path: "/skep.v1.NodeService/ListNodes", streams: false, repeatable: true, request_id: None },
+    Method { path: "/skep.v1.NodeService/UpdateNode", streams: false, repeatable: true, request_id: Some(5) },
+    Method { path: "/skep.v1.ServiceService/CreateService", streams: false, repeatable: true, request_id: Some(2) },
+    Method { path: "/skep.v1.ServiceService/DeleteService", streams: false, repeatable: true, request_id: Some(4) },
+    Method { path: "/skep.v1.ServiceService/GetService", streams: false, repeatable: true, request_id: None },
+    Method { path: "/skep.v1.ServiceService/ListServices", streams: false, repeatable: true, request_id: None },
+    Method { path: "/skep.v1.ServiceService/UpdateService", streams: false, repeatable: true, request_id: Some(6) },
+    Method { path: "/skep.v1.SwarmService/GetSwarm", streams: false, repeatable: true, request_id: None },
+    Method { path: "/skep.v1.SwarmService/UpdateSwarm", streams: false, repeatable: true, request_id: Some(4) },
+    Method { path: "/skep.v1.TaskService/GetTask", streams: false, repeatable: true, request_id: None },
+    Method { path: "/skep.v1.TaskService/ListTasks", streams: false, repeatable: true, request_id: None },
+    Method { path: "/skep.v1.TaskService/StopTask", streams: false, repeatable: true, request_id: Some(2) },
+    Method { path: "/skep.v1.TaskService/WatchTasks", streams: true, repeatable: true, request_id: None },
+    Method { path: "/skep.v1.WatchService/Watch", streams: true, repeatable: true, request_id: None },
+]
