@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use skep_sdk::WaitOptions;
 
 use crate::commands::{completion, info, node, ps, service, swarm, task, version, watch};
 use crate::output::format::Format;
@@ -140,9 +141,33 @@ pub(crate) struct WaitFlags {
     pub(crate) timeout: Duration,
 }
 
-impl WaitFlags {
-    /// The longest wait; none: for ever.
-    pub(crate) fn limit(&self) -> Option<Duration> {
-        (!self.timeout.is_zero()).then_some(self.timeout)
+/// Whether and how long a command waits until the tasks are as wanted.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ConvergeFlags {
+    #[command(flatten)]
+    pub(crate) wait: WaitFlags,
+    /// How long all tasks have to stay as wanted before that counts; 0: not at all
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
+    pub(crate) stable_for: Duration,
+}
+
+impl From<WaitFlags> for ConvergeFlags {
+    /// For a goal that is final once it is reached.
+    fn from(wait: WaitFlags) -> Self {
+        Self {
+            wait,
+            stable_for: Duration::ZERO,
+        }
+    }
+}
+
+impl ConvergeFlags {
+    /// How to wait.
+    pub(crate) fn options(&self) -> WaitOptions {
+        let timeout = self.wait.timeout;
+        WaitOptions {
+            timeout: (!timeout.is_zero()).then_some(timeout),
+            stable_for: self.stable_for,
+        }
     }
 }

@@ -31,7 +31,7 @@ const RULES: &[(&str, &str)] = &[
     (r"\d+ MiB on (\d+) node", "SOME MiB on $1 node"),
     // Progress is shown as it comes, so only where it ends is always the same.
     (
-        r"(?m)^overall progress: (\d+ out of \d+ tasks?|\d+ tasks? still to stop)\n",
+        r"(?m)^(overall progress: \d+ out of \d+ tasks?|removing \S+: \d+ tasks? still to stop)\n",
         "",
     ),
     // Columns are as wide as what stands in them.

@@ -154,6 +154,7 @@ pub(super) const COMMANDS: &[Command] = &[
         here("--detach", "does not wait", SENT),
         here("--quiet", "shows no progress", SENT),
         here("--timeout", "longest wait", WAIT),
+        here("--stable-for", "how long it has to stay as wanted", WAIT),
     ]),
     command("service update", "UpdateServiceRequest", &[
         sets("SERVICE", &["service"], SENT),
@@ -193,6 +194,7 @@ pub(super) const COMMANDS: &[Command] = &[
         here("--detach", "does not wait", SENT),
         here("--quiet", "shows no progress", SENT),
         here("--timeout", "longest wait", WAIT),
+        here("--stable-for", "how long it has to stay as wanted", WAIT),
     ]),
     command("service ls", "ListServicesRequest", &[
         here("--quiet", "ids alone", LIST),
@@ -218,6 +220,7 @@ pub(super) const COMMANDS: &[Command] = &[
         here("--detach", "does not wait", SENT),
         here("--quiet", "shows no progress", SENT),
         here("--timeout", "longest wait", WAIT),
+        here("--stable-for", "how long it has to stay as wanted", WAIT),
     ]),
     command("service rm", "DeleteServiceRequest", &[
         sets("SERVICE", &["service"], SENT),

@@ -2,7 +2,7 @@
 //! Bars that are drawn over and over, as Docker draws them.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use skep_sdk::{Goal, Sight};
+use skep_sdk::{Goal, Phase, Sight};
 
 use super::Picture;
 use super::picture::{FULL, Place};
@@ -17,25 +17,34 @@ const MAX_PLACES: usize = 20;
 pub(super) struct Bars {
     goal: Goal,
     revision: u64,
+    settling: String,
     screen: MultiProgress,
     lines: Vec<ProgressBar>,
 }
 
 impl Bars {
-    /// Nothing is drawn yet.
-    pub(super) fn new(goal: Goal, revision: u64) -> Self {
+    /// Nothing is drawn yet. `settling` stands below while all is as wanted.
+    pub(super) fn new(goal: Goal, revision: u64, settling: String) -> Self {
         let screen = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         Self {
             goal,
             revision,
+            settling,
             screen,
             lines: Vec::new(),
         }
     }
 
     /// Draws what is seen.
-    pub(super) fn show(&mut self, sight: &Sight) {
-        let texts = texts(&Picture::of(sight, self.goal, self.revision));
+    pub(super) fn show(&mut self, sight: &Sight, phase: Phase) {
+        let picture = Picture::of(sight, self.goal, self.revision);
+        if picture.overall.is_empty() {
+            return;
+        }
+        let mut texts = texts(&picture);
+        if phase == Phase::Settling {
+            texts.push(self.settling.clone());
+        }
         while self.lines.len() < texts.len() {
             let line = self.screen.add(ProgressBar::no_length());
             line.set_style(
@@ -111,11 +120,15 @@ mod tests {
 
     #[test]
     fn drawing_follows_the_places() {
-        let mut bars = Bars::new(GOAL, 12);
+        let mut bars = Bars::new(GOAL, 12, "verify: wait".to_owned());
         bars.screen.set_draw_target(ProgressDrawTarget::hidden());
-        bars.show(&sight(&[sample::task(1, 1), sample::task(2, 2)]));
+        let two = sight(&[sample::task(1, 1), sample::task(2, 2)]);
+        bars.show(&two, Phase::Moving);
         assert_eq!(bars.lines.len(), 3);
-        bars.show(&sight(&[sample::task(1, 1)]));
+        bars.show(&two, Phase::Settling);
+        assert_eq!(bars.lines.len(), 4);
+        assert_eq!(bars.lines[3].message(), "verify: wait");
+        bars.show(&sight(&[sample::task(1, 1)]), Phase::Moving);
         assert_eq!(bars.lines.len(), 2);
         bars.end();
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use skep_sdk::{Goal, Sight};
+use skep_sdk::{Goal, Phase, Sight};
 
 use super::picture::{Picture, failures};
 
@@ -12,17 +12,20 @@ use super::picture::{Picture, failures};
 pub(super) struct Milestones {
     goal: Goal,
     revision: u64,
+    settling: String,
     overall: String,
     said: BTreeSet<String>,
     failures: usize,
 }
 
 impl Milestones {
-    /// Nothing was said yet. Failures before `revision` never are.
-    pub(super) fn new(goal: Goal, revision: u64) -> Self {
+    /// Nothing was said yet. Failures before `revision` never are; `settling` is said once all
+    /// is as wanted.
+    pub(super) fn new(goal: Goal, revision: u64, settling: String) -> Self {
         Self {
             goal,
             revision,
+            settling,
             overall: String::new(),
             said: BTreeSet::new(),
             failures: 0,
@@ -30,7 +33,7 @@ impl Milestones {
     }
 
     /// The lines that are new.
-    pub(super) fn feed(&mut self, sight: &Sight) -> Vec<String> {
+    pub(super) fn feed(&mut self, sight: &Sight, phase: Phase) -> Vec<String> {
         let mut lines = Vec::new();
         let picture = Picture::of(sight, self.goal, self.revision);
         let failures = failures(sight, self.revision);
@@ -46,9 +49,12 @@ impl Milestones {
                 self.say(format!("{}: {}", place.key, place.trouble), &mut lines);
             }
         }
-        if picture.overall != self.overall {
+        if !picture.overall.is_empty() && picture.overall != self.overall {
             self.overall.clone_from(&picture.overall);
             lines.push(picture.overall);
+        }
+        if phase == Phase::Settling {
+            self.say(self.settling.clone(), &mut lines);
         }
         lines
     }
@@ -69,26 +75,33 @@ mod tests {
 
     #[test]
     fn lines_come_once_and_when_something_changed() {
-        let mut milestones = Milestones::new(GOAL, 12);
+        let mut milestones = Milestones::new(GOAL, 12, "verify: wait".to_owned());
         let old = made_at(3, sample::task_in(9, 1, TaskState::Failed, "long ago"));
         let pending = made_at(13, sample::pending_task(4, 2));
         let first = sight(&[old.clone(), pending.clone()]);
         assert_eq!(
-            milestones.feed(&first),
+            milestones.feed(&first, Phase::Moving),
             [
                 "2/3: no suitable node (needs 4096 MiB, most free is 2048 MiB on 3 nodes)",
                 "overall progress: 2 out of 3 tasks"
             ]
         );
-        assert_eq!(milestones.feed(&first), Vec::<String>::new());
+        assert_eq!(milestones.feed(&first, Phase::Moving), Vec::<String>::new());
         let crashed = made_at(14, sample::task_in(5, 1, TaskState::Failed, "exit 3"));
         let mut later = sight(&[old, pending, crashed]);
         let status = later.service.as_mut().unwrap().status.as_mut().unwrap();
         status.updated_tasks = 3;
         assert_eq!(
-            milestones.feed(&later),
-            ["web.1: exit 3", "overall progress: 3 out of 3 tasks"]
+            milestones.feed(&later, Phase::Settling),
+            [
+                "web.1: exit 3",
+                "overall progress: 3 out of 3 tasks",
+                "verify: wait"
+            ]
         );
-        assert_eq!(milestones.feed(&later), Vec::<String>::new());
+        assert_eq!(
+            milestones.feed(&later, Phase::Settling),
+            Vec::<String>::new()
+        );
     }
 }

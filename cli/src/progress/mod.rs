@@ -9,9 +9,9 @@ mod picture;
 use std::io::IsTerminal;
 
 use skep_sdk::v1::Service;
-use skep_sdk::{Client, Error, Goal, Identified, Outcome, Sight, Waited};
+use skep_sdk::{Client, Error, Failing, Goal, Identified, Outcome, Phase, Sight, Waited};
 
-use crate::args::WaitFlags;
+use crate::args::ConvergeFlags;
 use crate::failure::Failure;
 use crate::output::notice;
 use crate::output::words;
@@ -56,20 +56,23 @@ enum Display {
 }
 
 impl Display {
-    fn new(flags: &WaitFlags, goal: Goal, revision: u64) -> Self {
-        if flags.quiet {
+    fn new(flags: &ConvergeFlags, goal: Goal, revision: u64) -> Self {
+        if flags.wait.quiet {
             Self::Nothing
         } else if std::io::stderr().is_terminal() {
-            Self::Bars(Bars::new(goal, revision))
+            Self::Bars(Bars::new(goal, revision, settling(flags)))
         } else {
-            Self::Lines(Milestones::new(goal, revision))
+            Self::Lines(Milestones::new(goal, revision, settling(flags)))
         }
     }
 
-    fn show(&mut self, sight: &Sight) {
+    fn show(&mut self, sight: &Sight, phase: Phase) {
         match self {
-            Self::Bars(bars) => bars.show(sight),
-            Self::Lines(milestones) => milestones.feed(sight).iter().for_each(|line| notice(line)),
+            Self::Bars(bars) => bars.show(sight, phase),
+            Self::Lines(milestones) => {
+                let lines = milestones.feed(sight, phase);
+                lines.iter().for_each(|line| notice(line));
+            }
             Self::Nothing => {}
         }
     }
@@ -87,15 +90,15 @@ pub(crate) async fn follow(
     client: &Client,
     subject: &Subject,
     goal: Goal,
-    flags: &WaitFlags,
+    flags: &ConvergeFlags,
 ) -> Result<(), Failure> {
-    if flags.detach {
+    if flags.wait.detach {
         return Ok(());
     }
     let mut display = Display::new(flags, goal, subject.revision);
     let waited = {
-        let wait = client.wait(&subject.id, goal, flags.limit(), |sight| {
-            display.show(sight)
+        let wait = client.wait(&subject.id, goal, flags.options(), |sight, phase| {
+            display.show(sight, phase);
         });
         tokio::select! {
             waited = wait => Some(waited),
@@ -108,10 +111,18 @@ pub(crate) async fn follow(
     };
     let waited = waited.map_err(|error| lost(subject, error))?;
     let words = conclude(subject, goal, flags, &waited)?;
-    if !flags.quiet {
+    if !flags.wait.quiet {
         notice(&words);
     }
     Ok(())
+}
+
+/// The milestone of a service whose tasks all run.
+fn settling(flags: &ConvergeFlags) -> String {
+    format!(
+        "verify: all tasks are as wanted; watching for {} that they stay so",
+        format_duration(flags.stable_for)
+    )
 }
 
 /// What an interrupt says: Docker's words.
@@ -138,7 +149,7 @@ fn lost(subject: &Subject, error: Error) -> Failure {
 fn conclude(
     subject: &Subject,
     goal: Goal,
-    flags: &WaitFlags,
+    flags: &ConvergeFlags,
     waited: &Waited,
 ) -> Result<String, Failure> {
     let name = &subject.name;
@@ -159,20 +170,45 @@ fn conclude(
                  Use `skep service logs {name}` to see what its tasks printed."
             )))
         }
+        (Outcome::CrashLoop(failing), _) => Err(crash_loop(subject, flags, failing)),
         (Outcome::TimedOut(unplaced), _) => {
             Err(timed_out(subject, goal, flags, &waited.sight, unplaced))
         }
     }
 }
 
+/// Tasks that fail over and over, in their own last words.
+fn crash_loop(subject: &Subject, flags: &ConvergeFlags, failing: &[Failing]) -> Failure {
+    let name = &subject.name;
+    let tasks = words::count(u32::try_from(failing.len()).unwrap_or(u32::MAX), "task");
+    let span = format_duration(flags.stable_for);
+    let times = failing.iter().map(|failing| failing.times).min();
+    let mut quotes: String = failing
+        .iter()
+        .take(MAX_QUOTED)
+        .map(|failing| format!("\n  {}: {}", failing.task.name, picture::end(&failing.task)))
+        .collect();
+    if failing.len() > MAX_QUOTED {
+        quotes += &format!("\n  and {} more", failing.len() - MAX_QUOTED);
+    }
+    Failure::failed(format!(
+        "service {name} is in a crash loop: {tasks} ended {} times in a row without running \
+         for {span}{quotes}\n\
+         New attempts go on in background. Use `skep service logs {name}` to see what its tasks \
+         printed, mend the cause or change it with `skep service update {name}`, or end it with \
+         `skep service rm {name}`.",
+        times.unwrap_or_default()
+    ))
+}
+
 fn timed_out(
     subject: &Subject,
     goal: Goal,
-    flags: &WaitFlags,
+    flags: &ConvergeFlags,
     sight: &Sight,
     unplaced: &[skep_sdk::v1::Unplaced],
 ) -> Failure {
-    let (name, limit) = (&subject.name, format_duration(flags.timeout));
+    let (name, limit) = (&subject.name, format_duration(flags.wait.timeout));
     if goal == Goal::Deleted {
         return Failure::timed_out(format!(
             "service {name} is not gone after {limit}: {} still there. \
@@ -212,6 +248,7 @@ fn quoted(sight: &Sight, revision: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::WaitFlags;
     use crate::sample;
     use skep_sdk::v1::TaskState;
     use skep_sdk::v1::condition::Status as Truth;
@@ -228,14 +265,24 @@ mod tests {
             tasks,
             revision: 40,
         };
-        let flags = WaitFlags {
-            detach: false,
-            quiet: false,
-            timeout: Duration::from_secs(600),
+        let flags = ConvergeFlags {
+            wait: WaitFlags {
+                detach: false,
+                quiet: false,
+                timeout: Duration::from_secs(600),
+            },
+            stable_for: Duration::from_secs(5),
         };
         let waited = Waited { outcome, sight };
         let words = conclude(&Subject::new(&service, 12), goal, &flags, &waited);
         words.map_err(|failure| (failure.code(), failure.text("service create", "")))
+    }
+
+    fn failing(state: TaskState, message: &str) -> Failing {
+        Failing {
+            times: 3,
+            task: sample::task_in(2, 1, state, message),
+        }
     }
 
     #[test]
@@ -262,6 +309,21 @@ mod tests {
                 11,
                 "Error: service web has failed, and nothing more happens by itself: \
                  web.1 failed 3 times\n  web.1: task: non-zero exit (3) boom\nUse `skep service",
+            ),
+            (
+                Outcome::CrashLoop(vec![failing(TaskState::Failed, "boom"); 5]),
+                GOAL,
+                11,
+                "Error: service web is in a crash loop: 5 tasks ended 3 times in a row without \
+                 running for 5s\n  web.1: boom\n  web.1: boom\n  web.1: boom\n  and 2 more\n\
+                 New attempts go on in background.",
+            ),
+            (
+                Outcome::CrashLoop(vec![failing(TaskState::Completed, "")]),
+                GOAL,
+                11,
+                "Error: service web is in a crash loop: 1 task ended 3 times in a row without \
+                 running for 5s\n  web.1: exited with code 0\nNew attempts go on",
             ),
             (
                 Outcome::TimedOut(vec![]),

@@ -16,7 +16,7 @@ pub(super) const FULL: u8 = 9;
 /// How far a change is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Picture {
-    /// One sentence on all of it.
+    /// One sentence on all of it; empty: there is nothing new to say.
     pub(super) overall: String,
     /// A line for each place: slot, or node.
     pub(super) places: Vec<Place>,
@@ -80,12 +80,18 @@ fn overall(sight: &Sight) -> String {
     )
 }
 
+/// Names the service: several may be removed one after the other. Of one that is gone there is
+/// nothing to say.
 fn leaving(sight: &Sight) -> String {
+    let Some(service) = &sight.service else {
+        return String::new();
+    };
+    let name = service.spec.as_ref().map_or("", |spec| &spec.name);
     let left = sight.tasks.values().filter(|task| !has_ended(task)).count();
     match u32::try_from(left).unwrap_or(u32::MAX) {
-        0 => "overall progress: all tasks have stopped".to_owned(),
+        0 => format!("removing {name}: all tasks have stopped"),
         left => format!(
-            "overall progress: {} still to stop",
+            "removing {name}: {} still to stop",
             words::count(left, "task")
         ),
     }
@@ -181,6 +187,17 @@ fn step(state: TaskState) -> (&'static str, u8) {
         TaskState::Rejected => ("rejected", 0),
         TaskState::Orphaned => ("orphaned", 0),
         TaskState::Removed => ("remove", 0),
+    }
+}
+
+/// How a task ended, in its own last words.
+pub(super) fn end(task: &Task) -> String {
+    let status = task.status.clone().unwrap_or_default();
+    match one_line(&trouble(&status)) {
+        words if words.is_empty() => {
+            format!("exited with code {}", status.exit_code.unwrap_or_default())
+        }
+        words => words,
     }
 }
 
@@ -282,11 +299,11 @@ pub(super) mod tests {
         let left = sight(&[sample::task(1, 1), stopped.clone()]);
         assert_eq!(
             lines(&left, Goal::Deleted),
-            ["overall progress: 1 task still to stop", "1/3 stopping 0"]
+            ["removing web: 1 task still to stop", "1/3 stopping 0"]
         );
         assert_eq!(
             lines(&sight(&[stopped]), Goal::Deleted),
-            ["overall progress: all tasks have stopped"]
+            ["removing web: all tasks have stopped"]
         );
     }
 

@@ -53,7 +53,9 @@ fn swarm_lines(line: &mut impl FnMut(usize, &str, &str), swarm: &Swarm) {
     let spec = swarm.spec.clone().unwrap_or_default();
     let status = swarm.status.clone().unwrap_or_default();
     line(2, "ClusterID", swarm.id());
-    line(2, "Name", &spec.name);
+    if !spec.name.is_empty() {
+        line(2, "Name", &spec.name);
+    }
     line(2, "Managers", &status.managers.len().to_string());
     let nodes = status.nodes.unwrap_or_default();
     let others = match (nodes.down, nodes.unknown) {

@@ -184,6 +184,14 @@ impl Fake {
             "web" => Ok(sample::service()),
             "agent" => Ok(sample::global_service()),
             id if id == sample::id("svc", 1) => Ok(sample::service()),
+            id if id == id_of("fine") => {
+                let watch_response::event::Object::Service(service) =
+                    with_condition(id, "CONVERGED", 1)
+                else {
+                    unreachable!()
+                };
+                Ok(service)
+            }
             _ => Err(not_found("service", reference)),
         }
     }
@@ -487,6 +495,8 @@ fn with_condition(id: &str, name: &str, updated_tasks: u32) -> watch_response::e
     service.meta.as_mut().unwrap().id = id.to_owned();
     let status = service.status.as_mut().unwrap();
     (status.desired_tasks, status.updated_tasks) = (1, updated_tasks);
+    // Only what runs is watched whether it stays so.
+    status.running_tasks = u32::from(id == id_of("fine"));
     let why = "web.1 failed 3 times";
     status.conditions = vec![sample::condition(
         name,
@@ -502,7 +512,8 @@ impl WatchService for Fake {
     type WatchStream = Frames<EncodedFrame>;
 
     /// Plays what the name of the service says: `stalls`, `pends`, `slow`, `goes`; any other
-    /// converges. Without services: a change of a task, and the end.
+    /// converges, of which the tasks of `fine` run. Without services: a change of a task, and the
+    /// end.
     async fn watch(&self, request: Request<WatchRequest>) -> Answer<Self::WatchStream> {
         use watch_response::event::Object;
         self.keep(request.get_ref());

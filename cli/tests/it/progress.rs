@@ -23,11 +23,12 @@ fn id(name: &str) -> String {
 #[tokio::test]
 async fn a_create_prints_the_id_and_tells_milestones() {
     let swarm = Swarm::start().await;
-    let ran = create(&swarm, "fine", &[]).await;
+    let ran = create(&swarm, "fine", &["--stable-for=100ms"]).await;
     assert_eq!((ran.code, ran.out), (0, id("fine")));
     assert_eq!(
         ran.err,
         "overall progress: 0 out of 1 task\noverall progress: 1 out of 1 task\n\
+         verify: all tasks are as wanted; watching for 100ms that they stay so\n\
          verify: Service fine converged\n"
     );
     for flags in [&["--quiet"][..], &["--detach"], &["-d"], &["--detach=true"]] {
@@ -82,13 +83,15 @@ async fn tasks_without_a_node_end_with_14_and_others_with_124() {
 #[tokio::test]
 async fn update_scale_and_rm_wait_too() {
     let swarm = Swarm::start().await;
-    let ran = swarm.line("service update web --force").await;
+    let ran = swarm
+        .line("service update web --force --stable-for 0")
+        .await;
     assert_eq!((ran.code, ran.out.as_str()), (0, "web\n"), "{ran:?}");
     assert!(
         ran.err.ends_with("verify: Service web converged\n"),
         "{ran:?}"
     );
-    let ran = swarm.line("service scale web=2 web=4").await;
+    let ran = swarm.line("service scale --stable-for 0 web=2 web=4").await;
     assert_eq!(
         (ran.code, ran.out.as_str()),
         (0, "web scaled to 2\nweb scaled to 4\n")
@@ -102,7 +105,7 @@ async fn update_scale_and_rm_wait_too() {
     assert_eq!((ran.code, ran.out.as_str()), (0, "web\n"));
     assert_eq!(
         ran.err,
-        "overall progress: 1 task still to stop\nverify: Service web removed\n"
+        "removing web: 1 task still to stop\nverify: Service web removed\n"
     );
     let ran = swarm.line("service scale agent=2").await;
     assert_eq!(ran.code, 2);

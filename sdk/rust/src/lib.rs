@@ -7,7 +7,8 @@
 //!    deadline, every change a `request_id`, and what failed with UNAVAILABLE is repeated by the
 //!    policy of `sdk/service_config.json`.
 //! 3. **Watch**: [`Client::watch`] yields [`WatchEvent`]s and resumes by itself.
-//! 4. **Wait**: [`Client::wait_converged`] ends when a service is as wanted, or cannot be.
+//! 4. **Wait**: [`Client::wait_converged`] ends when a service is as wanted and stays so,
+//!    or cannot be.
 //! 5. **Edit**: [`Client::edit_service`] changes what a closure changes and nothing else.
 //!
 //! Messages are the generated ones of [`v1`]; there is no second model.
@@ -62,5 +63,8 @@ pub use context::Context;
 pub use edit::Edited;
 pub use error::Error;
 pub use view::{Identified, Object, View};
-pub use wait::{Goal, Outcome, Sight, Verdict, Waited, judge};
+pub use wait::{
+    FAILURES_MAX, Failing, Goal, Judge, Outcome, Phase, STABLE_FOR, Sight, Step, WaitOptions,
+    Waited,
+};
 pub use watch::{Watch, WatchEvent};

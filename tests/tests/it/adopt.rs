@@ -215,6 +215,8 @@ fn a_temporary_daemon_leaves_nothing() {
                 "web",
                 "--replicas",
                 "2",
+                "--stable-for",
+                "0",
             ])
             .args(["-p", "8080:80", "--"])
             .arg(hello)

@@ -167,19 +167,21 @@ fn a_missing_program_is_named() {
         "create",
         "--name",
         "gone",
-        "--timeout",
-        "2s",
+        "--restart-delay",
+        "10ms",
         "--process",
         "--",
     ];
     let output = daemon.skep([&words[..], &["/no/such/program"]].concat());
     let (code, text) = said(&output);
-    assert_eq!(code, 124, "{text}");
+    assert_eq!(code, 11, "{text}");
     let problem = "gone.1: /no/such/program: no such file or directory (field process.command[0])";
     for wanted in [
         format!("{problem}\n"),
-        "Error: service gone has not converged after 2s\n".to_owned(),
-        "The work continues in background: `skep service ps gone` shows it.\n".to_owned(),
+        format!(
+            "Error: service gone is in a crash loop: 1 task ended 3 times in a row without \
+             running for 5s\n  {problem}\nNew attempts go on in background. "
+        ),
     ] {
         assert!(text.contains(&wanted), "{wanted}{text}");
     }
@@ -230,7 +232,55 @@ fn a_crash_loop_shows_its_last_output_and_ends_stalled() {
     // Who waits for such a service hears that nothing more happens.
     let output = daemon.skep(["service", "update", "--force", "crash"]);
     let (code, text) = said(&output);
-    assert!([0, 11].contains(&code), "{code}: {text}");
+    assert_eq!(code, 11, "{text}");
+    let end = format!(
+        "Error: service crash has failed, and nothing more happens by itself: 1 slots failed and \
+         have no attempt left\n  crash.1: {line}\n"
+    );
+    assert!(text.contains(&end), "{text}");
+}
+
+#[test]
+fn a_program_that_ends_after_its_start_never_counts_as_converged() {
+    let daemon = Daemon::start(2);
+    let flags = ["service", "create", "--replicas", "2", "--restart-delay"];
+    let crash = "sleep 0.2; echo the disk is on fire; exit 3";
+    let words = [
+        "10ms",
+        "--name",
+        "crash",
+        "--process",
+        "--",
+        "/bin/sh",
+        "-c",
+    ];
+    let (code, text) = said(&daemon.skep([&flags[..], &words, &[crash]].concat()));
+    assert_eq!(code, 11, "{text}");
+    assert!(!text.contains("converged"), "{text}");
+    for wanted in [
+        "Error: service crash is in a crash loop: ",
+        "exited with code 3; last output: the disk is on fire\n",
+        "New attempts go on in background. Use `skep service logs crash`",
+    ] {
+        assert!(text.contains(wanted), "{wanted}: {text}");
+    }
+    // Code 0 is no better if the task is made anew each time.
+    let words = ["10ms", "--name", "done", "--process", "--", "/bin/true"];
+    let (code, text) = said(&daemon.skep([&flags[..], &words].concat()));
+    assert_eq!(code, 11, "{text}");
+    assert!(text.contains(": exited with code 0\n"), "{text}");
+    // What has done its work is done.
+    let once = ["--restart-condition", "none", "--name", "once", "--process"];
+    let (code, text) = said(&daemon.skep([&flags[..4], &once, &["--", "/bin/true"]].concat()));
+    assert_eq!(code, 0, "{text}");
+    // What stays up is watched once, and then it has converged.
+    let words = ["10ms", "--name", "fine", "--stable-for", "1s", "--process"];
+    let (code, text) =
+        said(&daemon.skep([&flags[..], &words, &["--", "/bin/sleep", "1000"]].concat()));
+    assert_eq!(code, 0, "{text}");
+    let end = "verify: all tasks are as wanted; watching for 1s that they stay so\n\
+               verify: Service fine converged\n";
+    assert!(text.ends_with(end), "{text}");
 }
 
 #[test]

@@ -19,6 +19,8 @@ fn web(daemon: &Daemon, replicas: &str) {
         "A=b",
         "--publish",
         "8080:80",
+        "--stable-for",
+        "0",
         "--constraint",
         "node.name==node-1",
         "--process",
@@ -112,7 +114,10 @@ fn services() {
     seen.run(&daemon, &["service", "inspect", "--pretty", "web"]);
     seen.run(&daemon, &["service", "inspect", "wep"]);
     seen.run(&daemon, &["service", "ps", "web"]);
-    seen.run(&daemon, &["service", "scale", "web=3"]);
+    seen.run(
+        &daemon,
+        &["service", "scale", "--stable-for", "1s", "web=3"],
+    );
     seen.run(&daemon, &["service", "scale", "web=-3"]);
     seen.run(
         &daemon,
@@ -123,6 +128,8 @@ fn services() {
             "C=d",
             "--replicas",
             "1",
+            "--stable-for",
+            "0",
             "web",
         ],
     );

@@ -6,7 +6,7 @@ use skep_sdk::v1::{CreateServiceRequest, ErrorReason, ServiceSpec};
 use skep_sdk::{Goal, Identified};
 
 use super::flags::{CreateFlags, SpecFlags};
-use crate::args::WaitFlags;
+use crate::args::ConvergeFlags;
 use crate::failure::Failure;
 use crate::output::print;
 use crate::progress::{self, Subject};
@@ -35,7 +35,7 @@ pub(crate) struct Create {
     #[command(flatten)]
     pub(crate) spec: SpecFlags,
     #[command(flatten)]
-    pub(crate) wait: WaitFlags,
+    pub(crate) wait: ConvergeFlags,
     /// Program and arguments
     #[arg(value_name = "COMMAND", trailing_var_arg = true)]
     pub(crate) command: Vec<String>,

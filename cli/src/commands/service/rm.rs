@@ -42,8 +42,9 @@ impl Rm {
                 Err(status) => failures.push(Failure::from(skep_sdk::Error::from(status))),
             }
         }
+        let flags = self.wait.into();
         for subject in subjects {
-            let followed = progress::follow(&client, &subject, Goal::Deleted, &self.wait).await;
+            let followed = progress::follow(&client, &subject, Goal::Deleted, &flags).await;
             if let Err(failure) = followed {
                 if failure.is_interrupt() {
                     return Err(failure);

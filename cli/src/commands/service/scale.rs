@@ -4,7 +4,7 @@
 use clap::Args;
 use skep_sdk::Goal;
 
-use crate::args::WaitFlags;
+use crate::args::ConvergeFlags;
 use crate::failure::Failure;
 use crate::output::print;
 use crate::parse::pair::parse_scale;
@@ -20,7 +20,7 @@ pub(crate) struct Scale {
     #[arg(value_name = "SERVICE=REPLICAS", required = true, value_parser = parse_scale)]
     pub(crate) services: Vec<(String, u32)>,
     #[command(flatten)]
-    pub(crate) wait: WaitFlags,
+    pub(crate) wait: ConvergeFlags,
 }
 
 impl Scale {

@@ -5,7 +5,7 @@ use clap::Args;
 use skep_sdk::Goal;
 
 use super::flags::{SpecFlags, UpdateFlags};
-use crate::args::WaitFlags;
+use crate::args::ConvergeFlags;
 use crate::failure::Failure;
 use crate::output::{notice, print};
 use crate::progress::{self, Subject};
@@ -25,7 +25,7 @@ pub(crate) struct Update {
     #[command(flatten)]
     pub(crate) spec: SpecFlags,
     #[command(flatten)]
-    pub(crate) wait: WaitFlags,
+    pub(crate) wait: ConvergeFlags,
 }
 
 impl Update {

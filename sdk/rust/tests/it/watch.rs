@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use skep_sdk::v1::condition::Status as Truth;
 use skep_sdk::v1::{
-    Condition, ErrorReason, EventType, Meta, Service, ServiceStatus, Task, TaskState, TaskStatus,
-    Unplaced, WatchRequest, WatchResponse, watch_response,
+    Condition, ErrorReason, EventType, GetServiceResponse, Meta, Service, ServiceStatus, Task,
+    TaskState, TaskStatus, Unplaced, WatchRequest, WatchResponse, watch_response,
 };
-use skep_sdk::{Code, Goal, Identified, Object, Outcome, Status, StreamExt, WatchEvent};
+use skep_sdk::{
+    Code, Goal, Identified, Object, Outcome, Phase, Status, StreamExt, WaitOptions, WatchEvent,
+};
 
 use crate::fake::{Fake, refusal};
 
@@ -229,9 +231,13 @@ async fn a_wait_ends_when_the_wanted_spec_has_converged_or_stalled() {
         running.fake.with(|script| script.watches.push_back(frames));
         let mut seen = Vec::new();
         let goal = Goal::Converged { spec_revision: 5 };
+        let options = WaitOptions {
+            stable_for: Duration::ZERO,
+            ..WaitOptions::default()
+        };
         let wait = running
             .client
-            .wait("svc_1", goal, None, |sight| seen.push(sight.revision));
+            .wait("svc_1", goal, options, |sight, _| seen.push(sight.revision));
         let waited = wait.await.unwrap();
         match last {
             "STALLED" => {
@@ -256,7 +262,7 @@ async fn a_wait_for_the_end_ends_with_the_service() {
     running.fake.with(|script| script.watches.push_back(frames));
     let waited = running
         .client
-        .wait("svc_1", Goal::Deleted, None, |_| ())
+        .wait("svc_1", Goal::Deleted, WaitOptions::default(), |_, _| ())
         .await
         .unwrap();
     assert_eq!(waited.outcome, Outcome::Deleted);
@@ -286,10 +292,13 @@ async fn a_wait_that_is_over_says_which_tasks_find_no_node() {
     let Object::Service(service) = service(&[]) else {
         unreachable!()
     };
-    let timeout = Some(Duration::from_secs(600));
+    let options = WaitOptions {
+        timeout: Some(Duration::from_secs(600)),
+        ..WaitOptions::default()
+    };
     let waited = running
         .client
-        .wait_converged(&service, timeout)
+        .wait_converged(&service, options)
         .await
         .unwrap();
     let Outcome::TimedOut(unplaced) = waited.outcome else {
@@ -297,4 +306,48 @@ async fn a_wait_that_is_over_says_which_tasks_find_no_node() {
     };
     assert_eq!(unplaced[0].tasks, 2);
     assert_eq!(waited.sight.tasks.len(), 1);
+}
+
+/// The service of [`service`], converged since a second, with a task that runs.
+fn steady(since: i64) -> Service {
+    let Object::Service(mut service) = service(&[("CONVERGED", 5)]) else {
+        unreachable!()
+    };
+    let status = service.status.as_mut().unwrap();
+    status.running_tasks = 1;
+    status.conditions[0].transition_time = Some(prost_types::Timestamp {
+        seconds: since,
+        nanos: 0,
+    });
+    service
+}
+
+#[tokio::test(start_paused = true)]
+async fn converged_has_to_last_and_is_read_again() {
+    let running = Fake::start().await;
+    let frames = vec![step(5, EventType::Added, Object::Service(steady(1)))];
+    running.fake.with(|script| {
+        script.watches.push_back(frames);
+        // The first read shows that there was a break that the watch has not told of.
+        script.gets.extend([2, 2].map(|since| GetServiceResponse {
+            service: Some(steady(since)),
+            revision: 6,
+        }));
+    });
+    let begin = tokio::time::Instant::now();
+    let mut phases = Vec::new();
+    let goal = Goal::Converged { spec_revision: 5 };
+    let wait = running
+        .client
+        .wait("svc_1", goal, WaitOptions::default(), |_, phase| {
+            phases.push(phase);
+        });
+    assert_eq!(wait.await.unwrap().outcome, Outcome::Converged);
+    assert!(
+        begin.elapsed() >= Duration::from_secs(10),
+        "{:?}",
+        begin.elapsed()
+    );
+    assert_eq!(phases[0], Phase::Settling);
+    assert!(running.fake.with(|script| script.gets.is_empty()));
 }
