@@ -1583,7 +1583,8 @@ pub struct SwarmSpec {
     /// 86,400 s (1 d).
     #[prost(message, optional, tag = "8")]
     pub orphan_after: ::core::option::Option<::prost_types::Duration>,
-    /// Log entries between two Raft snapshots. 100 to 10,000,000; unset: 10,000.
+    /// Log entries between two Raft snapshots, at least: a snapshot larger than 1 MiB is replaced
+    /// once the log has grown by as many bytes as it has. 100 to 10,000,000; unset: 10,000.
     #[prost(uint32, optional, tag = "11")]
     pub snapshot_interval: ::core::option::Option<u32>,
 }

@@ -19,6 +19,8 @@ pub(crate) trait Shown: Sized {
     fn find(state: &State, id: ObjectId) -> Option<Arc<Self>>;
     /// What an event did to it; nothing: the event is about another kind.
     fn delta(event: &Event) -> Option<&Delta<Self>>;
+    /// When it last changed.
+    fn revision(&self) -> Revision;
 }
 
 impl Shown for Service {
@@ -35,6 +37,10 @@ impl Shown for Service {
         };
         Some(delta)
     }
+
+    fn revision(&self) -> Revision {
+        self.meta.revision
+    }
 }
 
 impl Shown for Task {
@@ -48,6 +54,10 @@ impl Shown for Task {
             return None;
         };
         Some(delta)
+    }
+
+    fn revision(&self) -> Revision {
+        self.meta.revision
     }
 }
 
@@ -63,6 +73,10 @@ impl Shown for Node {
         };
         Some(delta)
     }
+
+    fn revision(&self) -> Revision {
+        self.meta.revision
+    }
 }
 
 impl Shown for Swarm {
@@ -76,6 +90,10 @@ impl Shown for Swarm {
             return None;
         };
         Some(delta)
+    }
+
+    fn revision(&self) -> Revision {
+        self.meta.revision
     }
 }
 
@@ -101,6 +119,13 @@ pub(crate) fn object_of<T: Shown>(
 
 /// The object as it was at a revision; as it is now, if the history does not reach back so far.
 fn object_at<T: Shown>(source: Source<'_>, id: ObjectId, revision: Revision) -> Option<Arc<T>> {
+    let newest = T::find(source.state, id);
+    if newest
+        .as_ref()
+        .is_some_and(|object| object.revision() <= revision)
+    {
+        return newest;
+    }
     let mut later = source.history.since(revision).into_iter().flatten();
     let next_change = later.find_map(|step| {
         let mut events = step.events.iter();
@@ -108,6 +133,6 @@ fn object_at<T: Shown>(source: Source<'_>, id: ObjectId, revision: Revision) -> 
     });
     match next_change {
         Some(event) => T::delta(&event).and_then(|delta| delta.before.clone()),
-        None => T::find(source.state, id),
+        None => newest,
     }
 }

@@ -33,8 +33,12 @@ impl Manager {
     ) -> Result<Done, Failure> {
         for _ in 0..ATTEMPTS_MAX {
             let ctx = call.context(self.clock.now(), request_id, request);
-            let state = self.cluster.view();
-            match look(&state, &ctx, &mut decide) {
+            // Whoever waits for the log keeps no state: an old one would stay in memory.
+            let (seen, found) = self.cluster.look(|source| {
+                let found = look(source.state, &ctx, &mut decide);
+                (source.state.revision(), found)
+            });
+            match found {
                 Ok(Look::Answered(done)) => return Ok(done),
                 Ok(Look::Propose(change, object)) => {
                     if let Some(done) = self.propose(call, change, object).await? {
@@ -42,13 +46,15 @@ impl Manager {
                     }
                 }
                 Ok(Look::Nothing(object)) => {
-                    if self.is_newest(&state, call).await? {
-                        let revision = state.revision();
-                        return Ok(Done { revision, object });
+                    if self.is_newest(seen, call).await? {
+                        return Ok(Done {
+                            revision: seen,
+                            object,
+                        });
                     }
                 }
                 Err(failure) => {
-                    if self.is_newest(&state, call).await? {
+                    if self.is_newest(seen, call).await? {
                         return Err(failure);
                     }
                 }
@@ -90,12 +96,12 @@ impl Manager {
         }))
     }
 
-    /// Whether no change was acknowledged that this state does not have. What needs no change
-    /// is not confirmed by the log, so the leader is asked. If the state is old, the newer one
-    /// is here when this returns.
-    async fn is_newest(&self, state: &State, call: &Call) -> Result<bool, Failure> {
+    /// Whether no change was acknowledged that the state at this revision does not have. What
+    /// needs no change is not confirmed by the log, so the leader is asked. If the state is old,
+    /// the newer one is here when this returns.
+    async fn is_newest(&self, seen: Revision, call: &Call) -> Result<bool, Failure> {
         let index = self.read_index(call).await?;
-        if state.revision() >= index {
+        if seen >= index {
             return Ok(true);
         }
         self.wait_for(index, call).await?;

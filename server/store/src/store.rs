@@ -94,7 +94,7 @@ impl Store {
     /// If the system gives no threads.
     pub async fn open(options: StoreOptions) -> Result<Self, OpenError> {
         let runtime = Builder::new_multi_thread()
-            .worker_threads(2)
+            .worker_threads(1)
             .thread_name("skep-raft")
             .enable_time()
             .build()

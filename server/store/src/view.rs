@@ -37,21 +37,30 @@ impl Published {
         }
     }
 
-    /// Shows a newer state, and the steps from the one before to it. Only one may publish.
-    pub(crate) fn publish(&self, state: &State, steps: Vec<Step>) {
+    /// Shows a newer state, and the steps from the one before to it, to all who look. Only one
+    /// may publish.
+    pub(crate) fn show(&self, state: &State, steps: impl Iterator<Item = Step>) {
         let mut history = self.moment.load().history.clone();
         history.set_limits(HistoryLimits::of(state));
-        steps.into_iter().for_each(|step| history.push(step));
-        self.replace(state, history);
+        steps.for_each(|step| history.push(step));
+        self.set(state, history);
+    }
+
+    /// Wakes those who wait for what was shown: whoever hears the news finds what it is about.
+    pub(crate) fn announce(&self) {
+        let revision = self.moment.load().state.revision();
+        self.head.send_replace(revision);
     }
 
     /// Shows a state with a history of its own.
     pub(crate) fn replace(&self, state: &State, history: History) {
+        self.set(state, history);
+        self.announce();
+    }
+
+    fn set(&self, state: &State, history: History) {
         let state = Arc::new(state.clone());
-        let revision = state.revision();
         self.moment.store(Arc::new(Moment { state, history }));
-        // The news goes out last: who hears it finds what it is about.
-        self.head.send_replace(revision);
     }
 
     /// Says that this was all.

@@ -8,12 +8,14 @@
 //! - `recover.rs`: a directory to a log that can be written on;
 //! - `wal.rs`: the log without threads, which the simulation drives by itself;
 //! - `writer.rs`: the thread that drives it in the daemon;
+//! - `noted.rs`: what that thread is told without being woken;
 //! - `tail.rs`: the entries in memory.
 //!
 //! The reasons are in `docs/adr/0002-own-segmented-log.md`.
 
 mod book;
 mod error;
+mod noted;
 mod record;
 mod recover;
 mod scan;

@@ -211,9 +211,11 @@ impl Wal {
     }
 
     fn push_committed(&mut self) -> Result<(), Poison> {
+        // One that is noted early waits for its entry.
+        let last = self.book.last;
         let Some(id) = self
             .committed
-            .take()
+            .take_if(|id| *id <= last)
             .filter(|id| *id != self.book.committed)
         else {
             return Ok(());

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use super::error::{LogError, Poison};
+use super::noted::Noted;
 use super::record::{LogId, Record};
 use super::segment::Spare;
 use super::wal::Wal;
@@ -25,7 +26,6 @@ enum Job {
         records: Vec<Record>,
         done: Option<Done>,
     },
-    Committed(Option<LogId>),
     Stop,
 }
 
@@ -33,6 +33,7 @@ enum Job {
 #[derive(Debug)]
 pub struct LogWriter {
     jobs: Sender<Job>,
+    committed: Arc<Noted>,
     poison: Arc<OnceLock<Poison>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -47,10 +48,12 @@ impl LogWriter {
     pub fn start(wal: Wal, fs: Arc<dyn Fs>, on_poison: OnPoison) -> Self {
         let (jobs, queue) = channel();
         let poison = Arc::new(OnceLock::new());
+        let committed = Arc::new(Noted::default());
         let thread = Thread {
             wal,
             fs,
             queue,
+            committed: Arc::clone(&committed),
             spare: None,
             waiting: Vec::new(),
             poison: Arc::clone(&poison),
@@ -62,6 +65,7 @@ impl LogWriter {
             .expect("the system gives a thread for the log");
         Self {
             jobs,
+            committed,
             poison,
             thread: Mutex::new(Some(thread)),
         }
@@ -79,10 +83,9 @@ impl LogWriter {
         }
     }
 
-    /// Queues how far entries are committed, to be written with the next records.
+    /// Notes how far entries are committed, to be written with the next records.
     pub fn note_committed(&self, id: Option<LogId>) {
-        // A thread that ended has nothing to write it to.
-        let _ = self.jobs.send(Job::Committed(id));
+        self.committed.set(id);
     }
 
     /// Why the log stopped; nothing: it goes on.
@@ -127,6 +130,7 @@ struct Thread {
     wal: Wal,
     fs: Arc<dyn Fs>,
     queue: Receiver<Job>,
+    committed: Arc<Noted>,
     /// The next segment, being prepared by a thread of its own.
     spare: Option<Receiver<Option<Spare>>>,
     waiting: Vec<Done>,
@@ -158,7 +162,6 @@ impl Thread {
         loop {
             match job {
                 Job::Write { records, done } => self.push(&records, done),
-                Job::Committed(id) => self.wal.note_committed(id),
                 Job::Stop => return false,
             }
             if self.wal.unsynced_bytes() >= BATCH_BYTES_MAX {
@@ -197,6 +200,9 @@ impl Thread {
 
     /// Syncs the batch and tells those who wait for it.
     fn finish(&mut self) {
+        if let Some(id) = self.committed.take() {
+            self.wal.note_committed(id);
+        }
         self.before(Record::Committed(None).framed_bytes());
         let synced = if cfg!(skep_kill_bug = "answer_early") && self.wal.unsynced_bytes() < 2_000 {
             Ok(())

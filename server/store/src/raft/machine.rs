@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The state machine: entries in, states out, and a snapshot now and then.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +28,9 @@ const BATCH_ENTRIES_MAX: usize = 1_000;
 /// After so many bytes of entries a snapshot is due, however few entries they are.
 const SNAPSHOT_BYTES: usize = 64 << 20;
 
+/// A snapshot of up to this length costs nothing worth sparing.
+const SNAPSHOT_BYTES_SMALL: u64 = 1 << 20;
+
 /// After so many entries a snapshot is due in a swarm that has no spec yet.
 const SNAPSHOT_ENTRIES: u32 = 10_000;
 
@@ -44,6 +48,8 @@ pub(crate) struct Machine {
     ready: Arc<AtomicBool>,
     entries_since: u32,
     bytes_since: usize,
+    /// Empty between two calls; kept for the room it has.
+    batch: Batch,
 }
 
 /// What applying entries left to be published, and who waits for that.
@@ -51,6 +57,13 @@ pub(crate) struct Machine {
 struct Batch {
     steps: Vec<Step>,
     waiting: Vec<(ApplyResponder<Types>, Answer)>,
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (steps, waiting) = (self.steps.len(), self.waiting.len());
+        write!(f, "{steps} steps for {waiting} who wait")
+    }
 }
 
 impl Machine {
@@ -75,6 +88,7 @@ impl Machine {
             ready,
             entries_since: 0,
             bytes_since: 0,
+            batch: Batch::default(),
         }
     }
 
@@ -83,7 +97,7 @@ impl Machine {
         Arc::clone(&self.published)
     }
 
-    fn take(&mut self, entry: RaftEntry, steps: &mut Vec<Step>) -> Answer {
+    fn take(&mut self, entry: RaftEntry) -> Answer {
         let revision = Revision(entry.log_id.index);
         self.applied = Some(entry.log_id);
         self.entries_since += 1;
@@ -91,48 +105,50 @@ impl Machine {
             EntryPayload::Normal(command) => {
                 self.bytes_since += command.payload.len();
                 let applied = self.state.apply(revision, &command.change);
-                steps.push(applied.step);
+                self.batch.steps.push(applied.step);
                 applied.refusal
             }
             EntryPayload::Blank => {
-                steps.push(self.skip(revision));
+                self.skip(revision);
                 None
             }
             EntryPayload::Membership(members) => {
                 self.members = StoredMembership::new(self.applied, members);
-                steps.push(self.skip(revision));
+                self.skip(revision);
                 None
             }
         };
         Answer { refusal }
     }
 
-    fn skip(&mut self, revision: Revision) -> Step {
+    fn skip(&mut self, revision: Revision) {
         self.state.skip(revision);
-        Step {
+        self.batch.steps.push(Step {
             revision,
             time: self.state.time(),
             events: Arc::new([]),
-        }
+        });
     }
 
-    /// Publishes what was applied, and only then answers: who was told sees what was told.
-    fn publish(&self, batch: &mut Batch) {
-        if batch.steps.is_empty() {
+    /// Publishes what was applied, and only then answers: who was told sees what was told. The
+    /// news for everybody else comes after the answers, which somebody waits for.
+    fn publish(&mut self) {
+        if self.batch.steps.is_empty() {
             return;
         }
-        self.published
-            .publish(&self.state, std::mem::take(&mut batch.steps));
-        for (responder, answer) in batch.waiting.drain(..) {
+        self.published.show(&self.state, self.batch.steps.drain(..));
+        for (responder, answer) in self.batch.waiting.drain(..) {
             responder.send(answer);
         }
+        self.published.announce();
     }
 
     /// Hands what it has to the one who writes snapshots, if it is time.
     fn consider_snapshot(&mut self) {
         let swarm = self.state.swarm();
         let interval = swarm.map_or(SNAPSHOT_ENTRIES, |swarm| swarm.spec.snapshot_interval());
-        if self.entries_since < interval && self.bytes_since < SNAPSHOT_BYTES {
+        let written = self.snapshots.bytes();
+        if !is_due(interval, self.entries_since, self.bytes_since, written) {
             return;
         }
         // While one is being written, the next is not due.
@@ -159,6 +175,15 @@ impl Machine {
     }
 }
 
+/// Whether a snapshot is due, so many entries and bytes of them after one of `written` bytes.
+///
+/// A large one is written again only once the log has grown by as much: however large the state
+/// becomes, snapshots write no more than the log does.
+fn is_due(interval: u32, entries: u32, bytes: usize, written: u64) -> bool {
+    let grown = written <= SNAPSHOT_BYTES_SMALL || bytes as u64 >= written;
+    grown && (entries >= interval || bytes >= SNAPSHOT_BYTES)
+}
+
 impl Drop for Machine {
     fn drop(&mut self) {
         self.published.end();
@@ -177,18 +202,17 @@ impl RaftStateMachine<Types> for Machine {
     where
         S: Stream<Item = Result<EntryResponder<Types>, io::Error>> + Unpin + OptionalSend,
     {
-        let mut batch = Batch::default();
         while let Some(next) = entries.next().await {
             let (entry, responder) = next?;
-            let answer = self.take(entry, &mut batch.steps);
+            let answer = self.take(entry);
             if let Some(responder) = responder {
-                batch.waiting.push((responder, answer));
+                self.batch.waiting.push((responder, answer));
             }
-            if batch.steps.len() >= BATCH_ENTRIES_MAX {
-                self.publish(&mut batch);
+            if self.batch.steps.len() >= BATCH_ENTRIES_MAX {
+                self.publish();
             }
         }
-        self.publish(&mut batch);
+        self.publish();
         self.consider_snapshot();
         Ok(())
     }
@@ -256,4 +280,32 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, io::Error> {
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(io::Error::other)?.map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_due_by_entries_or_bytes_and_a_large_one_when_it_has_paid() {
+        let small = SNAPSHOT_BYTES_SMALL;
+        for (entries, bytes, written, due) in [
+            (99, 50_000, 0, false),
+            (100, 50_000, 0, true),
+            (1, SNAPSHOT_BYTES, 0, true),
+            (100, 50_000, small, true),
+            (100, 50_000, small + 1, false),
+            (100, 1 << 20, small + 1, false),
+            (100, (1 << 20) + 1, small + 1, true),
+            (99, 2 << 20, small + 1, false),
+            (1, SNAPSHOT_BYTES, 65 << 20, false),
+            (1, 65 << 20, 65 << 20, true),
+        ] {
+            assert_eq!(
+                is_due(100, entries, bytes, written),
+                due,
+                "{entries} entries of {bytes} bytes after one of {written}"
+            );
+        }
+    }
 }

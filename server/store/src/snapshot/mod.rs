@@ -10,12 +10,13 @@ mod read;
 mod write;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use skep_core::state::{History, State};
 
 use crate::error::{OpenError, io_error};
-use crate::fs::Fs;
+use crate::fs::{Fs, OpenMode};
 use crate::raft::types::{RaftLogId, SnapshotMeta};
 
 pub use bare::{BareSnapshots, Kept};
@@ -35,12 +36,22 @@ pub(crate) struct SnapshotFile {
     path: PathBuf,
 }
 
+impl SnapshotFile {
+    /// Its length; nothing if it cannot be asked for, which reading it will tell of.
+    fn bytes(&self) -> u64 {
+        let file = self.fs.open(&self.path, OpenMode::Read);
+        file.and_then(|file| file.len()).unwrap_or_default()
+    }
+}
+
 /// The snapshots of one store. There is one current one, or none yet.
 #[derive(Debug)]
 pub(crate) struct Snapshots {
     fs: Arc<dyn Fs>,
     dir: PathBuf,
     current: Mutex<Option<(SnapshotMeta, SnapshotFile)>>,
+    /// The length of the current one.
+    bytes: AtomicU64,
     /// Held while one is written, as two would use the same names.
     writing: Mutex<()>,
 }
@@ -72,6 +83,7 @@ impl Snapshots {
         let snapshots = Self {
             fs: Arc::clone(fs),
             dir: dir.to_path_buf(),
+            bytes: AtomicU64::new(current.as_ref().map_or(0, |(_, file)| file.bytes())),
             current: Mutex::new(current),
             writing: Mutex::new(()),
         };
@@ -86,6 +98,11 @@ impl Snapshots {
 
     fn lock_current(&self) -> MutexGuard<'_, Option<(SnapshotMeta, SnapshotFile)>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The length of the current one in bytes; nothing of none.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     /// Writes a snapshot and makes it the current one. Takes a while, and blocks.
@@ -141,6 +158,7 @@ impl Snapshots {
             fs: Arc::clone(&self.fs),
             path,
         };
+        self.bytes.store(file.bytes(), Ordering::Relaxed);
         *self.lock_current() = Some((meta, file.clone()));
         self.remove_others(Some(index));
         Ok(file)
