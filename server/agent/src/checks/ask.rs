@@ -56,7 +56,7 @@ async fn http(at: SocketAddr, path: &str) -> Result<(), String> {
         .header("connection", "close")
         .body(Empty::<Bytes>::new())
         .map_err(|error| format!("no such path can be asked for: {error}"))?;
-    let exchange = async {
+    let exchange = async move {
         let answer = sender.send_request(request).await.map_err(failed)?;
         let status = answer.status();
         if status.is_success() || status.is_redirection() {
@@ -67,13 +67,12 @@ async fn http(at: SocketAddr, path: &str) -> Result<(), String> {
         let text = String::from_utf8_lossy(&body);
         Err(format!("HTTP {status}: {}", text.trim()))
     };
+    tokio::pin!(exchange);
     tokio::select! {
-        answer = exchange => answer,
-        // The connection only drives the exchange: if it ends first, it has failed.
-        ended = connection => Err(match ended {
-            Err(error) => failed(error),
-            Ok(()) => "the connection was closed without an answer".to_owned(),
-        }),
+        biased;
+        answer = &mut exchange => answer,
+        // The connection only drives the exchange, which knows how it ended.
+        _ = connection => exchange.await,
     }
 }
 

@@ -108,14 +108,7 @@ impl Wal {
         dir: &Path,
         options: WalOptions,
     ) -> Result<(Self, Recovered), OpenError> {
-        let mut found = super::recover::recover(fs.as_ref(), dir, options)?;
-        if cfg!(skep_kill_bug = "lose_tail")
-            && let Some((lost, _)) = found.recovered.entries.pop_back()
-        {
-            let kept = found.recovered.entries.back();
-            found.book.last = kept.map(|(id, _)| *id).or(found.book.purged);
-            tracing::debug!(index = lost.index, "lost, as planted");
-        }
+        let found = super::recover::recover(fs.as_ref(), dir, options)?;
         let wal = Self {
             fs,
             dir: dir.to_path_buf(),

@@ -204,11 +204,8 @@ impl Thread {
             self.wal.note_committed(id);
         }
         self.before(Record::Committed(None).framed_bytes());
-        let synced = if cfg!(skep_kill_bug = "answer_early") && self.wal.unsynced_bytes() < 2_000 {
-            Ok(())
-        } else {
-            self.wal.sync()
-        };
+        let early = cfg!(skep_kill_bug = "answer_early") && self.wal.unsynced_bytes() < 2_000;
+        let synced = if early { Ok(()) } else { self.wal.sync() };
         self.note(&synced);
         for done in self.waiting.drain(..) {
             done(synced.clone().map_err(LogError::from));
