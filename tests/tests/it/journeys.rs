@@ -383,7 +383,7 @@ fn no_daemon_is_exit_code_3() {
     let (code, text) = said(&output.expect("skep can be run"));
     assert_eq!(code, 2, "{text}");
     assert!(
-        text.contains("Use a shorter path: start the daemon with --socket"),
+        text.contains("start the daemon with a shorter --socket"),
         "{text}"
     );
 }
