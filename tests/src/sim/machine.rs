@@ -134,7 +134,7 @@ impl Machine {
         agent.talk(&self.fs, now, &mut doings)?;
         let plan = agent
             .worker
-            .step(&agent.held, &self.processes.observed(), now);
+            .step(&agent.held, &self.processes.observed(), &[], now);
         if !plan.records.is_empty() {
             let records = agent.worker.records().values();
             disk::save_memory(&self.fs, agent.welcome.as_ref(), records)?;
