@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The daemon: in no swarm, or a member of one.
 
+mod executors;
 mod layout;
 mod member;
 mod nodes;

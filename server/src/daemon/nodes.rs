@@ -9,12 +9,9 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use futures::future::join_all;
-use skep_agent::executor::Executor;
-use skep_agent::executor::idle::IdleExecutor;
-use skep_agent::executor::process::{ProcessExecutor, ProcessOptions};
-use skep_agent::executor::simulated::SimulatedExecutor;
 use skep_agent::{Agent, AgentHandle, AgentOptions, Connection, Connector};
-use skep_core::model::{Name, NodeId, NodeRole};
+use skep_core::model::{Name, NodeId, NodeRole, SwarmId};
+use skep_docker::Owner;
 use skep_manager::daemon::Founding;
 use skep_manager::dispatch::Dispatch;
 use skep_manager::dispatch::connection::Gate;
@@ -24,6 +21,7 @@ use crate::config::ExecutorKind;
 use crate::identity::{Identity, NodeIdentity};
 
 use super::Setup;
+use super::executors::Wanted;
 use super::member::STORE_DIR;
 
 /// The directory of the nodes, within that of the daemon.
@@ -44,7 +42,7 @@ impl Nodes {
     ) -> Result<Nodes> {
         let mut agents = Vec::with_capacity(identity.nodes.len());
         for (number, node) in identity.nodes.iter().enumerate() {
-            let options = options(setup, node, dispatch.gate()).await?;
+            let options = options(setup, identity.swarm, node, dispatch.gate()).await?;
             let description = Arc::new(options.description());
             let role = if number == 0 {
                 NodeRole::Manager
@@ -74,19 +72,34 @@ impl Nodes {
     }
 }
 
-async fn options(setup: &Setup, node: &NodeIdentity, gate: Gate) -> Result<AgentOptions> {
+async fn options(
+    setup: &Setup,
+    swarm: SwarmId,
+    node: &NodeIdentity,
+    gate: Gate,
+) -> Result<AgentOptions> {
     let dir = setup.data.join(NODES_DIR).join(node.id.to_string());
-    let default = setup.config.dev.then_some(ExecutorKind::Process);
-    let kind = setup.config.executor.or(default);
+    let is_simulated = setup.config.executor.contains(&ExecutorKind::Simulated);
     let bind = node.address.unwrap_or_else(every_address);
-    let executor = executor(kind, &dir).await?;
-    let plane: Arc<dyn DataPlane> = match kind {
-        Some(ExecutorKind::Simulated) => Arc::new(IdlePlane::default()),
-        _ => Arc::new(UserspacePlane::start(Options::new(bind))),
+    let address = node.address.unwrap_or_else(own_address);
+    let wanted = Wanted {
+        config: &setup.config,
+        dir: &dir,
+        owner: Owner {
+            swarm,
+            node: node.id,
+        },
+        address,
+    };
+    let executor = wanted.open().await?;
+    let plane: Arc<dyn DataPlane> = if is_simulated {
+        Arc::new(IdlePlane::default())
+    } else {
+        Arc::new(UserspacePlane::start(Options::new(bind)))
     };
     Ok(AgentOptions {
-        address: node.address.unwrap_or_else(own_address),
-        dir: (kind != Some(ExecutorKind::Simulated)).then(|| dir.join("agent")),
+        address,
+        dir: (!is_simulated).then(|| dir.join("agent")),
         capacity: None,
         executor,
         plane,
@@ -94,17 +107,6 @@ async fn options(setup: &Setup, node: &NodeIdentity, gate: Gate) -> Result<Agent
             gate,
             node: node.id,
         }),
-    })
-}
-
-async fn executor(kind: Option<ExecutorKind>, dir: &Path) -> Result<Arc<dyn Executor>> {
-    Ok(match kind {
-        Some(ExecutorKind::Process) => {
-            let opened = ProcessExecutor::open(ProcessOptions::new(dir.join("tasks"))).await;
-            Arc::new(opened.context("cannot look after processes")?)
-        }
-        Some(ExecutorKind::Simulated) => Arc::new(SimulatedExecutor::new()),
-        None => Arc::new(IdleExecutor),
     })
 }
 
