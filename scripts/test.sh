@@ -80,6 +80,9 @@ check_demo() {
 check_tests() {
     SKEP_BIN_DIR=$(bin_dir) || return
     export SKEP_BIN_DIR
+    # Where the C library is only there to be shared, tests of containers are skipped.
+    SKEP_HELLO_STATIC=$(scripts/hello-static.sh) || SKEP_HELLO_STATIC=
+    export SKEP_HELLO_STATIC
     if have go; then
         SKEP_GRPCURL=$(scripts/grpcurl.sh --path) || return
         export SKEP_GRPCURL

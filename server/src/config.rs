@@ -16,9 +16,11 @@ const DEFAULT_FILE: &str = "/etc/skep/skepd.toml";
 /// What a node runs tasks with.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Debug)]
 pub(crate) enum ExecutorKind {
+    /// Containers of a Docker engine.
+    Docker,
     /// Programs on the node itself.
     Process,
-    /// Nothing: tasks only seem to run. For trying out thousands of them.
+    /// Nothing: tasks only seem to run. For trying out thousands of them. It stands alone.
     Simulated,
 }
 
@@ -97,10 +99,27 @@ pub(crate) struct Config {
     #[arg(long, env = "SKEPD_METRICS_ADDR", value_name = "IP:PORT")]
     pub metrics_addr: Option<SocketAddr>,
 
-    /// What this node runs tasks with. Tasks of processes run as the user that the daemon runs
-    /// as, unless their spec names another. Default: with --dev process, else none.
-    #[arg(long, env = "SKEPD_EXECUTOR", value_name = "KIND")]
-    pub executor: Option<ExecutorKind>,
+    /// What this node runs tasks with: one kind, or several with commas between them. Tasks of
+    /// processes run as the user that the daemon runs as, unless their spec names another.
+    /// Default: docker where an engine answers, and with --dev process too.
+    #[arg(
+        long,
+        env = "SKEPD_EXECUTOR",
+        value_name = "KIND",
+        value_delimiter = ','
+    )]
+    pub executor: Vec<ExecutorKind>,
+
+    /// Where the Docker engine is: unix:///path/of/socket or tcp://host:port. Who may use the
+    /// engine may do everything on its machine. Default: $DOCKER_HOST, else
+    /// unix:///var/run/docker.sock.
+    #[arg(long, env = "SKEPD_DOCKER_HOST", value_name = "URL")]
+    pub docker_host: Option<String>,
+
+    /// File with credentials for registries, as "docker login" writes it. It is read for every
+    /// pull. Default: ~/.docker/config.json of the user that the daemon runs as.
+    #[arg(long, env = "SKEPD_REGISTRY_CONFIG", value_name = "FILE")]
+    pub registry_config: Option<PathBuf>,
 
     /// Most watches that are served at a time.
     #[arg(
@@ -158,6 +177,9 @@ impl Config {
     fn check(&self) -> Result<()> {
         if self.nodes > 1 && !self.dev {
             bail!("--nodes is for --dev: outside of it each node is a daemon of its own");
+        }
+        if self.executor.len() > 1 && self.executor.contains(&ExecutorKind::Simulated) {
+            bail!("--executor simulated stands alone: with it no task really runs");
         }
         if let Some(address) = self.dev_addr
             && !address.ip().is_loopback()
@@ -252,6 +274,10 @@ mod tests {
         };
         assert!(config(&["--nodes", "3"]).check().is_err());
         assert!(config(&["--dev-addr", "10.0.0.1:2378"]).check().is_err());
+        let both = config(&["--executor", "docker,process"]);
+        assert_eq!(both.executor, [ExecutorKind::Docker, ExecutorKind::Process]);
+        assert!(both.check().is_ok());
+        assert!(config(&["--executor", "docker,simulated"]).check().is_err());
         assert!(
             config(&["--dev", "--nodes", "3", "--dev-addr", "127.0.0.1:0"])
                 .check()

@@ -8,8 +8,10 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, LogFormat};
 
-/// The Raft library tells of every step it takes: of use to those who look into it.
-const QUIET: &str = "openraft=error";
+/// The Raft library tells of every step it takes: of use to those who look into it. The client of
+/// the Docker engine tells every answer, and with it the environment of containers: only those
+/// who name it get to see that.
+const QUIET: [(&str, &str); 2] = [("openraft", "error"), ("bollard", "warn")];
 
 /// Begins to log.
 ///
@@ -17,11 +19,10 @@ const QUIET: &str = "openraft=error";
 /// If the level is none.
 pub(crate) fn start(config: &Config) -> Result<()> {
     let level = &config.log_level;
-    let text = if level.contains("openraft") {
-        level.clone()
-    } else {
-        format!("{level},{QUIET}")
-    };
+    let quiet = QUIET.iter().filter(|(room, _)| !level.contains(room));
+    let text = quiet.fold(level.clone(), |text, (room, quiet)| {
+        format!("{text},{room}={quiet}")
+    });
     let filter = EnvFilter::try_new(text).with_context(|| {
         format!(
             "--log-level \"{}\" is none: say error, warn, info, debug or trace",

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal};
 
+mod check;
 mod http;
 mod identity;
 mod options;
@@ -57,6 +58,9 @@ fn run(options: Options) -> Result<ExitCode, String> {
         .map_err(|error| format!("cannot block signals: {error}"))?;
 
     let identity = Arc::new(Identity::from_env(&|name| std::env::var(name).ok())?);
+    if options.check {
+        return check::check(&identity);
+    }
     let address = SocketAddr::new(identity.address, identity.port);
     let listener = TcpListener::bind(address)
         .map_err(|error| format!("cannot listen on {address} (SKEP_ADDR, PORT): {error}"))?;

@@ -16,6 +16,8 @@ Usage: skep-hello [OPTIONS]
   --ignore-sigterm      carry on at SIGTERM, so that only SIGKILL ends it
   --eat-memory=BYTES    take and touch this much memory, such as 1000, 64K, 256M, 1G
   --unhealthy           answer 503 on /healthz
+  --check               ask the server that runs beside it for /healthz, and exit with 0 if it is
+                        well: for the health check of an image
   --print-every=DURATION write a numbered line to standard output this often
   --help                this text
 
@@ -68,6 +70,7 @@ pub(crate) struct Options {
     pub(crate) ignore_sigterm: bool,
     pub(crate) eat_memory: Option<usize>,
     pub(crate) healthy: bool,
+    pub(crate) check: bool,
     pub(crate) print_every: Option<Duration>,
 }
 
@@ -84,6 +87,7 @@ impl Options {
             ignore_sigterm: false,
             eat_memory: None,
             healthy: true,
+            check: false,
             print_every: None,
         };
         let mut args = args;
@@ -96,6 +100,7 @@ impl Options {
                 ("--help" | "-h", None) => return Ok(None),
                 ("--ignore-sigterm", None) => options.ignore_sigterm = true,
                 ("--unhealthy", None) => options.healthy = false,
+                ("--check", None) => options.check = true,
                 ("--udp", None) => options.udp = Some(UdpPort::SameAsHttp),
                 ("--udp", Some(target)) => {
                     let target = number(&name, &target)?;
@@ -107,7 +112,7 @@ impl Options {
                         .ok_or_else(|| format!("{name} needs a value"))?;
                     options.set(&name, &value)?;
                 }
-                ("--help" | "-h" | "--ignore-sigterm" | "--unhealthy", Some(_)) => {
+                ("--help" | "-h" | "--ignore-sigterm" | "--unhealthy" | "--check", Some(_)) => {
                     return Err(format!("{name} takes no value"));
                 }
                 _ => return Err(format!("unknown option {name}")),
@@ -185,6 +190,7 @@ mod tests {
             "--ignore-sigterm",
             "--eat-memory=64M",
             "--unhealthy",
+            "--check",
             "--print-every",
             "2m",
         ]);
@@ -195,6 +201,7 @@ mod tests {
             ignore_sigterm: true,
             eat_memory: Some(64 << 20),
             healthy: false,
+            check: true,
             print_every: Some(Duration::from_secs(120)),
         };
         assert_eq!(options, Ok(Some(expected)));

@@ -714,8 +714,10 @@ pub struct NodeStatus {
     /// Version of its daemon.
     #[prost(string, tag = "8")]
     pub version: ::prost::alloc::string::String,
-    /// What it can do: "workload.container", "workload.process", and of the limits of a task those that it can enforce:
-    /// "limits.cpu", "limits.memory", "limits.pids". In order. The list may grow.
+    /// What it can do: "workload.container", "workload.process", and of the limits of a task those
+    /// that it can enforce: of programs "limits.cpu", "limits.memory", "limits.pids", of containers
+    /// the same after "container.". While its container engine does not answer it has none of
+    /// those. In order. The list may grow.
     #[prost(string, repeated, tag = "10")]
     pub capabilities: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// All it has.
@@ -739,7 +741,8 @@ pub struct NodeStatus {
     /// As a Raft member; unset on workers.
     #[prost(message, optional, tag = "17")]
     pub manager: ::core::option::Option<ManagerStatus>,
-    /// PORT_IN_USE: another program holds a published port. The list may grow.
+    /// PORT_IN_USE: another program holds a published port. ENGINE_UNREACHABLE: its container
+    /// engine does not answer. The list may grow.
     #[prost(message, repeated, tag = "20")]
     pub conditions: ::prost::alloc::vec::Vec<Condition>,
 }
@@ -3496,7 +3499,8 @@ impl ::prost::Name for Security {
     }
 }
 /// The most a task may use. A task with a limit goes only to nodes that can enforce it: those
-/// with the capability "limits.cpu", "limits.memory" or "limits.pids".
+/// with the capability "limits.cpu", "limits.memory" or "limits.pids"; of a container
+/// "container.limits.cpu" and so on.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ResourceLimits {
     /// Thousandths of one CPU: 1500 is one and a half. 0 to 1,000,000; 0: no limit.
@@ -5024,7 +5028,7 @@ pub struct LogLine {
     /// Task id.
     #[prost(string, tag = "1")]
     pub task: ::prost::alloc::string::String,
-    /// Counts from 1 within the task.
+    /// Greater than that of every line of the task before it. Lines of a program count from 1.
     #[prost(uint64, tag = "2")]
     pub seq: u64,
     /// When it was printed, by the node's clock.

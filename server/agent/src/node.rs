@@ -15,22 +15,24 @@ pub(crate) fn describe(
     capacity: Option<Resources>,
     executor: &dyn Executor,
 ) -> NodeDescription {
-    let mut capabilities: Vec<String> = executor
-        .capabilities()
-        .into_iter()
-        .map(str::to_owned)
-        .collect();
-    capabilities.sort_unstable();
-    capabilities.dedup();
     NodeDescription {
         hostname: hostname(),
         address,
         platform: platform(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        capabilities,
+        capabilities: capabilities(executor),
         capacity: capacity.unwrap_or_else(machine),
         conditions: Vec::new(),
     }
+}
+
+/// What the tasks of a node can ask for, in order.
+pub(crate) fn capabilities(executor: &dyn Executor) -> Vec<String> {
+    let known = executor.capabilities().into_iter();
+    let mut capabilities: Vec<String> = known.map(str::to_owned).collect();
+    capabilities.sort_unstable();
+    capabilities.dedup();
+    capabilities
 }
 
 fn hostname() -> String {

@@ -2,6 +2,7 @@
 //! The daemon: in no swarm, or a member of one.
 
 mod disk;
+mod executors;
 mod failure;
 mod layout;
 mod member;

@@ -3,18 +3,14 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use async_trait::async_trait;
 use futures::future::join_all;
-use skep_agent::executor::Executor;
-use skep_agent::executor::idle::IdleExecutor;
-use skep_agent::executor::process::{ProcessExecutor, ProcessOptions};
-use skep_agent::executor::simulated::SimulatedExecutor;
 use skep_agent::{Agent, AgentHandle, AgentOptions, Connection, Connector, share_of_machine};
-use skep_core::model::{Name, NodeId, NodeRole, Resources};
+use skep_core::model::{Name, NodeId, NodeRole, Resources, SwarmId};
+use skep_docker::Owner;
 use skep_manager::daemon::Founding;
 use skep_manager::dispatch::Dispatch;
 use skep_manager::dispatch::connection::Gate;
@@ -24,6 +20,7 @@ use crate::config::ExecutorKind;
 use crate::identity::{Identity, NodeIdentity};
 
 use super::Setup;
+use super::executors::Wanted;
 
 /// The directory of the nodes, within that of the daemon.
 pub(super) const NODES_DIR: &str = "nodes";
@@ -44,7 +41,7 @@ impl Nodes {
         let capacity = capacity(setup, identity.nodes.len());
         let mut agents = Vec::with_capacity(identity.nodes.len());
         for (number, node) in identity.nodes.iter().enumerate() {
-            let options = options(setup, node, capacity, dispatch.gate()).await?;
+            let options = options(setup, identity.swarm, node, capacity, dispatch.gate()).await?;
             let description = Arc::new(options.description());
             let role = if number == 0 {
                 NodeRole::Manager
@@ -74,39 +71,51 @@ impl Nodes {
     }
 }
 
-/// What the nodes run tasks with; nothing: they run none.
-fn executor_kind(setup: &Setup) -> Option<ExecutorKind> {
-    let default = setup.config.dev.then_some(ExecutorKind::Process);
-    setup.config.executor.or(default)
+/// Whether its nodes are machines that are not there.
+fn is_simulated(setup: &Setup) -> bool {
+    setup.config.executor.contains(&ExecutorKind::Simulated)
 }
 
 /// What each of so many nodes has. Simulated ones are machines that are not there, each like
 /// this one; others share it.
 fn capacity(setup: &Setup, nodes: usize) -> Resources {
-    let sharing = match executor_kind(setup) {
-        Some(ExecutorKind::Simulated) => 1,
-        _ => u32::try_from(nodes).unwrap_or(u32::MAX),
+    let sharing = if is_simulated(setup) {
+        1
+    } else {
+        u32::try_from(nodes).unwrap_or(u32::MAX)
     };
     share_of_machine(sharing)
 }
 
 async fn options(
     setup: &Setup,
+    swarm: SwarmId,
     node: &NodeIdentity,
     capacity: Resources,
     gate: Gate,
 ) -> Result<AgentOptions> {
     let dir = setup.data.join(NODES_DIR).join(node.id.to_string());
-    let kind = executor_kind(setup);
+    let is_simulated = is_simulated(setup);
     let bind = node.address.unwrap_or_else(every_address);
-    let executor = executor(kind, &dir).await?;
-    let plane: Arc<dyn DataPlane> = match kind {
-        Some(ExecutorKind::Simulated) => Arc::new(IdlePlane::default()),
-        _ => Arc::new(UserspacePlane::start(Options::new(bind))),
+    let address = node.address.unwrap_or_else(own_address);
+    let wanted = Wanted {
+        config: &setup.config,
+        dir: &dir,
+        owner: Owner {
+            swarm,
+            node: node.id,
+        },
+        address,
+    };
+    let executor = wanted.open().await?;
+    let plane: Arc<dyn DataPlane> = if is_simulated {
+        Arc::new(IdlePlane::default())
+    } else {
+        Arc::new(UserspacePlane::start(Options::new(bind)))
     };
     Ok(AgentOptions {
-        address: node.address.unwrap_or_else(own_address),
-        dir: (kind != Some(ExecutorKind::Simulated)).then(|| dir.join("agent")),
+        address,
+        dir: (!is_simulated).then(|| dir.join("agent")),
         capacity: Some(capacity),
         executor,
         plane,
@@ -114,17 +123,6 @@ async fn options(
             gate,
             node: node.id,
         }),
-    })
-}
-
-async fn executor(kind: Option<ExecutorKind>, dir: &Path) -> Result<Arc<dyn Executor>> {
-    Ok(match kind {
-        Some(ExecutorKind::Process) => {
-            let opened = ProcessExecutor::open(ProcessOptions::new(dir.join("tasks"))).await;
-            Arc::new(opened.context("cannot look after processes")?)
-        }
-        Some(ExecutorKind::Simulated) => Arc::new(SimulatedExecutor::new()),
-        None => Arc::new(IdleExecutor),
     })
 }
 

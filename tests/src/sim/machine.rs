@@ -197,7 +197,7 @@ impl Machine {
         let time = agent.time(now, self.skew);
         let mut plan = agent
             .worker
-            .step(&agent.held, &self.processes.observed(), time);
+            .step(&agent.held, &self.processes.observed(), &[], time);
         plan.wake_at = plan.wake_at.map(|then| moment(then, now, time));
         if !plan.records.is_empty() {
             let records = agent.worker.records().values();

@@ -3,6 +3,7 @@
 
 mod adopt;
 mod api;
+mod docker;
 mod faults;
 mod grpcurl;
 mod journeys;

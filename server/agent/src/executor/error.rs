@@ -33,6 +33,9 @@ pub enum ExecutorError {
     /// The supervisor of a task did not behave: another attempt may succeed.
     #[error("the supervisor of the task failed: {0}")]
     Supervisor(String),
+    /// The engine that runs containers failed: another attempt may succeed.
+    #[error("{0}")]
+    Engine(String),
 }
 
 impl ExecutorError {

@@ -41,10 +41,6 @@ impl Executor for IdleExecutor {
         Ok(())
     }
 
-    async fn check(&self, task: TaskId, _: &[String], _: Duration) -> Result<(), ExecutorError> {
-        Err(ExecutorError::UnknownTask(task))
-    }
-
     fn list(&self) -> Vec<Observed> {
         Vec::new()
     }

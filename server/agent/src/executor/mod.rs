@@ -5,6 +5,7 @@
 //! it for the truth with [`Executor::list`], compares that with what the managers want, and
 //! gives orders. Every order may be given again: one that is fulfilled already is no error.
 
+pub mod combined;
 mod error;
 mod hints;
 pub mod idle;
@@ -71,19 +72,35 @@ pub trait Executor: Send + Sync + 'static {
     async fn remove(&self, task: TaskId) -> Result<(), ExecutorError>;
 
     /// Runs a program beside a task that runs, as its user and in its surroundings, to ask how
-    /// the task is: it passes if it ends with code 0 in time.
+    /// the task is: it passes if it ends with code 0 in time. Of tasks whose engine does that
+    /// itself nobody asks here.
     ///
     /// # Errors
     /// [`ExecutorError::CheckFailed`] with what it said.
     async fn check(
         &self,
         task: TaskId,
-        command: &[String],
-        patience: Duration,
-    ) -> Result<(), ExecutorError>;
+        _command: &[String],
+        _patience: Duration,
+    ) -> Result<(), ExecutorError> {
+        let words = format!("task {task} cannot be asked by a program beside it");
+        Err(ExecutorError::CheckFailed(words))
+    }
 
     /// All tasks there are, in order of their ids: the truth.
     fn list(&self) -> Vec<Observed>;
+
+    /// Workloads of which the list says nothing yet, as [`Executor::capabilities`] names them:
+    /// that a task of them is not in the list does not mean that it is not there.
+    fn unseen(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
+    /// What keeps it from running tasks for now. A change of this, or of what it is capable of,
+    /// comes with a hint.
+    fn trouble(&self) -> Option<Trouble> {
+        None
+    }
 
     /// One task as the list has it.
     fn get(&self, task: TaskId) -> Option<Observed>;
@@ -97,6 +114,15 @@ pub trait Executor: Send + Sync + 'static {
     /// # Errors
     /// If the task is not known.
     fn logs(&self, task: TaskId, query: LogQuery) -> Result<LogItems, ExecutorError>;
+}
+
+/// What keeps an executor from running tasks for now.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Trouble {
+    /// The kind of the node's condition that says so, in UPPER_SNAKE.
+    pub kind: &'static str,
+    /// In words.
+    pub message: String,
 }
 
 /// What is known of a task on its node.

@@ -26,6 +26,15 @@ impl Work {
             Work::Container(work) => work.task,
         }
     }
+
+    /// The capability of a node that can run it.
+    #[must_use]
+    pub const fn capability(&self) -> &'static str {
+        match self {
+            Work::Process(_) => "workload.process",
+            Work::Container(_) => "workload.container",
+        }
+    }
 }
 
 impl From<TaskWork> for Work {

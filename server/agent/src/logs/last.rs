@@ -8,7 +8,7 @@ pub(crate) const LAST_CHARS: usize = 4_096;
 
 /// The last lines, at most [`LAST_CHARS`] characters with their newlines.
 #[derive(Default)]
-pub(crate) struct LastLines {
+pub struct LastLines {
     lines: VecDeque<String>,
     /// Characters of all lines, a newline counted for each.
     chars: usize,
@@ -16,7 +16,7 @@ pub(crate) struct LastLines {
 
 impl LastLines {
     /// Adds a line; bytes that are no text become U+FFFD.
-    pub(crate) fn push(&mut self, data: &[u8]) {
+    pub fn push(&mut self, data: &[u8]) {
         // A character has at most four bytes, so what lies before these cannot be kept.
         let start = data.len().saturating_sub(LAST_CHARS * 4);
         let text = String::from_utf8_lossy(&data[start..]);
@@ -31,9 +31,24 @@ impl LastLines {
         }
     }
 
+    /// A message of at most `limit` characters: first why a task failed, then the last lines that
+    /// it printed.
+    #[must_use]
+    pub fn behind(&self, mut message: String, limit: usize) -> String {
+        const LABEL: &str = "; last output:\n";
+        let room = limit.saturating_sub(message.chars().count() + LABEL.len());
+        let lines = self.text(room);
+        if !lines.trim().is_empty() {
+            message.push_str(LABEL);
+            message.push_str(&lines);
+        }
+        message
+    }
+
     /// The last lines that fit into `limit` characters, oldest first. If not even the last
     /// one fits, its end.
-    pub(crate) fn text(&self, limit: usize) -> String {
+    #[must_use]
+    pub fn text(&self, limit: usize) -> String {
         let mut chosen: Vec<&str> = Vec::new();
         let mut room = limit;
         for line in self.lines.iter().rev() {

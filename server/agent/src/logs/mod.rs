@@ -31,7 +31,7 @@ use skep_core::model::Timestamp;
 use crate::executor::ExecutorError;
 
 pub(crate) use follow::follow;
-pub(crate) use last::LastLines;
+pub use last::LastLines;
 pub(crate) use writer::LogWriter;
 
 /// The most bytes of one line in one [`LogLine`]; what is longer goes on in the next.

@@ -109,7 +109,7 @@ pub(super) fn exit(seen: &Seen, spec: &Spec, last: &LastLines, at: Timestamp) ->
         message.push_str("; some of its processes could not be killed");
     }
     if cause != ExitCause::Stopped && code != 0 {
-        message = with_last_lines(message, last);
+        message = last.behind(message, MESSAGE_CHARS);
     }
     Exit {
         cause,
@@ -166,17 +166,6 @@ fn cause_words(
         _ if code == 0 => String::new(),
         _ => format!("exited with code {code}"),
     }
-}
-
-fn with_last_lines(mut message: String, last: &LastLines) -> String {
-    const LABEL: &str = "; last output:\n";
-    let room = MESSAGE_CHARS.saturating_sub(message.chars().count() + LABEL.len());
-    let lines = last.text(room);
-    if !lines.trim().is_empty() {
-        message.push_str(LABEL);
-        message.push_str(&lines);
-    }
-    message
 }
 
 /// "10 s", "1.5 s".

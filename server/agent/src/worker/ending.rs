@@ -115,15 +115,6 @@ mod tests {
             std::future::pending().await
         }
 
-        async fn check(
-            &self,
-            task: TaskId,
-            _: &[String],
-            _: Duration,
-        ) -> Result<(), ExecutorError> {
-            Err(ExecutorError::UnknownTask(task))
-        }
-
         fn list(&self) -> Vec<Observed> {
             let work = TaskWork::default();
             vec![Observed::new(work.task, work.stop(), Phase::Prepared)]

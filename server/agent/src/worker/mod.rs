@@ -33,6 +33,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use crate::checks::Checks;
 use crate::clock::Clock;
 use crate::executor::{Executor, Hint};
+use crate::node;
 use crate::session::{Known, News, Word};
 
 pub use disk::MemoryError;
@@ -142,6 +143,7 @@ impl Worker {
                 saved = self.save.next() => self.saved(saved),
                 _ = self.hints.next() => {
                     while self.hints.next().now_or_never().flatten().is_some() {}
+                    self.describe();
                     self.due = true;
                 }
                 Ok(()) = self.check_news.changed() => self.due = true,
@@ -207,7 +209,9 @@ impl Worker {
     fn turn(&mut self) {
         self.due = false;
         let observed = self.observe();
-        let plan = self.core.step(&self.held, &observed, self.clock.now());
+        let unseen = self.parts.executor.unseen();
+        let now = self.clock.now();
+        let plan = self.core.step(&self.held, &observed, &unseen, now);
         self.wake_at = plan.wake_at;
         let pages = self.pages(!plan.records.is_empty());
         self.save
@@ -341,9 +345,16 @@ impl Worker {
             let text = failure.to_owned();
             conditions.push(traffic::condition(STORAGE_FAILED, text, before, now));
         }
-        if conditions != *before {
+        if let Some(trouble) = self.parts.executor.trouble() {
+            let (kind, text) = (trouble.kind, trouble.message);
+            conditions.push(traffic::condition(kind, text, before, now));
+        }
+        let capabilities = node::capabilities(self.parts.executor.as_ref());
+        let description = &self.parts.description;
+        if conditions != *before || capabilities != description.capabilities {
             let description = Arc::make_mut(&mut self.parts.description);
             description.conditions = conditions;
+            description.capabilities = capabilities;
             self.tell(Word::Describe(self.parts.description.clone()));
         }
     }

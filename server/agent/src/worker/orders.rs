@@ -15,7 +15,9 @@ use crate::executor::{Executor, Work};
 
 use super::convert;
 
-/// How many tasks of a node are made ready or started at a time.
+/// How many tasks of a node are made ready at a time: some of them only wait for an image.
+const PREPARES_MAX: usize = 64;
+/// How many are started at a time.
 const STARTS_MAX: usize = 16;
 /// How many are stopped or removed at a time.
 const STOPS_MAX: usize = 64;
@@ -59,6 +61,7 @@ pub(super) struct Orders {
     executor: Arc<dyn Executor>,
     running: FuturesUnordered<BoxFuture<'static, Done>>,
     preparing: BTreeSet<TaskId>,
+    prepares: Arc<Semaphore>,
     starts: Arc<Semaphore>,
     stops: Arc<Semaphore>,
 }
@@ -69,6 +72,7 @@ impl Orders {
             executor,
             running: FuturesUnordered::new(),
             preparing: BTreeSet::new(),
+            prepares: Arc::new(Semaphore::new(PREPARES_MAX)),
             starts: Arc::new(Semaphore::new(STARTS_MAX)),
             stops: Arc::new(Semaphore::new(STOPS_MAX)),
         }
@@ -81,7 +85,8 @@ impl Orders {
             self.preparing.insert(task);
         }
         let turns = match job {
-            Job::Prepare(_) | Job::Start => self.starts.clone(),
+            Job::Prepare(_) => self.prepares.clone(),
+            Job::Start => self.starts.clone(),
             Job::Stop { .. } | Job::Remove => self.stops.clone(),
         };
         let executor = self.executor.clone();

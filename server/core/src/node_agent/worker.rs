@@ -64,11 +64,13 @@ impl Worker {
     /// are done had ended; the orders of the plan count as given.
     ///
     /// A node that was never told what is for it leaves alone what it finds: it may be that
-    /// only its memory is lost.
+    /// only its memory is lost. Nor does it touch tasks of workloads that are `unseen`, as
+    /// capabilities name them: what is not observed of them may well be there.
     pub fn step(
         &mut self,
         held: &Held,
         observed: &BTreeMap<TaskId, Observed>,
+        unseen: &[&str],
         now: Timestamp,
     ) -> Plan {
         let mut tasks: BTreeSet<TaskId> = held.tasks.keys().copied().collect();
@@ -76,6 +78,7 @@ impl Worker {
             tasks.extend(self.records.keys());
             tasks.extend(observed.keys());
         }
+        tasks.retain(|task| observed.contains_key(task) || !is_unseen(held, *task, unseen));
         let mut plan = Plan::default();
         for task in tasks {
             let turn = self.turn(task, held, observed.get(&task), now);
@@ -125,5 +128,16 @@ impl Worker {
         if let Some(at) = turn.wake_at.filter(earlier) {
             plan.wake_at = Some(at);
         }
+    }
+}
+
+/// Whether what a task runs cannot be seen for now. Of one that is no longer for this node it is
+/// not known what it runs.
+fn is_unseen(held: &Held, task: TaskId, unseen: &[&str]) -> bool {
+    let assigned = held.tasks.get(&task);
+    let template = assigned.and_then(|assigned| held.template_of(assigned));
+    match template {
+        Some(template) => unseen.contains(&template.template.workload.capability()),
+        None => !unseen.is_empty(),
     }
 }

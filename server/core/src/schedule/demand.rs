@@ -3,12 +3,22 @@
 
 use crate::model::{
     Availability, KeptTemplate, Node, NodeKey, NodeState, PlacementCheck, Protocol, Requirement,
-    TaskTemplate,
+    TaskTemplate, Workload,
 };
 use crate::state::host_keys;
 
 use super::books::Books;
 use super::filter::first_unmet;
+
+/// The capabilities of nodes that enforce the limits of containers: CPU, memory, processes.
+const CONTAINER_LIMITS: [&str; 3] = [
+    "container.limits.cpu",
+    "container.limits.memory",
+    "container.limits.pids",
+];
+
+/// The same for programs of the node itself.
+const PROCESS_LIMITS: [&str; 3] = ["limits.cpu", "limits.memory", "limits.pids"];
 
 /// What is said against a node: the first check that fails there. In the order of the checks.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -107,11 +117,16 @@ impl<'a> Demand<'a> {
     /// The part of it that standing facts of nodes answer.
     pub(super) fn shape(&self) -> Shape<'a> {
         let limits = self.template.limits;
+        // A node may enforce the limits of its containers, and not those of its programs.
+        let [cpu, memory, pids] = match self.template.workload {
+            Workload::Container(_) => CONTAINER_LIMITS,
+            Workload::Process(_) => PROCESS_LIMITS,
+        };
         let wanted = [
             (true, self.template.workload.capability()),
-            (limits.cpu_millis > 0, "limits.cpu"),
-            (limits.memory_bytes > 0, "limits.memory"),
-            (limits.pids > 0, "limits.pids"),
+            (limits.cpu_millis > 0, cpu),
+            (limits.memory_bytes > 0, memory),
+            (limits.pids > 0, pids),
         ];
         Shape {
             capabilities: wanted

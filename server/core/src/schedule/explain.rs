@@ -112,7 +112,8 @@ fn sentence(mut details: Vec<(u32, String)>) -> String {
 }
 
 fn lacking(capability: &str) -> String {
-    match capability.split_once('.') {
+    let whose = capability.trim_start_matches("container.");
+    match whose.split_once('.') {
         Some(("limits", limit)) => {
             format!("cannot enforce a {limit} limit: \"{capability}\" is missing")
         }

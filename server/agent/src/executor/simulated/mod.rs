@@ -131,6 +131,10 @@ impl Executor for SimulatedExecutor {
             "limits.cpu",
             "limits.memory",
             "limits.pids",
+            "workload.container",
+            "container.limits.cpu",
+            "container.limits.memory",
+            "container.limits.pids",
         ]
     }
 

@@ -29,6 +29,7 @@ struct Bench {
     worker: Worker,
     now: Timestamp,
     wake_at: Option<Timestamp>,
+    unseen: Vec<&'static str>,
 }
 
 fn assigned(desired: DesiredState, state: TaskState) -> AssignedTask {
@@ -74,6 +75,7 @@ impl Bench {
             worker: Worker::default(),
             now: Timestamp::from_millis(1_000_000),
             wake_at: None,
+            unseen: Vec::new(),
         }
     }
 
@@ -133,7 +135,9 @@ impl Bench {
 
     /// One step, as text: what is reported, and the orders.
     fn step(&mut self) -> String {
-        let plan = self.worker.step(&self.held, &self.observed, self.now);
+        let plan = self
+            .worker
+            .step(&self.held, &self.observed, &self.unseen, self.now);
         self.wake_at = plan.wake_at;
         let mut text = String::new();
         for (_, observation) in &plan.reports {

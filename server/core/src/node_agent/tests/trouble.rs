@@ -123,3 +123,25 @@ fn what_cannot_be_removed_is_tried_again() {
     bench.wait(1);
     assert_eq!(bench.step(), "-> Remove");
 }
+
+#[test]
+fn what_cannot_be_seen_is_not_taken_for_gone() {
+    let mut bench = Bench::running();
+    bench.restart();
+    bench.observed.clear();
+    bench.unseen = vec!["workload.container"];
+    assert_eq!(
+        bench.clone().step(),
+        "Failed LOST (it was started here before, and nothing of it is left)",
+        "a program can be seen"
+    );
+    bench.unseen.push("workload.process");
+    assert_eq!(bench.step(), "");
+    // Nor is one that is no longer for this node, whatever it is.
+    let mut removed = bench.clone();
+    removed.held.tasks.clear();
+    assert_eq!(removed.step(), "");
+    assert!(removed.worker.records().contains_key(&TASK));
+    bench.unseen.clear();
+    assert!(bench.step().starts_with("Failed LOST"));
+}

@@ -168,7 +168,7 @@ impl Line {
     }
 
     fn work(&mut self, now: Timestamp, dice: &mut Dice) {
-        let plan = self.worker.step(&self.held, &self.executor.tasks, now);
+        let plan = self.worker.step(&self.held, &self.executor.tasks, &[], now);
         for (task, record) in plan.records {
             match record {
                 Some(record) => self.disk.records.insert(task, record),

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the engine is told to do with a task. Each order has the task's turn; the engine's own
+//! answer counts, and what it says then goes into the table.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use skep_agent::executor::{ContainerWork, ExecutorError, ExitCause, Observed, Phase};
+use skep_core::model::{TaskId, signal};
+use tokio::task::JoinSet;
+
+use crate::create;
+use crate::engine::Engine;
+use crate::error::EngineError;
+use crate::image;
+use crate::labels::{Owner, container_name};
+use crate::logs;
+use crate::observe::{self, Seen, stopped_before_start};
+use crate::pulls::Pulls;
+use crate::table::{Known, Table};
+
+mod refusal;
+
+use refusal::{cannot_create, cannot_start};
+
+/// What all orders of an executor share.
+pub(crate) struct Inner {
+    pub(crate) engine: Engine,
+    pub(crate) owner: Owner,
+    /// The node's address, which ports are opened at.
+    pub(crate) address: IpAddr,
+    pub(crate) table: Arc<Table>,
+    pulls: Arc<Pulls>,
+    /// Those that kill what outlives its grace. They go with this.
+    killers: Mutex<JoinSet<()>>,
+}
+
+impl Inner {
+    pub(crate) fn new(
+        engine: Engine,
+        owner: Owner,
+        address: IpAddr,
+        settings: Option<PathBuf>,
+    ) -> Self {
+        Inner {
+            pulls: Pulls::new(engine.clone(), settings),
+            engine,
+            owner,
+            address,
+            table: Arc::default(),
+            killers: Mutex::default(),
+        }
+    }
+
+    /// Gets the image and makes the container.
+    pub(crate) async fn prepare(&self, work: ContainerWork) -> Result<(), ExecutorError> {
+        let task = work.task;
+        if self.table.known(task).is_some() {
+            return Ok(());
+        }
+        let cancelled = self.table.prepare(task, work.stop, None);
+        let made = tokio::select! {
+            made = self.make(&work) => made,
+            () = cancelled.cancelled() => {
+                Err(ExecutorError::Engine("its preparation was ended".to_owned()))
+            }
+        };
+        // What was begun may have come further than its answer.
+        let name = container_name(&work);
+        let seen = self.refresh(task, &name).await;
+        if made.is_err() && !matches!(seen, Ok(Some(_))) {
+            self.table.forget(task, true);
+        }
+        made?;
+        match seen {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => {
+                self.table.forget(task, true);
+                let words = format!("the container {name} is gone again");
+                Err(ExecutorError::Engine(words))
+            }
+            Err(error) => {
+                self.table.forget(task, true);
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn make(&self, work: &ContainerWork) -> Result<(), ExecutorError> {
+        let task = work.task;
+        let body = create::body(work, self.owner, self.address, self.engine.version())?;
+        let name = container_name(work);
+        // One that an earlier life of this agent made.
+        if self.is_ours(task, &name).await? == Some(true) {
+            return Ok(());
+        }
+        let container = &work.launch.container;
+        let tell = |progress: String| {
+            self.table
+                .tell(task, image::pulling(&container.image, &progress));
+        };
+        let note = image::provide(&self.engine, &self.pulls, container, tell).await?;
+        self.table.keep_note(task, note);
+        let Err(error) = self.engine.create(&name, body).await else {
+            return Ok(());
+        };
+        if error.status() == Some(409) {
+            return match self.is_ours(task, &name).await? {
+                Some(true) => Ok(()),
+                Some(false) => Err(ExecutorError::refused(
+                    "container",
+                    format!(
+                        "the engine has a container {name} that is not of this node: remove it \
+                         (\"docker rm {name}\"): {}",
+                        error.words()
+                    ),
+                )),
+                None => Err(error.into()),
+            };
+        }
+        Err(cannot_create(work, error))
+    }
+
+    /// Whether the container with this name is that of the task; nothing: there is none.
+    async fn is_ours(&self, task: TaskId, name: &str) -> Result<Option<bool>, EngineError> {
+        let inspected = self.engine.inspect(name).await?;
+        Ok(inspected.map(|inspected| {
+            let seen = observe::seen(&inspected, self.owner, false);
+            seen.is_some_and(|seen| seen.task == task)
+        }))
+    }
+
+    /// Starts a container that never was started.
+    pub(crate) async fn start(&self, task: TaskId) -> Result<(), ExecutorError> {
+        let known = self.must_know(task)?;
+        let container = known.container().ok_or(ExecutorError::UnknownTask(task))?;
+        // The engine would start again what has ended: only what it says now counts.
+        let now = self.refresh(task, container).await?;
+        let now = now.ok_or(ExecutorError::UnknownTask(task))?;
+        if now.observed.phase != Phase::Prepared {
+            return Ok(());
+        }
+        let started = self.engine.start(container).await;
+        let seen = self.refresh(task, container).await;
+        let Err(error) = started else {
+            seen?;
+            return Ok(());
+        };
+        match seen?.map(|known| known.observed.phase) {
+            Some(Phase::Exited(exit)) if exit.cause == ExitCause::NotStarted => {
+                Err(cannot_start(&exit.message, &error))
+            }
+            // It came up although the answer was lost.
+            Some(Phase::Running { .. } | Phase::Exited(_)) => Ok(()),
+            _ => Err(error.into()),
+        }
+    }
+
+    /// Sends a signal, and SIGKILL after the grace.
+    pub(crate) async fn stop(
+        self: &Arc<Self>,
+        task: TaskId,
+        signal: i32,
+        grace: Duration,
+    ) -> Result<(), ExecutorError> {
+        let known = self.must_know(task)?;
+        let Some(seen) = known.seen else {
+            return Err(ExecutorError::UnknownTask(task));
+        };
+        let now = self.refresh(task, &seen.container).await?;
+        match now.map(|known| known.observed.phase) {
+            Some(Phase::Running { .. }) => {}
+            Some(Phase::Prepared | Phase::Preparing) => {
+                self.table.end_unstarted(task, stopped_before_start());
+                return Ok(());
+            }
+            Some(Phase::Exited(_)) | None => return Ok(()),
+        }
+        let is_kill = signal == signal::KILL || grace.is_zero();
+        let first = match signal {
+            _ if is_kill => "SIGKILL".to_owned(),
+            signal::OWN => seen.signal.clone(),
+            number => number.to_string(),
+        };
+        self.table.set_stopped(task, true);
+        if let Err(error) = self.engine.kill(&seen.container, &first).await {
+            self.table.set_stopped(task, false);
+            return Err(error.into());
+        }
+        if !is_kill {
+            self.kill_after(task, seen, grace);
+        }
+        Ok(())
+    }
+
+    /// Kills what is left after the grace. The container's id is never given to another.
+    fn kill_after(self: &Arc<Self>, task: TaskId, seen: Arc<Seen>, grace: Duration) {
+        let (engine, table) = (self.engine.clone(), self.table.clone());
+        let mut killers = self.killers.lock().unwrap_or_else(PoisonError::into_inner);
+        while killers.try_join_next().is_some() {}
+        killers.spawn(async move {
+            tokio::time::sleep(grace).await;
+            let known = table.known(task).map(|known| known.observed.phase);
+            if matches!(known, Some(Phase::Running { .. }))
+                && let Err(error) = engine.kill(&seen.container, "SIGKILL").await
+            {
+                tracing::warn!(%task, %error, "a container could not be killed after its grace");
+            }
+        });
+    }
+
+    /// Removes the container and the volumes that are its own.
+    pub(crate) async fn remove(&self, task: TaskId) -> Result<(), ExecutorError> {
+        let Some(known) = self.table.known(task) else {
+            return Ok(());
+        };
+        if let Some(container) = known.container() {
+            self.table.set_stopped(task, true);
+            self.engine.remove(container).await?;
+        }
+        self.table.forget(task, true);
+        Ok(())
+    }
+
+    fn must_know(&self, task: TaskId) -> Result<Known, ExecutorError> {
+        self.table
+            .known(task)
+            .ok_or(ExecutorError::UnknownTask(task))
+    }
+
+    /// Looks at a container and remembers what it says of its task; nothing: it is gone.
+    pub(crate) async fn refresh(
+        &self,
+        task: TaskId,
+        container: &str,
+    ) -> Result<Option<Known>, EngineError> {
+        let _look = self.table.look(task).await;
+        let inspected = self.engine.inspect(container).await?;
+        let is_stopped = self.table.memory(task).is_stopped;
+        let seen = inspected.and_then(|it| observe::seen(&it, self.owner, is_stopped));
+        let Some(seen) = seen.filter(|seen| seen.task == task) else {
+            self.table.forget(task, false);
+            return Ok(None);
+        };
+        let known = self.known(seen).await?;
+        self.table.set(known.clone());
+        Ok(Some(known))
+    }
+
+    async fn known(&self, seen: Seen) -> Result<Known, EngineError> {
+        let memory = self.table.memory(seen.task);
+        let before = memory
+            .known
+            .filter(|known| known.container() == Some(&*seen.container));
+        let image = match &before {
+            Some(known) => known.observed.image.clone(),
+            None => image::digest(&self.engine, &seen.image, &seen.image_id).await?,
+        };
+        let phase = match (&seen.phase, before.map(|known| known.observed.phase)) {
+            (Phase::Prepared, _) => match memory.unstarted {
+                Some(exit) => Phase::Exited(exit),
+                None => Phase::Prepared,
+            },
+            // It was looked at when it ended, and nothing changes after that.
+            (Phase::Exited(_), Some(ended @ Phase::Exited(_))) => ended,
+            (Phase::Exited(exit), _) => {
+                Phase::Exited(logs::with_last_lines(&self.engine, &seen, exit.clone()).await)
+            }
+            (other, _) => other.clone(),
+        };
+        Ok(Known {
+            observed: Observed {
+                ports: seen.ports.clone(),
+                container: seen.container.clone(),
+                image,
+                note: memory.note,
+                health: seen.health.clone(),
+                ..Observed::new(seen.task, seen.stop, phase)
+            },
+            seen: Some(Arc::new(seen)),
+        })
+    }
+}

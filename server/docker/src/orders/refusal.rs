@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Which field of a spec it is that the engine refuses. It only says so in words.
+
+use skep_agent::executor::{ContainerWork, ExecutorError};
+use skep_core::model::MountSource;
+
+use crate::error::EngineError;
+
+/// What the engine's words are about, and the field that says so in a spec. The first that fits.
+const FIELDS: [(&str, &str); 14] = [
+    ("capability", "container.capabilities_add"),
+    ("sysctl", "container.sysctls"),
+    ("ulimit", "container.ulimits"),
+    ("seccomp", "container.security.seccomp"),
+    ("apparmor", "container.security.apparmor"),
+    ("unable to find user", "container.user"),
+    ("unable to find group", "container.groups"),
+    ("no command specified", "container.command"),
+    ("log opt", "log_driver.options"),
+    ("log driver", "log_driver"),
+    ("logger", "log_driver"),
+    ("memory", "limits.memory_bytes"),
+    ("cpu", "limits.cpu_millis"),
+    ("signal", "stop.signal"),
+];
+
+/// Codes with which the engine says that the program of a container could not be run.
+const PROGRAM: [&str; 3] = [
+    "executable file not found",
+    "no such file or directory",
+    "permission denied",
+];
+
+/// Why the engine does not make a container. What it calls a bad request stays one.
+pub(super) fn cannot_create(work: &ContainerWork, error: EngineError) -> ExecutorError {
+    if error.status() != Some(400) {
+        return error.into();
+    }
+    let words = error.words();
+    let field = mount(work, &words).or_else(|| about(&words));
+    ExecutorError::refused(field.unwrap_or_else(|| "container".to_owned()), words)
+}
+
+/// Why the engine does not start a container.
+pub(super) fn cannot_start(problem: &str, error: &EngineError) -> ExecutorError {
+    let words = error.words().to_lowercase();
+    let field = if problem.starts_with("port ") {
+        "endpoint.ports".to_owned()
+    } else if let Some(field) = about(&words) {
+        field
+    } else if PROGRAM.iter().any(|known| words.contains(known)) {
+        "container.command".to_owned()
+    } else {
+        "container".to_owned()
+    };
+    ExecutorError::refused(field, problem)
+}
+
+/// The mount whose path the words name.
+fn mount(work: &ContainerWork, words: &str) -> Option<String> {
+    let mounts = work.launch.mounts.iter().enumerate();
+    let mut named = mounts.filter_map(|(place, mount)| {
+        let (path, field) = match &mount.source {
+            MountSource::Bind(bind) => (&bind.path, "bind.path"),
+            MountSource::Volume(volume) => (&volume.name, "volume"),
+            MountSource::Tmpfs(_) => (&mount.target, "tmpfs"),
+        };
+        let is_named = !path.is_empty() && words.contains(path.as_str());
+        is_named.then(|| format!("mounts[{place}].{field}"))
+    });
+    named.next()
+}
+
+fn about(words: &str) -> Option<String> {
+    let words = words.to_lowercase();
+    let known = FIELDS.iter().find(|(text, _)| words.contains(text));
+    known.map(|(_, field)| (*field).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use bollard::errors::Error;
+    use skep_core::model::{BindMount, Mount};
+
+    use super::*;
+    use crate::testing::work;
+
+    fn answered(status_code: u16, message: &str) -> EngineError {
+        let message = message.to_owned();
+        let failed = Error::DockerResponseServerError {
+            status_code,
+            message,
+        };
+        EngineError::new("cannot make the container", failed)
+    }
+
+    #[test]
+    fn refusals_name_the_field() {
+        let mut work = work("web");
+        work.launch.mounts.push(Mount {
+            target: "/in".into(),
+            read_only: false,
+            source: MountSource::Bind(BindMount {
+                path: "/not/here".into(),
+                ..BindMount::default()
+            }),
+        });
+        for (words, field) in [
+            (
+                "invalid mount config for type \"bind\": bind source path does not exist: /not/here",
+                "mounts[0].bind.path",
+            ),
+            (
+                "invalid CapAdd: unknown capability: \"CAP_X\"",
+                "container.capabilities_add",
+            ),
+            ("No command specified", "container.command"),
+            ("Minimum memory limit allowed is 6MB", "limits.memory_bytes"),
+            ("something new", "container"),
+        ] {
+            let refusal = cannot_create(&work, answered(400, words));
+            assert!(refusal.is_refusal());
+            assert_eq!(refusal.to_string(), format!("{words} (field {field})"));
+        }
+        assert!(!cannot_create(&work, answered(500, "disk is full")).is_refusal());
+    }
+
+    #[test]
+    fn what_cannot_be_started_is_named() {
+        let said = |problem: &str, words| cannot_start(problem, &answered(400, words)).to_string();
+        let words = "exec: \"/nope\": stat /nope: no such file or directory: unknown";
+        assert!(said(words, words).ends_with("(field container.command)"));
+        let port = "port 80/tcp of the node is held by another program: x";
+        assert!(said(port, "x").ends_with("(field endpoint.ports)"));
+    }
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Keeps what is known up to date with the engine.
+//!
+//! Events are hints: they are lost when a reader is slow or the engine starts again. So everything
+//! is looked at once a connection is made, from events that began before that look, and again and
+//! again after it. An engine that is gone takes nothing with it: what was known last stays known
+//! until the engine itself says otherwise.
+
+use std::collections::BTreeMap;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::models::{ContainerSummary, ContainerSummaryStateEnum as State, EventMessage};
+use futures::StreamExt;
+use skep_agent::executor::Phase;
+use skep_core::model::{HealthState, TaskId};
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::engine::About;
+use crate::error::EngineError;
+use crate::labels::Owner;
+use crate::moment;
+use crate::observe::is_named;
+use crate::orders::Inner;
+use crate::table::Known;
+
+/// How often everything is looked at without an event.
+const LOOK_EVERY: Duration = Duration::from_secs(15);
+/// Waits before an engine that is gone is asked again: the first, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// How far back events are asked for at first: a little further than the look before.
+const OVERLAP_SECONDS: i64 = 5;
+/// How many containers are looked at at a time.
+const LOOKS_AT_ONCE: usize = 8;
+
+/// How things stand with the engine.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct Status {
+    /// Everything was looked at once, so that what is not known is not there.
+    pub(crate) looked: bool,
+    /// What it offers; nothing while it cannot be reached.
+    pub(crate) about: Option<About>,
+    /// Why it cannot be reached.
+    pub(crate) trouble: Option<Arc<str>>,
+    /// How often it was tried: for those who wait for the first time.
+    pub(crate) tries: u64,
+}
+
+/// Looks after an engine for ever.
+pub(crate) async fn run(inner: Arc<Inner>, status: watch::Sender<Status>) {
+    let mut pause = PAUSES.0;
+    loop {
+        let since = moment::seconds(moment::now()) - OVERLAP_SECONDS;
+        let error = match meet(&inner).await {
+            Ok(about) => {
+                pause = PAUSES.0;
+                greet(&inner, &status, about);
+                listen(&inner, since).await
+            }
+            Err(error) => error,
+        };
+        mourn(&inner, &status, &error);
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(PAUSES.1);
+    }
+}
+
+fn greet(inner: &Inner, status: &watch::Sender<Status>, about: About) {
+    let before = status.borrow().clone();
+    if before.trouble.is_some() {
+        tracing::info!(engine = %inner.engine.address(), "the Docker engine is back");
+    }
+    if let Some(warning) = &about.warning {
+        tracing::warn!(engine = %inner.engine.address(), "{warning}");
+    }
+    status.send_replace(Status {
+        looked: true,
+        about: Some(about),
+        trouble: None,
+        tries: before.tries + 1,
+    });
+    inner.table.hints.send(TaskId(0));
+}
+
+fn mourn(inner: &Inner, status: &watch::Sender<Status>, error: &EngineError) {
+    let before = status.borrow().clone();
+    let (error, address) = (error.to_string(), inner.engine.address().to_string());
+    let words: Arc<str> = if error.contains(&address) {
+        error.as_str().into()
+    } else {
+        format!("{error} ({address})").into()
+    };
+    if before.trouble.is_none() {
+        tracing::warn!(%address, error, "the Docker engine is gone");
+    }
+    let news = before.trouble.as_ref() != Some(&words);
+    status.send_replace(Status {
+        looked: before.looked,
+        about: None,
+        trouble: Some(words),
+        tries: before.tries + 1,
+    });
+    if news {
+        inner.table.hints.send(TaskId(0));
+    }
+}
+
+/// Begins anew with an engine, which may be another version than before.
+async fn meet(inner: &Arc<Inner>) -> Result<About, EngineError> {
+    inner.engine.negotiate().await?;
+    let about = inner.engine.about().await?;
+    look(inner, false).await?;
+    Ok(about)
+}
+
+/// Follows events until the engine is gone.
+async fn listen(inner: &Arc<Inner>, since: i64) -> EngineError {
+    let events = match inner.engine.events(&inner.owner.filter(), since) {
+        Ok(events) => events,
+        Err(error) => return error,
+    };
+    let mut events = pin!(events);
+    let mut looks = tokio::time::interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let touched = tokio::select! {
+            event = events.next() => match event {
+                Some(Ok(event)) => touched(inner.owner, &event),
+                Some(Err(error)) => return error,
+                None => return EngineError::other("cannot hear the engine's events", "they ended"),
+            },
+            _ = looks.tick() => match look(inner, true).await {
+                Ok(()) => None,
+                Err(error) => return error,
+            },
+        };
+        if let Some((task, container)) = touched {
+            refresh(inner, task, &container).await;
+        }
+    }
+}
+
+/// The container that an event is about, and its task.
+fn touched(owner: Owner, event: &EventMessage) -> Option<(TaskId, String)> {
+    let actor = event.actor.as_ref()?;
+    let (task, _) = owner.read(actor.attributes.as_ref()?)?;
+    Some((task, actor.id.clone()?))
+}
+
+/// Looks at everything: at all containers that there are, or only at those that changed.
+async fn look(inner: &Arc<Inner>, only_changed: bool) -> Result<(), EngineError> {
+    let known: BTreeMap<TaskId, Known> = inner
+        .table
+        .all()
+        .into_iter()
+        .map(|known| (known.observed.task, known))
+        .collect();
+    let there = inner.engine.list(&inner.owner.filter()).await?;
+    let mut due = BTreeMap::new();
+    for container in &there {
+        if let Some((task, id)) = ours(inner.owner, container)
+            && !(only_changed && known.get(&task).is_some_and(|it| is_same(it, container)))
+        {
+            due.insert(task, id);
+        }
+    }
+    let ids: Vec<&str> = there.iter().filter_map(|it| it.id.as_deref()).collect();
+    for (task, known) in known {
+        if let Some(id) = known.container().filter(|id| !ids.contains(id)) {
+            due.insert(task, id.to_owned());
+        }
+    }
+    futures::stream::iter(due)
+        .for_each_concurrent(LOOKS_AT_ONCE, async |(task, id)| {
+            refresh(inner, task, &id).await
+        })
+        .await;
+    Ok(())
+}
+
+fn ours(owner: Owner, container: &ContainerSummary) -> Option<(TaskId, String)> {
+    let (task, _) = owner.read(container.labels.as_ref()?)?;
+    let mut names = container.names.iter().flatten();
+    names.any(|name| is_named(name, task)).then_some(())?;
+    Some((task, container.id.clone()?))
+}
+
+/// Whether the list says nothing else of a container than what is known.
+fn is_same(known: &Known, container: &ContainerSummary) -> bool {
+    let state = container.state.unwrap_or(State::EMPTY);
+    let same_phase = match known.observed.phase {
+        Phase::Preparing => false,
+        Phase::Prepared => state == State::CREATED,
+        Phase::Running { .. } => matches!(state, State::RUNNING | State::PAUSED),
+        Phase::Exited(_) => {
+            matches!(
+                state,
+                State::CREATED | State::EXITED | State::DEAD | State::REMOVING
+            )
+        }
+    };
+    // The engine says it in words, such as "Up 2 minutes (unhealthy)".
+    let words = container.status.as_deref().unwrap_or_default();
+    let health = if words.contains("(unhealthy)") {
+        HealthState::Unhealthy
+    } else if words.contains("(healthy)") {
+        HealthState::Healthy
+    } else if words.contains("(health: starting)") {
+        HealthState::Starting
+    } else {
+        HealthState::Unchecked
+    };
+    let runs = matches!(known.observed.phase, Phase::Running { .. });
+    let same_health = !runs || known.observed.health.state() == health;
+    known.container() == container.id.as_deref() && same_phase && same_health
+}
+
+async fn refresh(inner: &Inner, task: TaskId, container: &str) {
+    // A copy of a container has its labels, but it is not the task's.
+    let another = inner
+        .table
+        .known(task)
+        .is_some_and(|known| known.container().is_some_and(|id| id != container));
+    if another {
+        return;
+    }
+    if let Err(error) = inner.refresh(task, container).await {
+        // The next look finds it.
+        tracing::debug!(%task, %error, "a container could not be looked at");
+    }
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Services of containers, by real daemons.
+
+use std::collections::BTreeSet;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use skep_sdk::v1::container::PullPolicy;
+use skep_sdk::v1::service_spec::Mode;
+use skep_sdk::v1::task_template::Workload;
+use skep_sdk::v1::{
+    Container, DeleteServiceRequest, EndpointSpec, GetNodeRequest, Port, Replicated, ServiceSpec,
+    Task, TaskState, TaskTemplate,
+};
+use skep_tests::{DEADLINE, Daemon, Engine, until};
+
+use crate::api::{Api, id, program, state};
+
+const PORT: u16 = 8080;
+
+fn service(name: &str, image: &str, replicas: u32) -> ServiceSpec {
+    let container = Container {
+        image: image.to_owned(),
+        pull: PullPolicy::Never.into(),
+        ..Default::default()
+    };
+    ServiceSpec {
+        name: name.to_owned(),
+        mode: Some(Mode::Replicated(Replicated {
+            replicas: Some(replicas),
+        })),
+        template: Some(TaskTemplate {
+            workload: Some(Workload::Container(container)),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn daemon(engine: &Engine, nodes: u32) -> Daemon {
+    let (nodes, host) = (nodes.to_string(), engine.host());
+    Daemon::start_with(&["--dev", "--nodes", &nodes, "--docker-host", &host])
+}
+
+/// Which task answers there.
+fn ask(address: SocketAddr) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(DEADLINE)).ok()?;
+    stream.write_all(b"GET /task HTTP/1.0\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (_, body) = answer.split_once("\r\n\r\n")?;
+    Some(body.trim().to_owned())
+}
+
+fn containers(engine: &Engine, service: &str) -> BTreeSet<String> {
+    let filter = format!("name={service}.");
+    let listed = engine.docker_ok(&["ps", "-aq", "--no-trunc", "--filter", &filter]);
+    listed.lines().map(str::to_owned).collect()
+}
+
+fn container(task: &Task) -> String {
+    task.status.clone().unwrap_or_default().container_id
+}
+
+#[test]
+fn containers_answer_on_every_node_and_outlive_the_daemon() {
+    let Some(engine) = Engine::shared() else {
+        return;
+    };
+    let mut daemon = daemon(&engine, 3);
+    let api = Api::of(&daemon);
+    let mut spec = service("boxed", "skep-hello:1", 3);
+    spec.endpoint = Some(EndpointSpec {
+        ports: vec![Port {
+            target: 8_080,
+            published: u32::from(PORT),
+            ..Default::default()
+        }],
+    });
+    let made = api.create(spec);
+    let tasks = api.converged("boxed");
+    let wanted: BTreeSet<String> = tasks.iter().map(id).collect();
+    let nodes: BTreeSet<_> = tasks
+        .iter()
+        .map(|task| task.node.clone().map(|it| it.id))
+        .collect();
+    assert_eq!(nodes.len(), 3, "three nodes share the engine");
+    let before: BTreeSet<String> = tasks.iter().map(container).collect();
+    assert_eq!(containers(&engine, "boxed"), before);
+    let all_answer = || {
+        for number in 0..3 {
+            let address = SocketAddr::from((daemon.node_address(number), PORT));
+            let mut seen = BTreeSet::new();
+            until("every task answers", DEADLINE, || {
+                seen.extend(ask(address).filter(|task| wanted.contains(task)));
+                (seen == wanted).then_some(())
+            });
+        }
+    };
+    all_answer();
+    // A program runs beside them, on the same nodes.
+    let hello = skep_tests::daemon::binary("skep-hello")
+        .display()
+        .to_string();
+    api.create(program("plain", 1, &[&hello]));
+    api.converged("plain");
+
+    daemon.kill();
+    daemon.start_again();
+    let api = Api::of(&daemon);
+    let again: BTreeSet<String> = api.converged("boxed").iter().map(container).collect();
+    assert_eq!(again, before, "they are the same as before");
+    assert_eq!(containers(&engine, "boxed"), before);
+
+    let request = DeleteServiceRequest {
+        service: made.meta.unwrap_or_default().id,
+        ..Default::default()
+    };
+    let deleted = api.run(api.client.services().delete_service(request));
+    deleted.expect("the service can be deleted");
+    until("nothing of it is left", DEADLINE, || {
+        containers(&engine, "boxed").is_empty().then_some(())
+    });
+}
+
+#[test]
+fn what_is_unhealthy_never_runs_and_says_why() {
+    let Some(engine) = Engine::shared() else {
+        return;
+    };
+    let daemon = daemon(&engine, 1);
+    let api = Api::of(&daemon);
+    api.create(service("sick", "skep-hello:bad", 1));
+    let failed = until("a task has failed", DEADLINE, || {
+        let mut tasks = api.tasks("sick").into_iter();
+        tasks.find(|task| state(task) == TaskState::Failed)
+    });
+    let status = failed.status.unwrap_or_default();
+    assert_eq!(status.reason, "UNHEALTHY", "{}", status.message);
+    assert!(
+        status.message.contains("unhealthy, as told"),
+        "{}",
+        status.message
+    );
+    let ran = status
+        .history
+        .iter()
+        .any(|step| step.state() == TaskState::Running);
+    assert!(!ran, "{:?}", status.history);
+
+    api.create(service("well", "skep-hello:good", 1));
+    api.converged("well");
+}
+
+#[test]
+fn an_engine_that_goes_is_a_condition_of_its_node() {
+    let Some(engine) = Engine::start(&["--live-restore"]) else {
+        return;
+    };
+    let daemon = daemon(&engine, 1);
+    let api = Api::of(&daemon);
+    api.create(service("boxed", "skep-hello:1", 1));
+    let before = api.converged("boxed");
+    let status = || {
+        let request = GetNodeRequest {
+            node: "node-1".to_owned(),
+            ..Default::default()
+        };
+        let answer = api.run(api.client.nodes().get_node(request));
+        let node = answer.expect("the node is there").into_inner().node;
+        node.unwrap_or_default().status.unwrap_or_default()
+    };
+    let can = |what: &str| status().capabilities.iter().any(|known| known == what);
+    let troubled = || {
+        status()
+            .conditions
+            .iter()
+            .any(|it| it.r#type == "ENGINE_UNREACHABLE")
+    };
+    assert!(can("workload.container") && can("container.limits.memory") && !troubled());
+    engine.stop();
+    until("the node says so", DEADLINE, || {
+        (troubled() && !can("workload.container")).then_some(())
+    });
+    assert!(can("workload.process"));
+    engine.start_again();
+    until("the engine is back", DEADLINE, || {
+        (!troubled() && can("workload.container")).then_some(())
+    });
+    let after = api.converged("boxed");
+    assert_eq!(
+        before.iter().map(id).collect::<Vec<_>>(),
+        after.iter().map(id).collect::<Vec<_>>()
+    );
+}
