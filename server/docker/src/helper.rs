@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Programs that keep credentials: `docker-credential-NAME get`.
 
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -50,6 +50,11 @@ pub(crate) async fn ask(name: &str, registry: &str) -> Result<Option<Credentials
     let output = asked
         .map_err(|_| HelperError::Late(program.clone()))?
         .map_err(|error| HelperError::NotRun(program.clone(), error))?;
+    understood(program, &output)
+}
+
+/// What a helper's answer means.
+fn understood(program: String, output: &Output) -> Result<Option<Credentials>, HelperError> {
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stdout);
         return if said.contains("credentials not found") {
@@ -67,7 +72,7 @@ pub(crate) async fn ask(name: &str, registry: &str) -> Result<Option<Credentials
     })
 }
 
-async fn run(program: &str, registry: &str) -> std::io::Result<std::process::Output> {
+async fn run(program: &str, registry: &str) -> std::io::Result<Output> {
     let mut child = Command::new(program)
         .arg("get")
         .stdin(Stdio::piped())
@@ -79,4 +84,56 @@ async fn run(program: &str, registry: &str) -> std::io::Result<std::process::Out
         input.write_all(registry.as_bytes()).await?;
     }
     child.wait_with_output().await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::ExitStatus;
+
+    use super::*;
+
+    fn answered(code: i32, said: &str) -> Result<Option<Credentials>, HelperError> {
+        let output = Output {
+            status: ExitStatus::from_raw(code << 8),
+            stdout: said.as_bytes().to_vec(),
+            stderr: Vec::new(),
+        };
+        understood("docker-credential-x".to_owned(), &output)
+    }
+
+    #[test]
+    fn helpers_give_a_password_a_token_or_nothing() {
+        let given = |said| answered(0, said).expect("it is good");
+        let password = Credentials::Password {
+            user: "bee".to_owned(),
+            password: "hunter2".to_owned(),
+        };
+        let said = r#"{"ServerURL": "r", "Username": "bee", "Secret": "hunter2"}"#;
+        assert_eq!(given(said), Some(password));
+        let token = Some(Credentials::Identity("hunter2".to_owned()));
+        assert_eq!(
+            given(r#"{"Username": "<token>", "Secret": "hunter2"}"#),
+            token
+        );
+        assert_eq!(given(r#"{"Username": "", "Secret": ""}"#), None);
+        let none = answered(1, "credentials not found in native keychain\n");
+        assert_eq!(none.expect("that is no failure"), None);
+    }
+
+    #[test]
+    fn what_a_helper_printed_is_not_told() {
+        for (code, said) in [
+            (0, "hunter2"),
+            (2, "hunter2"),
+            (0, r#"{"Secret": "hunter2"}"#),
+        ] {
+            let error = answered(code, said).expect_err("it is of no help");
+            let text = format!("{error} {error:?}");
+            assert!(
+                text.contains("docker-credential-x") && !text.contains("hunter2"),
+                "{text}"
+            );
+        }
+    }
 }

@@ -7,7 +7,7 @@
 //! the engine's list says what is. Containers without our labels are never touched.
 //!
 //! What follows from what is a pure function wherever it can be: [`create`] says what to ask of
-//! the engine for a task, [`observe`] what its answer means, [`reference`] what an image is
+//! the engine for a task, [`observe`] what its answer means, [`mod@reference`] what an image is
 //! called, [`cut`] where the lines of a log begin and end. The rest carries.
 //!
 //! The engine's own words go into every error, because they are what people can look up.
@@ -32,6 +32,7 @@ mod orders;
 mod pull;
 mod pulls;
 mod reference;
+mod refusal;
 mod sync;
 mod table;
 #[cfg(test)]

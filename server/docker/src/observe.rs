@@ -8,12 +8,13 @@ use bollard::models::{
     ContainerInspectResponse, ContainerState, ContainerStateStatusEnum as Status,
     Health as EngineHealth, HealthStatusEnum as HealthStatus,
 };
-use skep_agent::executor::{Exit, ExitCause, Phase};
-use skep_core::model::{Port, Protocol, TaskId, signal};
+use skep_agent::executor::{ExecutorError, Exit, ExitCause, Phase};
+use skep_core::model::{Port, TaskId, signal};
 use skep_core::node_agent::{Health, StopHow};
 
 use crate::labels::Owner;
 use crate::moment;
+use crate::refusal;
 
 /// The most characters of what a check said that are kept.
 const CHECK_CHARS: usize = 1_000;
@@ -109,36 +110,42 @@ fn phase(state: &ContainerState, ports: &[Port], memory: i64, stopped: bool) -> 
 /// The end of a container that the engine could not start. What it made of it stays as it is:
 /// nothing of it ever ran.
 fn not_started(words: &str, ports: &[Port]) -> Exit {
+    let (field, problem) = start_problem(words, ports);
     Exit {
         cause: ExitCause::NotStarted,
         code: None,
         signal: None,
         at: moment::now(),
-        message: start_problem(words, ports),
+        message: ExecutorError::refused(field, problem).to_string(),
     }
 }
 
-/// Why the engine could not start a container: what of the spec it is about, then its words.
-pub(crate) fn start_problem(words: &str, ports: &[Port]) -> String {
-    let in_use =
-        words.contains("port is already allocated") || words.contains("address already in use");
-    let port = ports.iter().filter(|_| in_use).find(|port| {
+/// Why the engine could not start a container, by its words: the field of the spec that they are
+/// about, and the problem.
+pub(crate) fn start_problem(words: &str, ports: &[Port]) -> (String, String) {
+    match port_in_use(words, ports) {
+        Some(port) => {
+            let (number, protocol) = (port.published, port.protocol.as_str());
+            let problem =
+                format!("port {number}/{protocol} of the node is held by another program: {words}");
+            ("endpoint.ports".to_owned(), problem)
+        }
+        None => (refusal::start_field(words), words.to_owned()),
+    }
+}
+
+/// The port that the engine could not open, because somebody else has it.
+fn port_in_use<'a>(words: &str, ports: &'a [Port]) -> Option<&'a Port> {
+    let in_use = ["port is already allocated", "address already in use"];
+    if !in_use.iter().any(|known| words.contains(known)) {
+        return None;
+    }
+    ports.iter().find(|port| {
         let number = format!(":{}", port.published);
         let after = words.split(&number).skip(1);
         let mut after = after.map(|rest| rest.chars().next());
         after.any(|next| next.is_none_or(|next| !next.is_ascii_digit()))
-    });
-    match port {
-        Some(port) => {
-            let protocol = match port.protocol {
-                Protocol::Tcp => "tcp",
-                Protocol::Udp => "udp",
-            };
-            let number = port.published;
-            format!("port {number}/{protocol} of the node is held by another program: {words}")
-        }
-        None => words.to_owned(),
-    }
+    })
 }
 
 fn exit(state: &ContainerState, memory: i64, stopped: bool) -> Exit {

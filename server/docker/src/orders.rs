@@ -19,11 +19,8 @@ use crate::labels::{Owner, container_name};
 use crate::logs;
 use crate::observe::{self, Seen, stopped_before_start};
 use crate::pulls::Pulls;
+use crate::refusal::cannot_create;
 use crate::table::{Known, Table};
-
-mod refusal;
-
-use refusal::{cannot_create, cannot_start};
 
 /// What all orders of an executor share.
 pub(crate) struct Inner {
@@ -150,7 +147,9 @@ impl Inner {
         };
         match seen?.map(|known| known.observed.phase) {
             Some(Phase::Exited(exit)) if exit.cause == ExitCause::NotStarted => {
-                Err(cannot_start(&exit.message, &error))
+                let (field, problem) =
+                    observe::start_problem(&error.words(), &known.observed.ports);
+                Err(ExecutorError::refused(field, problem))
             }
             // It came up although the answer was lost.
             Some(Phase::Running { .. } | Phase::Exited(_)) => Ok(()),

@@ -2,7 +2,7 @@
 //! What the engine's descriptions mean.
 
 use bollard::models::{ContainerConfig, HealthcheckResult, HostConfig};
-use skep_core::model::{NodeId, PortMode, SwarmId, Timestamp};
+use skep_core::model::{NodeId, PortMode, Protocol, SwarmId, Timestamp};
 
 use super::*;
 use crate::testing::work;
@@ -131,6 +131,7 @@ fn what_never_started_says_why() {
     let exit = exit_of(failed, false);
     assert_eq!((exit.cause, exit.code), (ExitCause::NotStarted, None));
     assert!(exit.message.contains("/nope"));
+    assert!(exit.message.ends_with("(field container.command)"));
 }
 
 #[test]
@@ -149,9 +150,10 @@ fn a_port_in_use_is_named() {
     ] {
         let text = start_problem(words, &ports);
         let want = format!("port 8080/tcp of the node is held by another program: {words}");
-        assert_eq!(text, want);
+        assert_eq!(text, ("endpoint.ports".to_owned(), want));
     }
-    assert_eq!(start_problem("out of disk", &ports), "out of disk");
+    let (field, problem) = start_problem("out of disk", &ports);
+    assert_eq!((&*field, &*problem), ("container", "out of disk"));
 }
 
 #[test]

@@ -100,10 +100,7 @@ fn containers_answer_on_every_node_and_outlive_the_daemon() {
     };
     all_answer();
     // A program runs beside them, on the same nodes.
-    let hello = skep_tests::daemon::binary("skep-hello")
-        .display()
-        .to_string();
-    api.create(program("plain", 1, &[&hello]));
+    api.create(program("plain", 1, &["/bin/sleep", "1000"]));
     api.converged("plain");
 
     daemon.kill();

@@ -32,7 +32,7 @@ const PROGRAM: [&str; 3] = [
 ];
 
 /// Why the engine does not make a container. What it calls a bad request stays one.
-pub(super) fn cannot_create(work: &ContainerWork, error: EngineError) -> ExecutorError {
+pub(crate) fn cannot_create(work: &ContainerWork, error: EngineError) -> ExecutorError {
     if error.status() != Some(400) {
         return error.into();
     }
@@ -41,19 +41,12 @@ pub(super) fn cannot_create(work: &ContainerWork, error: EngineError) -> Executo
     ExecutorError::refused(field.unwrap_or_else(|| "container".to_owned()), words)
 }
 
-/// Why the engine does not start a container.
-pub(super) fn cannot_start(problem: &str, error: &EngineError) -> ExecutorError {
-    let words = error.words().to_lowercase();
-    let field = if problem.starts_with("port ") {
-        "endpoint.ports".to_owned()
-    } else if let Some(field) = about(&words) {
-        field
-    } else if PROGRAM.iter().any(|known| words.contains(known)) {
-        "container.command".to_owned()
-    } else {
-        "container".to_owned()
-    };
-    ExecutorError::refused(field, problem)
+/// The field that the engine's words about a start are about.
+pub(crate) fn start_field(words: &str) -> String {
+    let lower = words.to_lowercase();
+    let is_program = || PROGRAM.iter().any(|known| lower.contains(known));
+    let field = about(words).or_else(|| is_program().then(|| "container.command".to_owned()));
+    field.unwrap_or_else(|| "container".to_owned())
 }
 
 /// The mount whose path the words name.
@@ -127,10 +120,18 @@ mod tests {
 
     #[test]
     fn what_cannot_be_started_is_named() {
-        let said = |problem: &str, words| cannot_start(problem, &answered(400, words)).to_string();
-        let words = "exec: \"/nope\": stat /nope: no such file or directory: unknown";
-        assert!(said(words, words).ends_with("(field container.command)"));
-        let port = "port 80/tcp of the node is held by another program: x";
-        assert!(said(port, "x").ends_with("(field endpoint.ports)"));
+        for (words, field) in [
+            (
+                "exec: \"/nope\": stat /nope: no such file or directory: unknown",
+                "container.command",
+            ),
+            (
+                "unable to find user me: no matching entries",
+                "container.user",
+            ),
+            ("something new", "container"),
+        ] {
+            assert_eq!(start_field(words), field, "{words}");
+        }
     }
 }
