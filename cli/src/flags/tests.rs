@@ -108,7 +108,7 @@ fn fields_find_their_flags() {
         ("spec.endpoint.ports[3].published", Some("--publish")),
         ("spec.template.process.env[\"A\"]", Some("--env")),
         ("spec.template.process", Some("--process")),
-        ("spec.template.process.command[0]", Some("COMMAND")),
+        ("spec.template.process.command[0]", Some("IMAGE|COMMAND")),
         ("request_id", None),
     ] {
         assert_eq!(flag_of("service create", path), flag, "{path}");

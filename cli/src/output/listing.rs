@@ -167,6 +167,6 @@ mod tests {
             serde_json::from_str(&render("json", false).unwrap()).unwrap();
         assert_eq!(json[1]["spec"]["name"], "web");
         assert!(render("yaml", false).unwrap().starts_with("- meta:\n"));
-        assert!(render("{{.Image}}", false).is_err());
+        assert!(render("{{.Digest}}", false).is_err());
     }
 }

@@ -5,6 +5,9 @@
 pub(crate) mod constraint;
 pub(crate) mod duration;
 pub(crate) mod env_file;
+pub(crate) mod health;
+pub(crate) mod host;
+pub(crate) mod mount;
 pub(crate) mod pair;
 pub(crate) mod publish;
 pub(crate) mod quantity;

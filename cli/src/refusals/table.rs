@@ -34,7 +34,7 @@ pub(super) const REFUSALS: &[Refusal] = &[
     refusal(
         &[""],
         &["secret"],
-        "secrets are not there yet; a process can read a file of its node",
+        "secrets are not there yet; a task can read a file of its node",
     ),
     refusal(
         &[""],
@@ -49,7 +49,7 @@ pub(super) const REFUSALS: &[Refusal] = &[
     refusal(
         &[""],
         &["volume"],
-        "volumes are not there yet; a process uses the file system of its node",
+        "volumes are made where a task needs them: --mount type=volume,source=NAME,target=PATH",
     ),
     refusal(
         &[""],
@@ -119,7 +119,7 @@ pub(super) const REFUSALS: &[Refusal] = &[
             "ext",
             "init",
         ],
-        "containers and images are not there yet; programs on the nodes run with `skep service create --process`",
+        "images are built, pulled and looked at with the engine's own commands; `skep service create IMAGE` runs one",
     ),
     refusal(
         &[""],
@@ -234,37 +234,18 @@ pub(super) const REFUSALS: &[Refusal] = &[
     ),
     refusal(
         SERVICE,
-        &["--image"],
-        "containers are not there yet; --entrypoint changes the program of a process, --args its \
-         arguments",
-    ),
-    refusal(
-        SERVICE,
-        &[
-            "--health-cmd",
-            "--health-interval",
-            "--health-timeout",
-            "--health-retries",
-            "--health-start-period",
-            "--health-start-interval",
-            "--no-healthcheck",
-        ],
-        "health checks are not there yet; a process that ends is replaced by --restart-condition",
-    ),
-    refusal(
-        SERVICE,
         &["--network", "--network-add", "--network-rm"],
         "overlay networks are not there yet; a process uses the network of its node",
     ),
     refusal(
         SERVICE,
-        &["--mount", "--mount-add", "--mount-rm"],
-        "mounts are not there yet; a process uses the file system of its node, from --workdir",
+        &["--mount-add", "--mount-rm"],
+        "mounts are changed by a whole spec only: `skep service inspect`, then update over the API",
     ),
     refusal(
         SERVICE,
         &["--secret", "--secret-add", "--secret-rm"],
-        "secrets are not there yet; a process can read a file of its node",
+        "secrets are not there yet; a task can read a file of its node",
     ),
     refusal(
         SERVICE,
@@ -273,34 +254,22 @@ pub(super) const REFUSALS: &[Refusal] = &[
     ),
     refusal(
         SERVICE,
-        &[
-            "--container-label",
-            "--container-label-add",
-            "--container-label-rm",
-        ],
-        "there are no containers yet; label the service with --label, or --label-add in an update",
+        &["--container-label-add", "--container-label-rm"],
+        "labels of containers are changed by a whole spec only; label the service with --label-add",
     ),
     refusal(
         SERVICE,
         &[
-            "--dns",
             "--dns-add",
             "--dns-rm",
-            "--dns-option",
             "--dns-option-add",
             "--dns-option-rm",
-            "--dns-search",
             "--dns-search-add",
             "--dns-search-rm",
             "--host-add",
             "--host-rm",
         ],
-        "a process looks names up as its node does",
-    ),
-    refusal(
-        SERVICE,
-        &["--hostname"],
-        "a process has the host name of its node; {{.Node.Hostname}} in --env tells it",
+        "name servers and hosts of containers are changed by a whole spec only, over the API",
     ),
     refusal(
         SERVICE,
@@ -308,22 +277,14 @@ pub(super) const REFUSALS: &[Refusal] = &[
         "names and virtual addresses are not there yet; publish a port with --publish",
     ),
     refusal(
+        &["service update"],
+        &["--cap-add", "--cap-drop", "--sysctl-add", "--sysctl-rm"],
+        "capabilities and kernel parameters are changed by a whole spec only, over the API",
+    ),
+    refusal(
         SERVICE,
-        &[
-            "--init",
-            "--read-only",
-            "--tty",
-            "-t",
-            "--cap-add",
-            "--cap-drop",
-            "--isolation",
-            "--oom-score-adj",
-            "--credential-spec",
-            "--sysctl",
-            "--sysctl-add",
-            "--sysctl-rm",
-        ],
-        "that is for containers, which are not there yet",
+        &["--isolation", "--credential-spec"],
+        "that is for Windows, which is not there yet",
     ),
     refusal(
         SERVICE,
@@ -336,13 +297,8 @@ pub(super) const REFUSALS: &[Refusal] = &[
     ),
     refusal(
         SERVICE,
-        &["--log-driver", "--log-opt"],
-        "the agent keeps the output of a process itself; `skep service logs` shows it",
-    ),
-    refusal(
-        SERVICE,
-        &["--with-registry-auth", "--no-resolve-image"],
-        "images are not there yet",
+        &["--with-registry-auth"],
+        "nodes pull with the credentials of their own Docker config file, see skepd --registry-config",
     ),
     refusal(SERVICE, &["--max-concurrent"], "jobs are not there yet"),
     refusal(

@@ -199,16 +199,16 @@ fn what_docker_has_is_answered_by_name() {
             "Error: skep swarm join: joining is",
         ),
         (
-            "skep service create --process --health-cmd x /bin/a",
-            "Error: skep service create --health-cmd: health checks are not there yet; ",
+            "skep service create --process --secret x /bin/a",
+            "Error: skep service create --secret: secrets are not there yet; ",
         ),
         (
-            "skep service update --image=x web",
-            "Error: skep service update --image: ",
+            "skep service update --mount-add=x web",
+            "Error: skep service update --mount-add: ",
         ),
         (
-            "skep service create -t --process /bin/a",
-            "Error: skep service create -t: ",
+            "skep service update --cap-add=ALL web",
+            "Error: skep service update --cap-add: ",
         ),
         (
             "skep --tlsverify ps",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From objects of the API to text: pure functions of the object and the time.
 
+mod container_pretty;
 pub(crate) mod event;
 pub(crate) mod info;
 pub(crate) mod log;

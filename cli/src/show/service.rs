@@ -4,7 +4,7 @@
 use skep_sdk::Identified;
 use skep_sdk::v1::port::Mode as PortMode;
 use skep_sdk::v1::task_template::Workload;
-use skep_sdk::v1::{Port, Process, Service, ServiceSpec};
+use skep_sdk::v1::{Container, Port, Process, Service, ServiceSpec};
 
 use crate::output::human::{cut, id};
 use crate::output::listing::{Column, Listing, Row, hidden, shown};
@@ -19,7 +19,7 @@ const COLUMNS: [Column; 7] = [
     shown("Name", "NAME"),
     shown("Mode", "MODE"),
     shown("Replicas", "REPLICAS"),
-    shown("Command", "COMMAND"),
+    shown("Image", "IMAGE"),
     shown("Ports", "PORTS"),
     hidden("Labels", "LABELS"),
 ];
@@ -77,7 +77,19 @@ pub(super) fn process_of(spec: &ServiceSpec) -> Option<&Process> {
     }
 }
 
+/// The container of a service.
+pub(super) fn container_of(spec: &ServiceSpec) -> Option<&Container> {
+    match spec.template.as_ref()?.workload.as_ref()? {
+        Workload::Container(container) => Some(container),
+        Workload::Process(_) => None,
+    }
+}
+
+/// What it runs: its image, or the command line of its program.
 fn command_line(spec: &ServiceSpec) -> String {
+    if let Some(container) = container_of(spec) {
+        return container.image.clone();
+    }
     let process = process_of(spec);
     let all = process.map(|process| process.command.iter().chain(&process.args));
     all.map_or_else(String::new, quote)

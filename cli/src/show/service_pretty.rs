@@ -13,7 +13,8 @@ use skep_sdk::v1::{
     ServiceSpec, ServiceStatus, StopPolicy, TaskTemplate,
 };
 
-use super::service::{process_of, quote};
+use super::container_pretty;
+use super::service::{container_of, process_of, quote};
 use super::span_text;
 use crate::parse::constraint::format_requirement;
 use crate::parse::publish::{mode_of, protocol_of, protocol_word};
@@ -40,6 +41,9 @@ pub(crate) fn text(service: &Service) -> String {
     if let Some(found) = process_of(&spec) {
         process(&mut page, found);
     }
+    if let Some(found) = container_of(&spec) {
+        container_pretty::container(&mut page, found, &template, &status.image);
+    }
     resources(&mut page, &template);
     restart(&mut page, template.restart.as_ref());
     stop(&mut page, template.stop.as_ref());
@@ -48,17 +52,17 @@ pub(crate) fn text(service: &Service) -> String {
     page.0
 }
 
-struct Page(String);
+pub(super) struct Page(pub(super) String);
 
 impl Page {
     /// `Name:` and a value behind tabs, so that values stand below one another.
-    fn line(&mut self, name: &str, value: &str) {
+    pub(super) fn line(&mut self, name: &str, value: &str) {
         let tabs = if name.len() < 7 { "\t\t" } else { "\t" };
         // Writing to a String cannot fail.
         let _ = writeln!(self.0, "{name}:{tabs}{value}");
     }
 
-    fn text_if(&mut self, name: &str, value: &str) {
+    pub(super) fn text_if(&mut self, name: &str, value: &str) {
         if !value.is_empty() {
             self.line(name, value);
         }
@@ -70,7 +74,7 @@ impl Page {
         }
     }
 
-    fn number_if(&mut self, name: &str, number: u32) {
+    pub(super) fn number_if(&mut self, name: &str, number: u32) {
         if number > 0 {
             self.line(name, &number.to_string());
         }

@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 
 use skep_sdk::v1::service_spec::Mode;
-use skep_sdk::v1::{EndpointSpec, EveryNode, ServiceSpec, TaskTemplate};
+use skep_sdk::v1::task_template::Workload;
+use skep_sdk::v1::{Container, EndpointSpec, EveryNode, ServiceSpec, TaskTemplate};
 
-use super::{apply_shared, placement, program};
+use super::{apply_shared, container, placement, program};
+use crate::commands::service::create::Create;
 use crate::commands::service::flags::{CreateFlags, ModeWord, SpecFlags};
 use crate::parse::env_file::parse_env_file;
 use crate::parse::pair::EnvFlag;
@@ -25,20 +27,24 @@ pub(crate) struct Around<'a> {
 }
 
 /// Maps the flags and the words after them.
-pub(crate) fn spec_from_flags(
-    flags: &CreateFlags,
-    shared: &SpecFlags,
-    command: &[String],
-    around: &Around<'_>,
-) -> Result<ServiceSpec, String> {
+pub(crate) fn spec_from_flags(given: &Create, around: &Around<'_>) -> Result<ServiceSpec, String> {
+    let (flags, shared, command) = (&given.create, &given.spec, given.command.as_slice());
     let mut spec = ServiceSpec::default();
     if flags.mode == Some(ModeWord::Global) {
         spec.mode = Some(Mode::EveryNode(EveryNode {}));
     }
+    let template = spec.template.get_or_insert_default();
+    let command = set_workload(template, given.process, command);
     apply_shared(shared, &mut spec)?;
     spec.labels = flags.label.iter().cloned().collect();
     let template = spec.template.get_or_insert_default();
-    set_command(template, shared, command)?;
+    if given.process {
+        set_command(template, shared, command)?;
+    } else {
+        *program(template).args = command.to_vec();
+    }
+    container::apply(&given.container, template)?;
+    container::apply_new(&given.new_container, template)?;
     let program = program(template);
     *program.env = environment(flags, around)?;
     program.groups.clone_from(&flags.group);
@@ -64,6 +70,24 @@ pub(crate) fn spec_from_flags(
         None => made_up_name(spec.template.get_or_insert_default(), around.random),
     };
     Ok(spec)
+}
+
+/// A container of the image that comes first, or a process. Gives the words after it.
+fn set_workload<'a>(
+    template: &mut TaskTemplate,
+    process: bool,
+    words: &'a [String],
+) -> &'a [String] {
+    match words.split_first() {
+        Some((image, rest)) if !process => {
+            template.workload = Some(Workload::Container(Container {
+                image: image.clone(),
+                ..Container::default()
+            }));
+            rest
+        }
+        _ => words,
+    }
 }
 
 /// The words after the flags: the program with its arguments, or with `--entrypoint` arguments
@@ -116,14 +140,20 @@ pub(super) fn resolve(
     all.into_iter().filter_map(pair).collect()
 }
 
-/// A name from the program's, for a service that was given none: `skep-hello-q7m2`.
+/// A name from the image's or the program's, for a service that was given none: `skep-hello-q7m2`.
 fn made_up_name(template: &mut TaskTemplate, random: &str) -> String {
-    let program = program(template)
-        .command
-        .first()
-        .cloned()
-        .unwrap_or_default();
-    let program = program.rsplit('/').next().unwrap_or_default();
+    let whole = match &template.workload {
+        Some(Workload::Container(container)) => container.image.clone(),
+        _ => program(template)
+            .command
+            .first()
+            .cloned()
+            .unwrap_or_default(),
+    };
+    let program = whole.rsplit('/').next().unwrap_or_default();
+    let is_image = matches!(template.workload, Some(Workload::Container(_)));
+    let end = program.find([':', '@']).filter(|_| is_image);
+    let program = &program[..end.unwrap_or(program.len())];
     let plain: String = program
         .chars()
         .map(|c| {
@@ -166,7 +196,7 @@ mod tests {
             },
             random: "q7m2zzzz",
         };
-        let spec = spec_from_flags(&create.create, &create.spec, &create.command, &around)?;
+        let spec = spec_from_flags(&create, &around)?;
         Ok(serde_yaml_ng::to_string(&Json::of(&spec)).unwrap())
     }
 
@@ -218,6 +248,72 @@ mod tests {
             "-x",
         ]);
         crate::golden::check("create-every-flag.yaml", &yaml.unwrap());
+    }
+
+    #[test]
+    fn every_flag_of_a_container_reaches_its_field() {
+        let yaml = spec(&[
+            "--hostname=web-{{.Task.Slot}}",
+            "--init",
+            "--read-only",
+            "-t",
+            "--pull=missing",
+            "--no-resolve-image",
+            "--oom-score-adj=-5",
+            "--log-driver=json-file",
+            "--log-opt=max-size=5m",
+            "--health-cmd=check -q",
+            "--health-interval=5s",
+            "--health-timeout=2s",
+            "--health-retries=4",
+            "--health-start-period=20s",
+            "--health-start-interval=1s",
+            "--container-label=team=shop",
+            "--mount=type=bind,source=/srv,target=/data,readonly",
+            "--cap-add=NET_ADMIN",
+            "--cap-drop=ALL",
+            "--sysctl=net.core.somaxconn=1024",
+            "--add-host=db:192.0.2.7",
+            "--dns=192.0.2.53",
+            "--dns-option=ndots:2",
+            "--dns-search=example.com",
+            "-e",
+            "A=1",
+            "-u",
+            "www",
+            "--entrypoint=/entry run",
+            "example.com:5000/team/web:1.2",
+            "serve",
+            "-x",
+        ]);
+        crate::golden::check("create-container.yaml", &yaml.unwrap());
+    }
+
+    #[test]
+    fn tasks_are_asked_in_four_ways_or_not_at_all() {
+        for (flag, want) in [
+            (
+                "--health-http=80/healthz",
+                "http:\n      port: 80\n      path: /healthz",
+            ),
+            ("--health-tcp=80", "tcp:\n      port: 80"),
+            (
+                "--health-grpc=80/web",
+                "grpc:\n      port: 80\n      service: web",
+            ),
+            ("--no-healthcheck", "disabled: true"),
+        ] {
+            let yaml = spec(&["--name=a", flag, "web"]).unwrap();
+            assert!(yaml.contains(want), "{yaml}");
+        }
+    }
+
+    #[test]
+    fn what_is_for_containers_is_refused_of_programs() {
+        for flag in ["--hostname=a", "--init", "--cap-add=ALL", "--dns=192.0.2.1"] {
+            let error = spec(&["--process", flag, "/bin/a"]).unwrap_err();
+            assert!(error.contains("is for containers"), "{flag}: {error}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! From flags and files to specs: pure functions, without a decision on what is allowed. That is
 //! for the managers, who say it to all clients alike.
 
+pub(crate) mod container;
 pub(crate) mod create;
 pub(crate) mod file;
 pub(crate) mod probe;

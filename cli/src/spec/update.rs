@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use skep_sdk::v1::{Port, ServiceSpec, TaskTemplate};
 
 use super::create::resolve;
-use super::{apply_shared, placement, program};
-use crate::commands::service::flags::{SpecFlags, UpdateFlags};
+use super::{apply_shared, container, placement, program};
+use crate::commands::service::flags::UpdateFlags;
+use crate::commands::service::update::Update;
 use crate::parse::constraint::{format_requirement, is_same};
 use crate::parse::publish::{mode_of, protocol_of};
 
@@ -23,17 +24,23 @@ pub(crate) struct Around<'a> {
 /// Changes a spec, or leaves it as it is and says why. Gives a line for each thing that was to
 /// go and was not there.
 pub(crate) fn apply(
-    flags: &UpdateFlags,
-    shared: &SpecFlags,
+    given: &Update,
     spec: &mut ServiceSpec,
     around: &Around<'_>,
 ) -> Result<Vec<String>, String> {
+    let (flags, shared) = (&given.update, &given.spec);
     let mut notices = Notices::default();
     let mut changed = spec.clone();
     apply_shared(shared, &mut changed)?;
     remove_keys(&mut changed.labels, &flags.label_rm, "label", &mut notices);
     changed.labels.extend(flags.label_add.iter().cloned());
     let template = changed.template.get_or_insert_default();
+    if let Some(image) = &flags.image {
+        container::container(template, "--image")?
+            .image
+            .clone_from(image);
+    }
+    container::apply(&given.container, template)?;
     apply_process(flags, template, around, &mut notices);
     apply_placement(flags, template, &mut notices);
     if flags.force {
@@ -197,6 +204,8 @@ mod tests {
     use crate::output::json::Json;
     use crate::sample;
     use clap::Parser;
+    use skep_sdk::v1::Container;
+    use skep_sdk::v1::task_template::Workload;
 
     /// The spec of the sample service after an update, and the notices.
     fn update(line: &[&str]) -> Result<(ServiceSpec, Vec<String>), String> {
@@ -213,8 +222,54 @@ mod tests {
             restart_token: "fresh",
         };
         let mut spec = sample::service().spec.unwrap();
-        let notices = apply(&update.update, &update.spec, &mut spec, &around)?;
+        let notices = apply(&update, &mut spec, &around)?;
         Ok((spec, notices))
+    }
+
+    #[test]
+    fn flags_of_containers_change_a_container_alone() {
+        let line = [
+            "--image=web:2",
+            "--hostname=a",
+            "--init",
+            "--read-only=false",
+            "--tty",
+            "--pull=never",
+            "--no-resolve-image",
+            "--oom-score-adj=7",
+            "--log-driver=local",
+            "--log-opt=max-size=1m",
+            "--health-cmd=check",
+            "--health-interval=1s",
+            "--health-timeout=1s",
+            "--health-retries=1",
+            "--health-start-period=1s",
+            "--health-start-interval=1s",
+        ];
+        let error = update(&line).unwrap_err();
+        assert!(error.starts_with("--image is for containers"), "{error}");
+
+        let words = ["skep", "service", "update"]
+            .iter()
+            .chain(&line)
+            .chain(&["web"]);
+        let Command::Service(ServiceCommand::Update(update)) = Cli::parse_from(words).command
+        else {
+            panic!("not an update")
+        };
+        let around = Around {
+            var: &|_| None,
+            restart_token: "fresh",
+        };
+        let mut spec = sample::service().spec.unwrap();
+        spec.template.get_or_insert_default().workload = Some(Workload::Container(Container {
+            image: "web:1".into(),
+            read_only: true,
+            ..Container::default()
+        }));
+        apply(&update, &mut spec, &around).unwrap();
+        let yaml = serde_yaml_ng::to_string(&Json::of(&spec)).unwrap();
+        crate::golden::check("update-container.yaml", &yaml);
     }
 
     #[test]

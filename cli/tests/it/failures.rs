@@ -118,7 +118,7 @@ async fn bad_fields_are_named_with_flags_or_lines() {
         ran.err,
         "Error: 2 fields break their rules\n  \
          spec.name (--name): must not contain a blank\n  \
-         spec.template.process.command[0] (COMMAND): must be absolute\n"
+         spec.template.process.command[0] (IMAGE|COMMAND): must be absolute\n"
     );
 
     let yaml = "name: a b\ntemplate:\n  process:\n    command:\n    - a\n";
@@ -150,7 +150,14 @@ async fn bad_fields_are_named_with_flags_or_lines() {
 async fn usage_errors_end_with_2_and_ask_nobody() {
     let swarm = Swarm::start().await;
     for (line, part) in [
-        ("service create nginx", "nginx cannot be an image"),
+        (
+            "service create /bin/a",
+            "add --process: --process -- /bin/a",
+        ),
+        (
+            "service create --process --hostname a /bin/a",
+            "--hostname is for containers",
+        ),
         (
             "service create --process --replicas -1 /bin/a",
             "must not be negative",
@@ -160,13 +167,13 @@ async fn usage_errors_end_with_2_and_ask_nobody() {
         ("service ls --format jsn", "expected table, json, yaml"),
         ("service ls --filter lable=x", "did you mean label?"),
         (
-            "service ls --format {{.Image}}",
-            "there is no field .Image; there is: .ID .Name",
+            "service ls --format {{.Digest}}",
+            "there is no field .Digest; there is: .ID .Name",
         ),
         ("stack deploy -c x", "stacks are not there yet"),
         (
-            "service create --process --health-cmd x /bin/a",
-            "health checks are not there yet",
+            "service create --process --health-tcp x /bin/a",
+            "is not a port of the task",
         ),
         (
             "node update self --availability gone",

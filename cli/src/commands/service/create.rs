@@ -5,6 +5,7 @@ use clap::Args;
 use skep_sdk::v1::{CreateServiceRequest, ErrorReason, ServiceSpec};
 use skep_sdk::{Goal, Identified};
 
+use super::container_flags::{ContainerCreateFlags, ContainerFlags};
 use super::flags::{CreateFlags, SpecFlags};
 use crate::args::ConvergeFlags;
 use crate::failure::Failure;
@@ -17,7 +18,8 @@ use crate::spec::file;
 /// Create a service and wait until its tasks run.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
-    skep service create --name web --replicas 3 -p 8080:80 --process -- /opt/shop --serve\n  \
+    skep service create --name web --replicas 3 -p 8080:80 nginx:1.27\n  \
+    skep service create --name shop -p 8081:80 --process -- /opt/shop --serve\n  \
     skep service create -f web.yaml\n\
     The file holds the proto JSON of a ServiceSpec, written as YAML; `skep service inspect web \
     --format '{{json .spec}}'` shows one.")]
@@ -28,16 +30,21 @@ pub(crate) struct Create {
     pub(crate) process: bool,
     /// Take the whole service from a YAML file; - is standard input
     #[arg(short, long, value_name = "FILE",
-        conflicts_with_all = ["SpecFlags", "CreateFlags", "process", "command"])]
+        conflicts_with_all = ["SpecFlags", "CreateFlags", "ContainerFlags", "ContainerCreateFlags",
+            "process", "command"])]
     pub(crate) file: Option<String>,
     #[command(flatten)]
     pub(crate) create: CreateFlags,
     #[command(flatten)]
     pub(crate) spec: SpecFlags,
     #[command(flatten)]
+    pub(crate) container: ContainerFlags,
+    #[command(flatten)]
+    pub(crate) new_container: ContainerCreateFlags,
+    #[command(flatten)]
     pub(crate) wait: ConvergeFlags,
-    /// Program and arguments
-    #[arg(value_name = "COMMAND", trailing_var_arg = true)]
+    /// Image with its arguments; with --process the program and its arguments
+    #[arg(value_name = "IMAGE|COMMAND", trailing_var_arg = true)]
     pub(crate) command: Vec<String>,
 }
 
@@ -85,16 +92,14 @@ impl Create {
                 }),
             ));
         }
-        if !self.process {
-            return Err(Failure::usage(not_a_process(&self.command)));
-        }
+        check_words(self.process, &self.command).map_err(Failure::usage)?;
         let random = skep_sdk::new_request_id().to_lowercase();
         let around = Around {
             var: &|name| std::env::var(name).ok(),
             read: &read,
             random: &random,
         };
-        let spec = spec_from_flags(&self.create, &self.spec, &self.command, &around);
+        let spec = spec_from_flags(self, &around);
         Ok((spec.map_err(Failure::usage)?, None))
     }
 }
@@ -113,17 +118,17 @@ fn read(path: &str) -> Result<String, String> {
     text.map_err(|error| error.to_string())
 }
 
-/// What to say to Docker's `service create IMAGE`.
-fn not_a_process(command: &[String]) -> String {
-    match command {
-        [] => "say what to run: --process -- /path/to/program, or -f FILE".to_owned(),
-        [first, ..] if first.starts_with('/') => {
-            format!("to run {first} on the nodes themselves add --process: --process -- {first}")
+/// Whether the words after the flags can be meant so.
+fn check_words(process: bool, words: &[String]) -> Result<(), String> {
+    match words {
+        [] if !process => {
+            Err("say what to run: IMAGE, --process -- /path/to/program, or -f FILE".to_owned())
         }
-        [first, ..] => format!(
-            "containers are not there yet, so {first} cannot be an image; \
-             a program on the nodes runs with --process -- /path/to/program"
-        ),
+        [first, ..] if !process && first.starts_with('/') => Err(format!(
+            "{first} is no image; to run it on the nodes themselves add --process: \
+             --process -- {first}"
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -151,10 +156,14 @@ mod tests {
     use skep_sdk::{Error, FieldViolation, Status};
 
     #[test]
-    fn docker_images_are_refused_with_what_there_is() {
-        assert!(not_a_process(&[]).starts_with("say what to run"));
-        assert!(not_a_process(&["nginx:1.27".into()]).contains("nginx:1.27 cannot be an image"));
-        assert!(not_a_process(&["/bin/a".into()]).ends_with("--process -- /bin/a"));
+    fn words_that_cannot_be_meant_are_refused_with_the_cure() {
+        let words = |text: &str| vec![text.to_owned()];
+        let refused = check_words(false, &[]).unwrap_err();
+        assert!(refused.starts_with("say what to run: IMAGE"));
+        let refused = check_words(false, &words("/bin/a")).unwrap_err();
+        assert!(refused.ends_with("--process -- /bin/a"));
+        assert_eq!(check_words(false, &words("nginx:1.27")), Ok(()));
+        assert_eq!(check_words(true, &words("/bin/a")), Ok(()));
     }
 
     #[test]

@@ -172,6 +172,9 @@ pub(crate) struct CreateFlags {
 /// What only `update` has.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct UpdateFlags {
+    /// New image
+    #[arg(long, value_name = "IMAGE", help_heading = "Container")]
+    pub(crate) image: Option<String>,
     /// Replace every task although nothing changed
     #[arg(long)]
     pub(crate) force: bool,

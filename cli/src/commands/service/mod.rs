@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `skep service`.
 
-mod create;
+pub(crate) mod container_flags;
+pub(crate) mod create;
 // Help texts have brackets of their own, which are no links.
 #[allow(rustdoc::broken_intra_doc_links)]
 pub(crate) mod flags;
@@ -11,7 +12,7 @@ mod ls;
 mod ps;
 mod rm;
 mod scale;
-mod update;
+pub(crate) mod update;
 
 use clap::Subcommand;
 

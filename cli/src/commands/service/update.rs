@@ -4,6 +4,7 @@
 use clap::Args;
 use skep_sdk::Goal;
 
+use super::container_flags::ContainerFlags;
 use super::flags::{SpecFlags, UpdateFlags};
 use crate::args::ConvergeFlags;
 use crate::failure::Failure;
@@ -15,7 +16,7 @@ use crate::spec::update::{Around, apply};
 /// Change a service and wait until its tasks are as wanted. A change of what tasks are made from
 /// replaces them one by one, each stopped before the next is started.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: skep service update web --env-add LEVEL=debug --publish-rm 80")]
+#[command(after_help = "Example: skep service update web --image nginx:1.28 --publish-rm 80")]
 pub(crate) struct Update {
     /// Service, by name, id or the beginning of an id
     #[arg(value_name = "SERVICE")]
@@ -24,6 +25,8 @@ pub(crate) struct Update {
     pub(crate) update: UpdateFlags,
     #[command(flatten)]
     pub(crate) spec: SpecFlags,
+    #[command(flatten)]
+    pub(crate) container: ContainerFlags,
     #[command(flatten)]
     pub(crate) wait: ConvergeFlags,
 }
@@ -40,7 +43,7 @@ impl Update {
         let mut outcome = Ok(Vec::new());
         let edited = client
             .edit_service(&self.service, |spec| {
-                outcome = apply(&self.update, &self.spec, spec, &around);
+                outcome = apply(&self, spec, &around);
             })
             .await?;
         for line in outcome.map_err(Failure::usage)? {
