@@ -78,4 +78,18 @@ impl ServiceService for Echo {
     ) -> Result<Response<v1::DeleteServiceResponse>, Status> {
         not_here()
     }
+
+    async fn control_rollout(
+        &self,
+        _: Request<v1::ControlRolloutRequest>,
+    ) -> Result<Response<v1::ControlRolloutResponse>, Status> {
+        not_here()
+    }
+
+    async fn list_service_revisions(
+        &self,
+        _: Request<v1::ListServiceRevisionsRequest>,
+    ) -> Result<Response<v1::ListServiceRevisionsResponse>, Status> {
+        not_here()
+    }
 }

@@ -114,6 +114,7 @@ pub(crate) fn service() -> Service {
             endpoint: Some(EndpointSpec {
                 ports: vec![port(80, 8_080), host_port(9_100, 9_100)],
             }),
+            ..ServiceSpec::default()
         }),
         status: Some(ServiceStatus {
             desired_tasks: 3,
@@ -128,6 +129,7 @@ pub(crate) fn service() -> Service {
             ],
             ports: vec![port(80, 8_080), host_port(9_100, 9_100)],
             image: String::new(),
+            ..ServiceStatus::default()
         }),
     }
 }

@@ -318,7 +318,7 @@ mod tests {
             (
                 "{{.spec.nam}}",
                 "there is no field .spec.nam; there is: \
-                 name, labels, replicated, everyNode, template, endpoint",
+                 name, labels, replicated, everyNode, template, update, rollback, endpoint",
             ),
             ("{{.spec.name.first}}", "there is nothing below .spec.name"),
             (

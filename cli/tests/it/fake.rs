@@ -341,6 +341,20 @@ impl ServiceService for Fake {
         }))
     }
 
+    async fn control_rollout(
+        &self,
+        _: Request<ControlRolloutRequest>,
+    ) -> Answer<ControlRolloutResponse> {
+        Err(Status::unimplemented("no command calls it"))
+    }
+
+    async fn list_service_revisions(
+        &self,
+        _: Request<ListServiceRevisionsRequest>,
+    ) -> Answer<ListServiceRevisionsResponse> {
+        Err(Status::unimplemented("no command calls it"))
+    }
+
     async fn list_services(
         &self,
         request: Request<ListServicesRequest>,

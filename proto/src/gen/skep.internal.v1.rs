@@ -1203,7 +1203,7 @@ pub struct Precondition {
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
     /// What of it.
-    #[prost(oneof = "precondition::Expect", tags = "2, 3")]
+    #[prost(oneof = "precondition::Expect", tags = "2, 3, 4")]
     pub expect: ::core::option::Option<precondition::Expect>,
 }
 /// Nested message and enum types in `Precondition`.
@@ -1217,6 +1217,9 @@ pub mod precondition {
         /// meta.spec_revision: its spec has not changed.
         #[prost(uint64, tag = "3")]
         SpecRevision(u64),
+        /// Of a service: its rollout was last written by this revision; 0: it never had one.
+        #[prost(uint64, tag = "4")]
+        RolloutRevision(u64),
     }
 }
 impl ::prost::Name for Precondition {
@@ -1236,7 +1239,7 @@ pub struct Write {
     /// What is written.
     #[prost(
         oneof = "write::Action",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22"
     )]
     pub action: ::core::option::Option<write::Action>,
 }
@@ -1299,6 +1302,18 @@ pub mod write {
         /// Forgets the task with this id.
         #[prost(string, tag = "18")]
         DeleteTask(::prost::alloc::string::String),
+        /// A new spec of a service, with template and ports of a revision that is kept.
+        #[prost(message, tag = "19")]
+        ReuseTemplate(super::ReuseTemplate),
+        /// How far a rollout is.
+        #[prost(message, tag = "20")]
+        SetRollout(super::SetRollout),
+        /// What came of a step of a rollout.
+        #[prost(message, tag = "21")]
+        JudgeStep(super::JudgeStep),
+        /// A service converged on a revision.
+        #[prost(message, tag = "22")]
+        MarkGood(super::MarkGood),
     }
 }
 impl ::prost::Name for Write {
@@ -1456,7 +1471,8 @@ pub struct PutServiceSpec {
     /// Its ports, with the numbers of mode INGRESS chosen, in the order of those in the spec.
     #[prost(message, repeated, tag = "3")]
     pub ports: ::prost::alloc::vec::Vec<super::super::v1::Port>,
-    /// Its tasks must be made anew: this revision becomes its template_revision.
+    /// Its tasks must be made anew: this revision becomes its template_revision, and its rollout
+    /// begins.
     #[prost(bool, tag = "4")]
     pub new_template: bool,
 }
@@ -1468,6 +1484,166 @@ impl ::prost::Name for PutServiceSpec {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/skep.internal.v1.PutServiceSpec".into()
+    }
+}
+/// A new spec of a service, with template and ports of a revision that is kept, whose rollout
+/// begins.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ReuseTemplate {
+    /// Service id.
+    #[prost(string, tag = "1")]
+    pub service: ::prost::alloc::string::String,
+    /// Its spec, whole.
+    #[prost(message, optional, tag = "2")]
+    pub spec: ::core::option::Option<super::super::v1::ServiceSpec>,
+    /// Its ports, with the numbers of mode INGRESS chosen, in the order of those in the spec.
+    #[prost(message, repeated, tag = "3")]
+    pub ports: ::prost::alloc::vec::Vec<super::super::v1::Port>,
+    /// The revision.
+    #[prost(uint64, tag = "4")]
+    pub template_revision: u64,
+    /// It is a rollback, for this reason, REQUESTED or that of a failure; empty: an update.
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
+    /// The reason in words.
+    #[prost(string, tag = "6")]
+    pub message: ::prost::alloc::string::String,
+}
+impl ::prost::Name for ReuseTemplate {
+    const NAME: &'static str = "ReuseTemplate";
+    const PACKAGE: &'static str = "skep.internal.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.internal.v1.ReuseTemplate".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.internal.v1.ReuseTemplate".into()
+    }
+}
+/// How far a rollout is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetRollout {
+    /// Service id.
+    #[prost(string, tag = "1")]
+    pub service: ::prost::alloc::string::String,
+    /// The whole of it, in place of what was known.
+    #[prost(message, optional, tag = "2")]
+    pub rollout: ::core::option::Option<StoredRollout>,
+}
+impl ::prost::Name for SetRollout {
+    const NAME: &'static str = "SetRollout";
+    const PACKAGE: &'static str = "skep.internal.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.internal.v1.SetRollout".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.internal.v1.SetRollout".into()
+    }
+}
+/// A rollout with what is stored beside its public form.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct StoredRollout {
+    /// The rollout.
+    #[prost(message, optional, tag = "1")]
+    pub rollout: ::core::option::Option<super::super::v1::Rollout>,
+    /// The change that began it.
+    #[prost(uint64, tag = "2")]
+    pub began: u64,
+    /// The change that began or last resumed it; in a write 0: this change.
+    #[prost(uint64, tag = "3")]
+    pub leg: u64,
+    /// When that was.
+    #[prost(message, optional, tag = "4")]
+    pub leg_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// The change that last wrote it; unset in a write.
+    #[prost(uint64, tag = "5")]
+    pub revision: u64,
+    /// meta.spec_revision of the service when its state last changed; unset in a write.
+    #[prost(uint64, tag = "6")]
+    pub judged_spec: u64,
+    /// It is a rollback that failures began.
+    #[prost(bool, tag = "7")]
+    pub automatic: bool,
+}
+impl ::prost::Name for StoredRollout {
+    const NAME: &'static str = "StoredRollout";
+    const PACKAGE: &'static str = "skep.internal.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.internal.v1.StoredRollout".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.internal.v1.StoredRollout".into()
+    }
+}
+/// What came of a step of a rollout.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct JudgeStep {
+    /// Id of the task that the step made.
+    #[prost(string, tag = "1")]
+    pub task: ::prost::alloc::string::String,
+    /// What came of it.
+    #[prost(enumeration = "StepVerdict", tag = "2")]
+    pub verdict: i32,
+    /// The leg of the rollout in which that was judged.
+    #[prost(uint64, tag = "3")]
+    pub leg: u64,
+}
+impl ::prost::Name for JudgeStep {
+    const NAME: &'static str = "JudgeStep";
+    const PACKAGE: &'static str = "skep.internal.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.internal.v1.JudgeStep".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.internal.v1.JudgeStep".into()
+    }
+}
+/// The step of a rollout by which a slot came to its task, or to the one before in that slot.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RolloutStep {
+    /// The leg of the rollout in which it was made or judged.
+    #[prost(uint64, tag = "1")]
+    pub leg: u64,
+    /// When it was made.
+    #[prost(message, optional, tag = "2")]
+    pub begun: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it ran first, or failed before; unset: neither yet.
+    #[prost(message, optional, tag = "3")]
+    pub turn_over: ::core::option::Option<::prost_types::Timestamp>,
+    /// The task may run while the one before in its slot still does: START_FIRST.
+    #[prost(bool, tag = "4")]
+    pub overlaps: bool,
+    /// What came of it.
+    #[prost(enumeration = "StepVerdict", tag = "5")]
+    pub verdict: i32,
+}
+impl ::prost::Name for RolloutStep {
+    const NAME: &'static str = "RolloutStep";
+    const PACKAGE: &'static str = "skep.internal.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.internal.v1.RolloutStep".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.internal.v1.RolloutStep".into()
+    }
+}
+/// A service converged on a revision: one to go back to.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MarkGood {
+    /// Service id.
+    #[prost(string, tag = "1")]
+    pub service: ::prost::alloc::string::String,
+    /// The revision.
+    #[prost(uint64, tag = "2")]
+    pub template_revision: u64,
+}
+impl ::prost::Name for MarkGood {
+    const NAME: &'static str = "MarkGood";
+    const PACKAGE: &'static str = "skep.internal.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.internal.v1.MarkGood".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.internal.v1.MarkGood".into()
     }
 }
 /// Forgets a template.
@@ -1520,6 +1696,12 @@ pub struct CreateTask {
     /// What its slot remembers.
     #[prost(message, optional, tag = "9")]
     pub restart: ::core::option::Option<RestartMemory>,
+    /// The step of a rollout that makes it; unset: none.
+    #[prost(message, optional, tag = "10")]
+    pub step: ::core::option::Option<RolloutStep>,
+    /// It is made beside the task of another revision that its slot has, which stays meanwhile.
+    #[prost(bool, tag = "11")]
+    pub beside: bool,
 }
 impl ::prost::Name for CreateTask {
     const NAME: &'static str = "CreateTask";
@@ -1691,7 +1873,7 @@ impl ::prost::Name for RequestRecord {
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SnapshotRecord {
     /// What it is.
-    #[prost(oneof = "snapshot_record::Record", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
+    #[prost(oneof = "snapshot_record::Record", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
     pub record: ::core::option::Option<snapshot_record::Record>,
 }
 /// Nested message and enum types in `SnapshotRecord`.
@@ -1727,6 +1909,9 @@ pub mod snapshot_record {
         /// The last record.
         #[prost(message, tag = "9")]
         End(super::SnapshotEnd),
+        /// A service with its rollout, in the place of service.
+        #[prost(message, tag = "10")]
+        StoredService(super::StoredService),
     }
 }
 impl ::prost::Name for SnapshotRecord {
@@ -1777,6 +1962,9 @@ pub struct StoredTask {
     /// Whether anything follows it.
     #[prost(enumeration = "Outcome", tag = "3")]
     pub outcome: i32,
+    /// The step of a rollout that made it; unset: none.
+    #[prost(message, optional, tag = "4")]
+    pub step: ::core::option::Option<RolloutStep>,
 }
 impl ::prost::Name for StoredTask {
     const NAME: &'static str = "StoredTask";
@@ -1786,6 +1974,26 @@ impl ::prost::Name for StoredTask {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/skep.internal.v1.StoredTask".into()
+    }
+}
+/// A service with what is stored beside its public form.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct StoredService {
+    /// The service; of its status see SnapshotRecord.
+    #[prost(message, optional, tag = "1")]
+    pub service: ::core::option::Option<super::super::v1::Service>,
+    /// Its rollout; unset: it never had one.
+    #[prost(message, optional, tag = "2")]
+    pub rollout: ::core::option::Option<StoredRollout>,
+}
+impl ::prost::Name for StoredService {
+    const NAME: &'static str = "StoredService";
+    const PACKAGE: &'static str = "skep.internal.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.internal.v1.StoredService".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.internal.v1.StoredService".into()
     }
 }
 /// What tasks of a service are, or were, made from.
@@ -1803,6 +2011,18 @@ pub struct StoredTemplate {
     /// Ports to open.
     #[prost(message, repeated, tag = "4")]
     pub ports: ::prost::alloc::vec::Vec<super::super::v1::Port>,
+    /// How others reach the service, as it was written.
+    #[prost(message, optional, tag = "5")]
+    pub endpoint: ::core::option::Option<super::super::v1::EndpointSpec>,
+    /// When it came.
+    #[prost(message, optional, tag = "6")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Who made the change; empty: not known.
+    #[prost(string, tag = "7")]
+    pub caller: ::prost::alloc::string::String,
+    /// The service converged on it once.
+    #[prost(bool, tag = "8")]
+    pub good: bool,
     /// The image with the digest it is pinned to; empty: not known yet, unpinned, or a process.
     #[prost(string, tag = "16")]
     pub image: ::prost::alloc::string::String,
@@ -1864,7 +2084,7 @@ impl ::prost::Name for ObjectChange {
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct HistoryObject {
     /// The object.
-    #[prost(oneof = "history_object::Object", tags = "1, 2, 3, 7")]
+    #[prost(oneof = "history_object::Object", tags = "1, 2, 3, 7, 8")]
     pub object: ::core::option::Option<history_object::Object>,
 }
 /// Nested message and enum types in `HistoryObject`.
@@ -1884,6 +2104,9 @@ pub mod history_object {
         /// The swarm.
         #[prost(message, tag = "7")]
         Swarm(super::super::super::v1::Swarm),
+        /// A service with its rollout, in the place of service.
+        #[prost(message, tag = "8")]
+        StoredService(super::StoredService),
     }
 }
 impl ::prost::Name for HistoryObject {
@@ -1914,6 +2137,39 @@ impl ::prost::Name for SnapshotEnd {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/skep.internal.v1.SnapshotEnd".into()
+    }
+}
+/// What came of a step of a rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum StepVerdict {
+    /// Not set: not known yet.
+    Unspecified = 0,
+    /// It runs, and did for the time of monitor.
+    Passed = 1,
+    /// It failed.
+    Failed = 2,
+}
+impl StepVerdict {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "STEP_VERDICT_UNSPECIFIED",
+            Self::Passed => "STEP_VERDICT_PASSED",
+            Self::Failed => "STEP_VERDICT_FAILED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "STEP_VERDICT_UNSPECIFIED" => Some(Self::Unspecified),
+            "STEP_VERDICT_PASSED" => Some(Self::Passed),
+            "STEP_VERDICT_FAILED" => Some(Self::Failed),
+            _ => None,
+        }
     }
 }
 /// Whether anything follows once a task has ended.

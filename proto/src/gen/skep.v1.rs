@@ -2888,6 +2888,13 @@ pub enum ErrorReason {
     /// FAILED_PRECONDITION: the object is being deleted.
     /// Example: updating a service whose last tasks are stopping.
     ObjectDeleting = 10,
+    /// FAILED_PRECONDITION: the rollout is not in a state for that. Metadata: state.
+    /// Example: pausing a rollout that is COMPLETED; resuming one that is not paused.
+    RolloutState = 11,
+    /// FAILED_PRECONDITION: there is no such revision to go back to. Metadata: revisions (the
+    /// numbers of those kept).
+    /// Example: rolling back a service that was never updated.
+    NoEarlierRevision = 12,
     /// FAILED_PRECONDITION: the node is not down; stop it or use force.
     /// Example: deleting a worker that is READY.
     NodeNotDown = 13,
@@ -2957,6 +2964,8 @@ impl ErrorReason {
             Self::SpecRevisionMismatch => "ERROR_REASON_SPEC_REVISION_MISMATCH",
             Self::RequestIdReused => "ERROR_REASON_REQUEST_ID_REUSED",
             Self::ObjectDeleting => "ERROR_REASON_OBJECT_DELETING",
+            Self::RolloutState => "ERROR_REASON_ROLLOUT_STATE",
+            Self::NoEarlierRevision => "ERROR_REASON_NO_EARLIER_REVISION",
             Self::NodeNotDown => "ERROR_REASON_NODE_NOT_DOWN",
             Self::NodeIsManager => "ERROR_REASON_NODE_IS_MANAGER",
             Self::QuorumAtRisk => "ERROR_REASON_QUORUM_AT_RISK",
@@ -2987,6 +2996,8 @@ impl ErrorReason {
             "ERROR_REASON_SPEC_REVISION_MISMATCH" => Some(Self::SpecRevisionMismatch),
             "ERROR_REASON_REQUEST_ID_REUSED" => Some(Self::RequestIdReused),
             "ERROR_REASON_OBJECT_DELETING" => Some(Self::ObjectDeleting),
+            "ERROR_REASON_ROLLOUT_STATE" => Some(Self::RolloutState),
+            "ERROR_REASON_NO_EARLIER_REVISION" => Some(Self::NoEarlierRevision),
             "ERROR_REASON_NODE_NOT_DOWN" => Some(Self::NodeNotDown),
             "ERROR_REASON_NODE_IS_MANAGER" => Some(Self::NodeIsManager),
             "ERROR_REASON_QUORUM_AT_RISK" => Some(Self::QuorumAtRisk),
@@ -5424,6 +5435,253 @@ pub mod log_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+/// How a change is rolled out over the tasks.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct UpdatePolicy {
+    /// Tasks changed at a time. 0 to 100,000; unset: 1; 0: all.
+    #[prost(uint32, optional, tag = "1")]
+    pub parallelism: ::core::option::Option<u32>,
+    /// Wait after a task was changed, before the next has its turn. 0 to 86,400 s; unset: 0 s.
+    #[prost(message, optional, tag = "2")]
+    pub delay: ::core::option::Option<::prost_types::Duration>,
+    /// Which comes first; unset: STOP_FIRST.
+    #[prost(enumeration = "update_policy::Order", tag = "3")]
+    pub order: i32,
+    /// A new task that ends within this time of running counts as failed; the rollout is done only
+    /// after it. 0 to 86,400 s; unset: 5 s.
+    #[prost(message, optional, tag = "4")]
+    pub monitor: ::core::option::Option<::prost_types::Duration>,
+    /// A new task that does not run by then counts as failed. 1 to 86,400 s; unset: 600 s.
+    #[prost(message, optional, tag = "5")]
+    pub progress_deadline: ::core::option::Option<::prost_types::Duration>,
+    /// Failures borne, in percent of the tasks to be changed: a ratio of 0.25 is 25. 0 to 100;
+    /// 0: none.
+    #[prost(uint32, tag = "6")]
+    pub max_failure_percent: u32,
+    /// What follows one failure more; unset: PAUSE.
+    #[prost(enumeration = "update_policy::OnFailure", tag = "7")]
+    pub on_failure: i32,
+}
+/// Nested message and enum types in `UpdatePolicy`.
+pub mod update_policy {
+    /// Which comes first, the end of the old task or the start of the new one.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Order {
+        /// Not set: STOP_FIRST.
+        Unspecified = 0,
+        /// The old task stops once the new one is ready, then the new one starts.
+        StopFirst = 1,
+        /// The new task runs, then the old one stops. With a fixed port of mode HOST the new task
+        /// needs another node, so that is refused for one task a node.
+        StartFirst = 2,
+    }
+    impl Order {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "ORDER_UNSPECIFIED",
+                Self::StopFirst => "ORDER_STOP_FIRST",
+                Self::StartFirst => "ORDER_START_FIRST",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "ORDER_UNSPECIFIED" => Some(Self::Unspecified),
+                "ORDER_STOP_FIRST" => Some(Self::StopFirst),
+                "ORDER_START_FIRST" => Some(Self::StartFirst),
+                _ => None,
+            }
+        }
+    }
+    /// What follows too many failures.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum OnFailure {
+        /// Not set: PAUSE.
+        Unspecified = 0,
+        /// Change no further task and wait for a person.
+        Pause = 1,
+        /// Go on.
+        Continue = 2,
+        /// Go back to the newest good revision; if none is good, to the one before.
+        Rollback = 3,
+    }
+    impl OnFailure {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "ON_FAILURE_UNSPECIFIED",
+                Self::Pause => "ON_FAILURE_PAUSE",
+                Self::Continue => "ON_FAILURE_CONTINUE",
+                Self::Rollback => "ON_FAILURE_ROLLBACK",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "ON_FAILURE_UNSPECIFIED" => Some(Self::Unspecified),
+                "ON_FAILURE_PAUSE" => Some(Self::Pause),
+                "ON_FAILURE_CONTINUE" => Some(Self::Continue),
+                "ON_FAILURE_ROLLBACK" => Some(Self::Rollback),
+                _ => None,
+            }
+        }
+    }
+}
+impl ::prost::Name for UpdatePolicy {
+    const NAME: &'static str = "UpdatePolicy";
+    const PACKAGE: &'static str = "skep.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.v1.UpdatePolicy".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.v1.UpdatePolicy".into()
+    }
+}
+/// A rollout of one revision over the tasks. Output only.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Rollout {
+    /// How far it is.
+    #[prost(enumeration = "rollout::State", tag = "1")]
+    pub state: i32,
+    /// The template_revision being rolled out.
+    #[prost(uint64, tag = "2")]
+    pub template_revision: u64,
+    /// The template_revision it takes the place of.
+    #[prost(uint64, tag = "3")]
+    pub from_template_revision: u64,
+    /// UPPER_SNAKE cause of the state: TASK_FAILED, NO_PROGRESS, REQUESTED, NODE_PAUSED; empty:
+    /// none.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    /// The cause in words: "update paused: task web.1 tsk_... failed: exit code 1".
+    #[prost(string, tag = "5")]
+    pub message: ::prost::alloc::string::String,
+    /// When it began.
+    #[prost(message, optional, tag = "6")]
+    pub start_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When it ended or was paused; unset: going on.
+    #[prost(message, optional, tag = "7")]
+    pub end_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When delay or monitor lets it take the next step; unset: it waits for tasks.
+    #[prost(message, optional, tag = "8")]
+    pub next_step_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Slots, or nodes, it has to change.
+    #[prost(uint32, tag = "9")]
+    pub total_tasks: u32,
+    /// Of these, changed and past monitor.
+    #[prost(uint32, tag = "10")]
+    pub updated_tasks: u32,
+    /// Of these, being changed now, or changed and not past monitor.
+    #[prost(uint32, tag = "11")]
+    pub updating_tasks: u32,
+    /// Of these, failed since it began or was last resumed: compared with max_failure_percent.
+    #[prost(uint32, tag = "12")]
+    pub failed_tasks: u32,
+    /// Id of the newest task that failed; empty: none.
+    #[prost(string, tag = "13")]
+    pub last_failed_task: ::prost::alloc::string::String,
+}
+/// Nested message and enum types in `Rollout`.
+pub mod rollout {
+    /// How far it is.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum State {
+        /// Not set.
+        Unspecified = 0,
+        /// Going on.
+        Updating = 1,
+        /// Stopped by failures or by a person; RESUME, ROLLBACK or a new spec goes on from here.
+        Paused = 2,
+        /// Done.
+        Completed = 3,
+        /// Going back.
+        RollingBack = 4,
+        /// Stopped on the way back.
+        RollbackPaused = 5,
+        /// Gone back.
+        RolledBack = 6,
+    }
+    impl State {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "STATE_UNSPECIFIED",
+                Self::Updating => "STATE_UPDATING",
+                Self::Paused => "STATE_PAUSED",
+                Self::Completed => "STATE_COMPLETED",
+                Self::RollingBack => "STATE_ROLLING_BACK",
+                Self::RollbackPaused => "STATE_ROLLBACK_PAUSED",
+                Self::RolledBack => "STATE_ROLLED_BACK",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "STATE_UNSPECIFIED" => Some(Self::Unspecified),
+                "STATE_UPDATING" => Some(Self::Updating),
+                "STATE_PAUSED" => Some(Self::Paused),
+                "STATE_COMPLETED" => Some(Self::Completed),
+                "STATE_ROLLING_BACK" => Some(Self::RollingBack),
+                "STATE_ROLLBACK_PAUSED" => Some(Self::RollbackPaused),
+                "STATE_ROLLED_BACK" => Some(Self::RolledBack),
+                _ => None,
+            }
+        }
+    }
+}
+impl ::prost::Name for Rollout {
+    const NAME: &'static str = "Rollout";
+    const PACKAGE: &'static str = "skep.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.v1.Rollout".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.v1.Rollout".into()
+    }
+}
 /// Asks to create a service.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CreateServiceRequest {
@@ -5651,6 +5909,157 @@ impl ::prost::Name for DeleteServiceResponse {
         "/skep.v1.DeleteServiceResponse".into()
     }
 }
+/// Asks to steer a rollout.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ControlRolloutRequest {
+    /// Id or name. Required. 1 to 64 characters.
+    #[prost(string, tag = "1")]
+    pub service: ::prost::alloc::string::String,
+    /// What to do. Required.
+    #[prost(enumeration = "control_rollout_request::Action", tag = "2")]
+    pub action: i32,
+    /// With ROLLBACK: the template_revision of the ServiceRevision to go back to; 0: the newest
+    /// good one before the present one, or if none is good the one before. Any number.
+    #[prost(uint64, tag = "3")]
+    pub to_template_revision: u64,
+    /// Refuse if the present meta.spec_revision is another; 0: do not check.
+    #[prost(uint64, tag = "4")]
+    pub if_spec_revision: u64,
+    /// Makes a retry safe. At most 64 characters.
+    #[prost(string, tag = "5")]
+    pub request_id: ::prost::alloc::string::String,
+}
+/// Nested message and enum types in `ControlRolloutRequest`.
+pub mod control_rollout_request {
+    /// What to do.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Action {
+        /// Not set.
+        Unspecified = 0,
+        /// Change no further task. Steps that have taken no task away yet are undone.
+        Pause = 1,
+        /// Go on where it stopped, failed slots first.
+        Resume = 2,
+        /// Take over template and endpoint of another revision and roll that out by the rollback
+        /// policy. Mode, labels and policies stay.
+        Rollback = 3,
+    }
+    impl Action {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "ACTION_UNSPECIFIED",
+                Self::Pause => "ACTION_PAUSE",
+                Self::Resume => "ACTION_RESUME",
+                Self::Rollback => "ACTION_ROLLBACK",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "ACTION_UNSPECIFIED" => Some(Self::Unspecified),
+                "ACTION_PAUSE" => Some(Self::Pause),
+                "ACTION_RESUME" => Some(Self::Resume),
+                "ACTION_ROLLBACK" => Some(Self::Rollback),
+                _ => None,
+            }
+        }
+    }
+}
+impl ::prost::Name for ControlRolloutRequest {
+    const NAME: &'static str = "ControlRolloutRequest";
+    const PACKAGE: &'static str = "skep.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.v1.ControlRolloutRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.v1.ControlRolloutRequest".into()
+    }
+}
+/// The rollout was steered, or already was so.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ControlRolloutResponse {
+    /// The service.
+    #[prost(message, optional, tag = "1")]
+    pub service: ::core::option::Option<Service>,
+    /// The revision of the change; of the read if nothing changed.
+    #[prost(uint64, tag = "2")]
+    pub revision: u64,
+}
+impl ::prost::Name for ControlRolloutResponse {
+    const NAME: &'static str = "ControlRolloutResponse";
+    const PACKAGE: &'static str = "skep.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.v1.ControlRolloutResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.v1.ControlRolloutResponse".into()
+    }
+}
+/// Asks for a page of the revisions of a service.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListServiceRevisionsRequest {
+    /// Id or name. Required. 1 to 64 characters.
+    #[prost(string, tag = "1")]
+    pub service: ::prost::alloc::string::String,
+    /// Most per page. 0 to 1,000; 0: 100.
+    #[prost(uint32, tag = "2")]
+    pub page_size: u32,
+    /// From the page before. At most 1,024 characters; empty: the first page.
+    #[prost(string, tag = "3")]
+    pub page_token: ::prost::alloc::string::String,
+    /// How fresh; unset: linearizable. Refused with a page_token, which fixes it.
+    #[prost(message, optional, tag = "4")]
+    pub consistency: ::core::option::Option<Consistency>,
+}
+impl ::prost::Name for ListServiceRevisionsRequest {
+    const NAME: &'static str = "ListServiceRevisionsRequest";
+    const PACKAGE: &'static str = "skep.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.v1.ListServiceRevisionsRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.v1.ListServiceRevisionsRequest".into()
+    }
+}
+/// A page of the revisions of a service.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListServiceRevisionsResponse {
+    /// The revisions, newest first: the present one, the last 10 others, and those that tasks are
+    /// made from. Later pages leave out those that were forgotten meanwhile.
+    #[prost(message, repeated, tag = "1")]
+    pub revisions: ::prost::alloc::vec::Vec<ServiceRevision>,
+    /// For the next page; empty: this is the last.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+    /// The revision of the first page of this listing.
+    #[prost(uint64, tag = "3")]
+    pub revision: u64,
+}
+impl ::prost::Name for ListServiceRevisionsResponse {
+    const NAME: &'static str = "ListServiceRevisionsResponse";
+    const PACKAGE: &'static str = "skep.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.v1.ListServiceRevisionsResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.v1.ListServiceRevisionsResponse".into()
+    }
+}
 /// Which services. Fields are ANDed, values within one field are ORed; an empty field matches
 /// all.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -5712,6 +6121,13 @@ pub struct ServiceSpec {
     /// What each task runs. Required.
     #[prost(message, optional, tag = "7")]
     pub template: ::core::option::Option<TaskTemplate>,
+    /// How a change of the template is rolled out; unset: all its defaults.
+    #[prost(message, optional, tag = "8")]
+    pub update: ::core::option::Option<UpdatePolicy>,
+    /// How a rollback is rolled out; on_failure may not be ROLLBACK; unset: like update, with
+    /// on_failure PAUSE.
+    #[prost(message, optional, tag = "9")]
+    pub rollback: ::core::option::Option<UpdatePolicy>,
     /// How others reach it; unset: not at all.
     #[prost(message, optional, tag = "10")]
     pub endpoint: ::core::option::Option<EndpointSpec>,
@@ -5793,10 +6209,13 @@ pub struct ServiceStatus {
     /// Attempts with the present template_revision that ended badly, of those kept.
     #[prost(uint32, tag = "6")]
     pub failed_tasks: u32,
-    /// The meta.spec_revision of the last change that made new tasks necessary. A task with the
-    /// same template_revision is up to date.
+    /// The meta.spec_revision of the change that brought what tasks should be made from: of an
+    /// earlier one after a rollback. A task with the same template_revision is up to date.
     #[prost(uint64, tag = "7")]
     pub template_revision: u64,
+    /// The present or last rollout; unset: never updated.
+    #[prost(message, optional, tag = "8")]
+    pub rollout: ::core::option::Option<Rollout>,
     /// CONVERGED, STALLED, AVAILABLE (at least one task runs), PLACED (no task is pending).
     #[prost(message, repeated, tag = "10")]
     pub conditions: ::prost::alloc::vec::Vec<Condition>,
@@ -5816,6 +6235,47 @@ impl ::prost::Name for ServiceStatus {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/skep.v1.ServiceStatus".into()
+    }
+}
+/// What the tasks of a service are, or were, made from. Output only.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ServiceRevision {
+    /// Its number: the meta.spec_revision it came with.
+    #[prost(uint64, tag = "1")]
+    pub template_revision: u64,
+    /// When it came.
+    #[prost(message, optional, tag = "2")]
+    pub create_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// What each task runs.
+    #[prost(message, optional, tag = "3")]
+    pub template: ::core::option::Option<TaskTemplate>,
+    /// How others reach it.
+    #[prost(message, optional, tag = "4")]
+    pub endpoint: ::core::option::Option<EndpointSpec>,
+    /// The image with the digest it was pinned to; empty: none.
+    #[prost(string, tag = "5")]
+    pub image: ::prost::alloc::string::String,
+    /// The service converged on it once: one to go back to.
+    #[prost(bool, tag = "6")]
+    pub good: bool,
+    /// Tasks in RUNNING that are made from it.
+    #[prost(uint32, tag = "7")]
+    pub running_tasks: u32,
+    /// Who made the change: the caller's name as in the audit log; empty: not known.
+    #[prost(string, tag = "8")]
+    pub caller: ::prost::alloc::string::String,
+    /// Paths within spec that differ from the kept revision before; empty: it is the first one kept.
+    #[prost(string, repeated, tag = "9")]
+    pub changed_paths: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+impl ::prost::Name for ServiceRevision {
+    const NAME: &'static str = "ServiceRevision";
+    const PACKAGE: &'static str = "skep.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.v1.ServiceRevision".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.v1.ServiceRevision".into()
     }
 }
 /// Generated client implementations.
@@ -5986,7 +6446,8 @@ pub mod service_service_client {
                 .insert(GrpcMethod::new("skep.v1.ServiceService", "ListServices"));
             self.inner.unary(req, path, codec).await
         }
-        /// Changes a service, or with allow_missing makes it so. An equal spec changes nothing.
+        /// Changes a service, or with allow_missing makes it so. An equal spec changes nothing, but
+        /// resumes a rollout that is paused.
         pub async fn update_service(
             &mut self,
             request: impl tonic::IntoRequest<super::UpdateServiceRequest>,
@@ -6036,6 +6497,58 @@ pub mod service_service_client {
                 .insert(GrpcMethod::new("skep.v1.ServiceService", "DeleteService"));
             self.inner.unary(req, path, codec).await
         }
+        /// Pauses, resumes or rolls back a rollout.
+        pub async fn control_rollout(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ControlRolloutRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ControlRolloutResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/skep.v1.ServiceService/ControlRollout",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("skep.v1.ServiceService", "ControlRollout"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Reads the revisions of a service that are kept.
+        pub async fn list_service_revisions(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListServiceRevisionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListServiceRevisionsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/skep.v1.ServiceService/ListServiceRevisions",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("skep.v1.ServiceService", "ListServiceRevisions"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -6075,7 +6588,8 @@ pub mod service_service_server {
             tonic::Response<super::ListServicesResponse>,
             tonic::Status,
         >;
-        /// Changes a service, or with allow_missing makes it so. An equal spec changes nothing.
+        /// Changes a service, or with allow_missing makes it so. An equal spec changes nothing, but
+        /// resumes a rollout that is paused.
         async fn update_service(
             &self,
             request: tonic::Request<super::UpdateServiceRequest>,
@@ -6089,6 +6603,22 @@ pub mod service_service_server {
             request: tonic::Request<super::DeleteServiceRequest>,
         ) -> std::result::Result<
             tonic::Response<super::DeleteServiceResponse>,
+            tonic::Status,
+        >;
+        /// Pauses, resumes or rolls back a rollout.
+        async fn control_rollout(
+            &self,
+            request: tonic::Request<super::ControlRolloutRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ControlRolloutResponse>,
+            tonic::Status,
+        >;
+        /// Reads the revisions of a service that are kept.
+        async fn list_service_revisions(
+            &self,
+            request: tonic::Request<super::ListServiceRevisionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListServiceRevisionsResponse>,
             tonic::Status,
         >;
     }
@@ -6380,6 +6910,101 @@ pub mod service_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = DeleteServiceSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/skep.v1.ServiceService/ControlRollout" => {
+                    #[allow(non_camel_case_types)]
+                    struct ControlRolloutSvc<T: ServiceService>(pub Arc<T>);
+                    impl<
+                        T: ServiceService,
+                    > tonic::server::UnaryService<super::ControlRolloutRequest>
+                    for ControlRolloutSvc<T> {
+                        type Response = super::ControlRolloutResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ControlRolloutRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ServiceService>::control_rollout(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ControlRolloutSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/skep.v1.ServiceService/ListServiceRevisions" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListServiceRevisionsSvc<T: ServiceService>(pub Arc<T>);
+                    impl<
+                        T: ServiceService,
+                    > tonic::server::UnaryService<super::ListServiceRevisionsRequest>
+                    for ListServiceRevisionsSvc<T> {
+                        type Response = super::ListServiceRevisionsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListServiceRevisionsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ServiceService>::list_service_revisions(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListServiceRevisionsSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -16,6 +16,7 @@ pub mod logs;
 pub mod model;
 pub mod node_agent;
 pub mod orchestrate;
+pub mod rollout;
 pub mod schedule;
 pub mod session;
 pub mod state;

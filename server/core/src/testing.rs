@@ -30,6 +30,8 @@ pub fn replicated(name: &str, replicas: u32) -> ServiceSpec {
             replicas: Some(replicas),
         },
         template: Arc::new(template()),
+        update: None,
+        rollback: None,
         ports: Vec::new(),
     }
 }

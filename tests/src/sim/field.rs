@@ -7,7 +7,7 @@ use skep_core::session::{AgentMessage, AgentOutput, ManagerMessage};
 
 use super::agenda::Event;
 use super::line::Way;
-use super::process::{End, Job};
+use super::process::{End, Job, Manner};
 use super::words;
 use super::world::World;
 
@@ -256,7 +256,9 @@ impl World {
         let Some(place) = self.place_of(node) else {
             return;
         };
-        if self.calm && end.cause == ExitCause::Exited {
+        let process = self.machines[place].processes.all.get(&task);
+        let is_bad = process.is_some_and(|process| process.about.manner == Manner::Bad);
+        if self.calm && end.cause == ExitCause::Exited && !is_bad {
             // Nothing goes wrong any more.
             return;
         }

@@ -48,8 +48,20 @@ fn is_settled(state: &State, service: &Service) -> bool {
     if service.is_deleting() {
         return false;
     }
-    if holds(service, CONVERGED) || holds(service, STALLED) {
+    if holds(service, CONVERGED) {
+        // What runs for long enough is noted as good; after that nothing is written.
+        let kept = state.template(service.meta.id, service.template_revision);
+        return service.status.desired_tasks == 0 || kept.is_some_and(|kept| kept.good);
+    }
+    if holds(service, STALLED) {
         return true;
+    }
+    if service
+        .rollout
+        .as_ref()
+        .is_some_and(|it| it.state.is_going())
+    {
+        return false;
     }
     let (mut excuses, mut moving) = (0, 0);
     for task in state.service_tasks(service.meta.id) {
@@ -57,7 +69,9 @@ fn is_settled(state: &State, service: &Service) -> bool {
         let left_alone = task.slot == 0 && outdated && is_on_paused_node(state, task);
         let ends = task.desired > DesiredState::Running && !task.is_terminal();
         let begins = task.is_wanted() && task.status.state != TaskState::Running;
-        let unplaced = task.status.unplaced.is_some() && task.desired == DesiredState::Running;
+        // What a rollout made beside another task has no leave to run until it has a node.
+        let waits = task.desired == DesiredState::Running || task.step.is_some();
+        let unplaced = task.status.unplaced.is_some() && task.is_wanted() && waits;
         if left_alone || unplaced {
             excuses += 1;
         } else if ends || begins {

@@ -27,6 +27,7 @@ mod oracle;
 mod people;
 mod ports;
 mod process;
+mod rollout;
 mod specs;
 mod trace;
 mod trouble;
@@ -38,6 +39,7 @@ mod world;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+pub use rollout::{Plan, Told, roll_out};
 pub use world::Tally;
 
 use world::World;
@@ -78,7 +80,18 @@ impl fmt::Display for Failure {
 /// # Errors
 /// If anything was wrong in it.
 pub fn play(seed: u64) -> Result<Report, Box<Failure>> {
-    let mut world = World::new(seed);
+    playing(seed, World::new(seed), |world| {
+        world.run()?;
+        Ok(world.report())
+    })
+}
+
+/// Plays a world; whatever goes wrong in it is told with its last lines.
+fn playing<T>(
+    seed: u64,
+    mut world: World,
+    play: impl FnOnce(&mut World) -> Result<T, String>,
+) -> Result<T, Box<Failure>> {
     let failure = |world: &World, what: String| {
         Box::new(Failure {
             seed,
@@ -86,8 +99,8 @@ pub fn play(seed: u64) -> Result<Report, Box<Failure>> {
             tail: world.trace.tail(),
         })
     };
-    match catch_unwind(AssertUnwindSafe(|| world.run())) {
-        Ok(Ok(())) => Ok(world.report()),
+    match catch_unwind(AssertUnwindSafe(|| play(&mut world))) {
+        Ok(Ok(told)) => Ok(told),
         Ok(Err(what)) => Err(failure(&world, what)),
         Err(panic) => {
             let text = panic.downcast_ref::<String>().cloned();

@@ -164,8 +164,22 @@ impl Oracle {
         })
     }
 
+    /// Whether one of two tasks was made to take the place of the other while that runs.
+    fn overlap(&self, one: TaskId, other: TaskId) -> bool {
+        let (Some(one), Some(other)) = (self.newest.task(one), self.newest.task(other)) else {
+            return false;
+        };
+        let newer = if one.attempt > other.attempt {
+            one
+        } else {
+            other
+        };
+        let overlaps = newer.step.is_some_and(|step| step.overlaps);
+        overlaps && one.template_revision != other.template_revision
+    }
+
     /// What must not be of the processes on all machines: that two fill the same place, unless
-    /// one was given up with its node.
+    /// one was given up with its node, or a rollout starts first.
     pub(crate) fn processes(&self, machines: &[Machine]) -> Option<String> {
         let mut places = BTreeMap::new();
         for machine in machines {
@@ -173,7 +187,9 @@ impl Oracle {
                 if self.is_given_up(machine.node, task) {
                     continue;
                 }
-                if let Some(other) = places.insert(place(&process.about, machine.node), task) {
+                if let Some(other) = places.insert(place(&process.about, machine.node), task)
+                    && !self.overlap(other, task)
+                {
                     return Some(format!("{other} and {task} run in the same place"));
                 }
             }

@@ -23,15 +23,18 @@ pub(crate) enum Manner {
     Crash,
     /// It fails now and then.
     Flaky,
+    /// It fails at once, also where nothing goes wrong by chance.
+    Bad,
 }
 
 impl Manner {
     /// All there are, with their words.
-    pub(crate) const ALL: [(Manner, &'static str); 4] = [
+    pub(crate) const ALL: [(Manner, &'static str); 5] = [
         (Manner::Web, "web"),
         (Manner::Job, "job"),
         (Manner::Crash, "crash"),
         (Manner::Flaky, "flaky"),
+        (Manner::Bad, "bad"),
     ];
 
     fn of(word: &str) -> Manner {
@@ -318,6 +321,7 @@ impl Processes {
 /// When and how a process ends by itself, if it does.
 fn natural_end(process: &Process, well: bool, dice: &mut Dice) -> Option<(Duration, End)> {
     let (after, code) = match process.about.manner {
+        Manner::Bad => (dice.millis(0, 200), 3),
         _ if well => return None,
         Manner::Web => return None,
         Manner::Job => (dice.millis(500, 8_000), 0),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use skep_core::model::{
-    Mode, Name, NodeKey, Operator, Placement, Port, PortMode, Process, Protocol, Requirement,
-    ResourceLimits, Resources, RestartCondition, RestartPolicy, ServiceSpec, StopPolicy, SwarmSpec,
-    TaskTemplate, Workload,
+    Mode, Name, NodeKey, OnFailure, Operator, Placement, Port, PortMode, Process, Protocol,
+    Requirement, ResourceLimits, Resources, RestartCondition, RestartPolicy, ServiceSpec,
+    StopPolicy, SwarmSpec, TaskTemplate, UpdateOrder, UpdatePolicy, Workload,
 };
 
 use super::dice::Dice;
@@ -50,7 +50,29 @@ pub(crate) fn service(name: &str, dice: &mut Dice) -> ServiceSpec {
             Mode::Replicated { replicas }
         },
         template: Arc::new(template(dice)),
+        update: Some(policy(dice)),
+        rollback: dice.chance(500).then(|| UpdatePolicy {
+            on_failure: dice.pick(&[None, Some(OnFailure::Continue)]),
+            ..policy(dice)
+        }),
         ports: ports(name, dice),
+    }
+}
+
+fn policy(dice: &mut Dice) -> UpdatePolicy {
+    UpdatePolicy {
+        parallelism: dice.pick(&[None, Some(0), Some(2), Some(3)]),
+        delay: dice.pick(&[None, None, Some(Duration::from_millis(400))]),
+        order: dice.pick(&[None, Some(UpdateOrder::StartFirst)]),
+        monitor: Some(dice.pick(&[0, 300, 2_000].map(Duration::from_millis))),
+        progress_deadline: Some(dice.millis(3_000, 12_000)),
+        max_failure_percent: dice.pick(&[0, 0, 34, 100]),
+        on_failure: dice.pick(&[
+            None,
+            Some(OnFailure::Continue),
+            Some(OnFailure::Rollback),
+            Some(OnFailure::Rollback),
+        ]),
     }
 }
 

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use skep_core::admit::{
-    Admitted, Context, Rejection, RequestKey, create_service, delete_node, delete_service,
-    find_node, find_service, stop_task, update_node, update_service, update_swarm,
+    Admitted, Context, Rejection, RequestKey, RolloutAction, control_rollout, create_service,
+    delete_node, delete_service, find_node, find_service, stop_task, update_node, update_service,
+    update_swarm,
 };
 use skep_core::model::{
     Availability, Labels, Mode, NodeSpec, ObjectId, Revision, ServiceSpec, SwarmSpec, TaskId,
@@ -25,6 +26,8 @@ pub(crate) enum Wish {
     Scale(&'static str, u32),
     /// New tasks, and perhaps of another manner.
     Roll(&'static str, Box<ServiceSpec>),
+    /// Pausing, resuming or rolling back.
+    Steer(&'static str, RolloutAction),
     Delete(&'static str),
     Availability(String, Availability),
     Label(String, String),
@@ -88,7 +91,8 @@ impl User {
 impl Wish {
     fn any(state: Option<&State>, dice: &mut Dice) -> Wish {
         let name = dice.pick(&SERVICES);
-        match dice.below(21) {
+        match dice.below(25) {
+            21..=24 => Wish::Steer(name, steering(state, name, dice)),
             0..=4 => Wish::Create(Box::new(specs::service(name, dice))),
             5..=8 => Wish::Scale(name, dice.below(6) as u32),
             9..=11 => Wish::Roll(name, Box::new(specs::service(name, dice))),
@@ -161,6 +165,9 @@ impl Request {
                 };
                 update_service(state, &service, spec, None, ctx)
             }
+            Wish::Steer(name, action) => {
+                control_rollout(state, &*find_service(state, name)?, *action, None, ctx)
+            }
             Wish::Delete(name) => delete_service(&*find_service(state, name)?, None, ctx),
             Wish::Availability(name, availability) => {
                 let availability = Some(*availability);
@@ -180,6 +187,24 @@ impl Request {
             }
             Wish::Swarm(spec) => update_swarm(state, (**spec).clone(), None, ctx),
         }
+    }
+}
+
+fn steering(state: Option<&State>, name: &str, dice: &mut Dice) -> RolloutAction {
+    let service = state.and_then(|state| Some((state, find_service(state, name).ok()?)));
+    let known = service.into_iter().flat_map(|(state, service)| {
+        let id = service.meta.id;
+        state
+            .templates(id)
+            .map(|(revision, _)| revision)
+            .collect::<Vec<_>>()
+    });
+    let known: Vec<Revision> = known.collect();
+    match dice.below(4) {
+        0 => RolloutAction::Pause,
+        1 => RolloutAction::Resume,
+        2 if !known.is_empty() => RolloutAction::RollBack(Some(dice.pick(&known))),
+        _ => RolloutAction::RollBack(None),
     }
 }
 

@@ -49,7 +49,10 @@ pub(crate) fn service_at_length(state: &State, it: &Service) -> String {
         .collect();
     let (name, template) = (&it.spec.name, it.template_revision);
     format!(
-        "{name} of {template}: {}; {}",
+        "{name} of {template}: {:?} {:?} {:?}; {}; {}",
+        it.rollout,
+        it.spec.update,
+        it.spec.rollback,
         facts.join(", "),
         tasks.join("\n  ")
     )
@@ -82,6 +85,23 @@ fn write(write: &Write) -> String {
             new_template,
             ..
         } => format!("spec of {}, new template {new_template}", service(*id)),
+        Write::ReuseTemplate {
+            service: id,
+            revision,
+            back,
+            ..
+        } => format!("{} to template {revision}, back {back:?}", service(*id)),
+        Write::SetRollout {
+            service: id,
+            rollout,
+        } => format!("{} {:?} {:?}", service(*id), rollout.state, rollout.counts),
+        Write::JudgeStep {
+            task: id, verdict, ..
+        } => format!("{} {verdict:?}", task(*id)),
+        Write::MarkGood {
+            service: id,
+            revision,
+        } => format!("{revision} of {} is good", service(*id)),
         Write::MarkServiceDeleting { service: id } => format!("{} goes", service(*id)),
         Write::DeleteService { service: id } => format!("delete {}", service(*id)),
         Write::DropTemplate {

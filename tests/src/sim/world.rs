@@ -178,7 +178,7 @@ impl World {
         Ok(())
     }
 
-    fn run_until(&mut self, until: Timestamp) -> Result<(), String> {
+    pub(crate) fn run_until(&mut self, until: Timestamp) -> Result<(), String> {
         while self.agenda.due().is_some_and(|at| at <= until) {
             let Some((at, event)) = self.agenda.next() else {
                 break;

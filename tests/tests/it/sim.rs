@@ -7,7 +7,8 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use skep_tests::sim::{Report, play};
+use skep_core::model::OnFailure;
+use skep_tests::sim::{Plan, Report, Told, play, roll_out};
 
 /// How many worlds are played unless the environment says otherwise.
 const SEEDS: u64 = 200;
@@ -96,4 +97,55 @@ fn sim_a_seed_tells_the_whole_world() {
     assert_eq!(reports[0], reports[1]);
     assert_eq!(reports[2], reports[3]);
     assert_ne!(reports[0].hash, reports[2].hash);
+}
+
+/// The manager is killed at moments spread over a rollout: the end is that of a rollout which
+/// nobody disturbed, and each slot came there on the same way. What must hold on the way is
+/// checked after every change.
+#[test]
+fn sim_a_rollout_survives_its_manager() {
+    let plans = [
+        (true, false, 1, OnFailure::Pause),
+        (true, true, 2, OnFailure::Pause),
+        (true, false, 0, OnFailure::Pause),
+        (false, false, 2, OnFailure::Rollback),
+        (false, true, 1, OnFailure::Rollback),
+    ];
+    let mut kills = 0;
+    for (works, start_first, parallelism, on_failure) in plans {
+        let plan = Plan {
+            works,
+            start_first,
+            parallelism,
+            on_failure,
+        };
+        for seed in 0..4 {
+            let tell =
+                |kill| roll_out(seed, plan, kill).unwrap_or_else(|failure| panic!("{failure}"));
+            let calm = tell(None);
+            let wanted = if works { "COMPLETED" } else { "ROLLED_BACK" };
+            assert!(calm.stands.starts_with(wanted), "{plan:?}: {calm:?}");
+            for part in 0..5 {
+                let told = tell(Some(1 + calm.changes * part / 5));
+                kills += u32::from(told.killed);
+                compare(plan, &calm, &told);
+            }
+        }
+    }
+    assert!(kills >= 95, "only {kills} managers were killed in time");
+}
+
+fn compare(plan: Plan, calm: &Told, told: &Told) {
+    if plan.works {
+        assert_eq!(told.stands, calm.stands, "{plan:?}");
+        assert_eq!(told.slots, calm.slots, "{plan:?}");
+        return;
+    }
+    // Which slots had begun when the first failed depends on moments.
+    for slot in &told.slots {
+        let running: Vec<_> = slot.iter().filter(|it| it.ends_with("Running")).collect();
+        assert_eq!(running, ["v1 Running"], "{plan:?}: {told:?}");
+        let failed = slot.iter().filter(|it| *it == "v2 Failed").count();
+        assert!(failed <= 1, "{plan:?}: {told:?}");
+    }
 }

@@ -155,6 +155,20 @@ impl ServiceService for Fake {
     ) -> Answer<DeleteServiceResponse> {
         Err(Status::unimplemented("not part of the script"))
     }
+
+    async fn control_rollout(
+        &self,
+        _: Request<ControlRolloutRequest>,
+    ) -> Answer<ControlRolloutResponse> {
+        Err(Status::unimplemented("not part of the script"))
+    }
+
+    async fn list_service_revisions(
+        &self,
+        _: Request<ListServiceRevisionsRequest>,
+    ) -> Answer<ListServiceRevisionsResponse> {
+        Err(Status::unimplemented("not part of the script"))
+    }
 }
 
 #[tonic::async_trait]

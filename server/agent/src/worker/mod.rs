@@ -32,7 +32,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::checks::Checks;
 use crate::clock::Clock;
-use crate::executor::{Executor, Hint};
+use crate::executor::{Executor, Hint, Trouble};
 use crate::node;
 use crate::session::{Known, News, Word};
 
@@ -84,6 +84,8 @@ pub(crate) struct Worker {
     due: bool,
     wake_at: Option<Timestamp>,
     clock: Clock,
+    /// What the executor is capable of, and what keeps it from that.
+    executor_says: (Vec<&'static str>, Option<Trouble>),
 }
 
 impl Worker {
@@ -114,6 +116,7 @@ impl Worker {
             due: true,
             wake_at: None,
             clock: Clock::start(),
+            executor_says: Default::default(),
             welcome: memory.welcome,
             disk,
             held,
@@ -143,7 +146,7 @@ impl Worker {
                 saved = self.save.next() => self.saved(saved),
                 _ = self.hints.next() => {
                     while self.hints.next().now_or_never().flatten().is_some() {}
-                    self.describe();
+                    self.hear_executor();
                     self.due = true;
                 }
                 Ok(()) = self.check_news.changed() => self.due = true,
@@ -333,6 +336,16 @@ impl Worker {
         self.core
             .done(done.task, done.kind, done.result, self.clock.now());
         self.due = true;
+    }
+
+    /// Says what the node is, if its executor says something else of itself than before.
+    fn hear_executor(&mut self) {
+        let executor = &self.parts.executor;
+        let says = (executor.capabilities(), executor.trouble());
+        if self.executor_says != says {
+            self.executor_says = says;
+            self.describe();
+        }
     }
 
     /// Says what the node is, if that changed, and by which endpoints its traffic goes.

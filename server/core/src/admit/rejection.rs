@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::model::{Name, NodeState, ObjectId, Protocol, Revision};
+use crate::model::{Name, NodeState, ObjectId, Protocol, Revision, RolloutState};
 
 use super::INGRESS_POOL;
 
@@ -127,6 +127,24 @@ pub enum Rejection {
         /// For this protocol.
         protocol: Protocol,
     },
+    /// The rollout is in no state for that.
+    RolloutState {
+        /// Name of the service.
+        name: Name,
+        /// The state it is in; none: it was never updated.
+        state: Option<RolloutState>,
+        /// It was to be paused; else, to be resumed.
+        pause: bool,
+    },
+    /// There is no such revision to go back to.
+    NoEarlierRevision {
+        /// Name of the service.
+        name: Name,
+        /// The one asked for; none: any earlier one.
+        asked: Option<Revision>,
+        /// Those that are kept, less the present one.
+        kept: Vec<Revision>,
+    },
     /// There is a swarm already.
     SwarmExists,
 }
@@ -159,6 +177,8 @@ impl fmt::Display for Rejection {
             }
             Rejection::Field { field, description } => format!("{field}: {description}"),
             Rejection::PortPoolExhausted { protocol } => pool_exhausted(*protocol),
+            Rejection::RolloutState { name, state, pause } => rollout_state(name, *state, *pause),
+            Rejection::NoEarlierRevision { name, asked, kept } => no_revision(name, *asked, kept),
             Rejection::SwarmExists => "this daemon keeps a swarm already".to_owned(),
         })
     }
@@ -186,6 +206,33 @@ fn port_taken(port: u16, protocol: Protocol, service: &Name) -> String {
 fn pool_exhausted(protocol: Protocol) -> String {
     let (protocol, first, last) = (protocol.as_str(), INGRESS_POOL.start(), INGRESS_POOL.end());
     format!("all {protocol} ports from {first} to {last} are published; give another number")
+}
+
+fn rollout_state(name: &Name, state: Option<RolloutState>, pause: bool) -> String {
+    let stands = match state {
+        None => "has had no rollout".to_owned(),
+        Some(state) => format!("has a rollout that is {}", state.as_str()),
+    };
+    let rule = match pause {
+        true => "only one that is going on can be paused",
+        false => "only one that is paused can be resumed",
+    };
+    format!("service \"{name}\" {stands}; {rule}")
+}
+
+fn no_revision(name: &Name, asked: Option<Revision>, kept: &[Revision]) -> String {
+    let kept: Vec<String> = kept.iter().map(Revision::to_string).collect();
+    match (asked, kept.is_empty()) {
+        (_, true) => format!("service \"{name}\" has no other revision to go back to"),
+        (Some(asked), false) => format!(
+            "service \"{name}\" cannot go back to revision {asked}; it can to {}",
+            kept.join(", ")
+        ),
+        (None, false) => format!(
+            "service \"{name}\" has no revision before the present one; name one of {}",
+            kept.join(", ")
+        ),
+    }
 }
 
 fn not_down(name: &Name, state: NodeState) -> String {

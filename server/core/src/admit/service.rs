@@ -4,12 +4,13 @@
 use std::sync::Arc;
 
 use crate::model::{
-    IdSource, Mode, ObjectId, Revision, Service, ServiceId, ServiceSpec, TaskTemplate, name_key,
+    IdSource, Mode, ObjectId, Port, Revision, Service, ServiceId, ServiceSpec, Task, TaskTemplate,
+    name_key,
 };
 use crate::state::{Found, Precondition, State, Write};
 
 use super::find::{allow_missing, check_spec_revision, find_service};
-use super::{Admitted, Context, Kind, Rejection, ports};
+use super::{Admitted, Context, Kind, Rejection, ports, rollout};
 
 /// Creates a service.
 ///
@@ -38,7 +39,8 @@ pub fn create_service(
     Ok(ctx.change(ObjectId::Service(id), Vec::new(), vec![write]))
 }
 
-/// Gives a service another spec; an equal one changes nothing.
+/// Gives a service another spec; an equal one changes nothing, but resumes a rollout that is
+/// paused.
 ///
 /// # Errors
 /// If it is being deleted, `if_spec_revision` is not the present one, what is fixed would
@@ -60,16 +62,28 @@ pub fn update_service(
     check_spec_revision(if_spec_revision, service.meta.spec_revision)?;
     check_fixed(&service.spec, &spec)?;
     if *service.spec == spec {
-        return Ok(Admitted::AlreadySo(Some(ObjectId::Service(id))));
+        let already = Admitted::AlreadySo(Some(ObjectId::Service(id)));
+        return Ok(rollout::resume_paused(service, ctx).unwrap_or(already));
     }
     let ports = ports::choose(state, id, &spec.ports, Some(service))?;
     let new_template = template_differs(&service.spec.template, &spec.template)
         || ports::tasks_differ(&service.ports, &ports);
-    let write = Write::PutServiceSpec {
-        service: id,
-        spec: Arc::new(spec),
-        ports,
-        new_template,
+    let known = still_run(state, service, &spec, &ports).filter(|_| new_template);
+    let spec = Arc::new(spec);
+    let write = match known {
+        Some(revision) => Write::ReuseTemplate {
+            service: id,
+            spec,
+            ports,
+            revision,
+            back: None,
+        },
+        None => Write::PutServiceSpec {
+            service: id,
+            spec,
+            ports,
+            new_template,
+        },
     };
     Ok(ctx.change(ObjectId::Service(id), vec![unchanged(service)], vec![write]))
 }
@@ -138,6 +152,28 @@ fn check_fixed(present: &ServiceSpec, wanted: &ServiceSpec) -> Result<(), Reject
             "the mode of the service is {kept} and fixed; delete the service and create it anew"
         ),
     })
+}
+
+/// The revision that says what this spec says, if tasks are still made from it: then they stay
+/// as they are.
+fn still_run(
+    state: &State,
+    service: &Service,
+    spec: &ServiceSpec,
+    ports: &[Port],
+) -> Option<Revision> {
+    let id = service.meta.id;
+    let same = state.templates(id).filter(|(revision, kept)| {
+        *revision != service.template_revision
+            && !template_differs(&kept.template, &spec.template)
+            && !ports::tasks_differ(&kept.ports, ports)
+    });
+    let same: Vec<Revision> = same.map(|(revision, _)| revision).collect();
+    let mut tasks = state.service_tasks(id).filter(|task| task.is_wanted());
+    let of_those = |task: &Arc<Task>| same.contains(&task.template_revision);
+    tasks
+        .find(|task| of_those(task))
+        .map(|task| task.template_revision)
 }
 
 /// Whether tasks made from one template will not do for the other. Placement and restart only

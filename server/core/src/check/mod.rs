@@ -8,6 +8,7 @@
 mod index;
 mod load;
 mod place;
+mod rollout;
 mod step;
 mod task;
 #[cfg(test)]
@@ -17,7 +18,7 @@ use std::fmt;
 
 use crate::state::State;
 
-pub use step::{ONE_TURN, step};
+pub use step::step;
 
 /// A rule that does not hold.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -36,14 +36,6 @@ fn holder<'a>(tasks: &[&'a Task]) -> Option<&'a Task> {
         .copied()
 }
 
-/// The holder of one place among all.
-pub(super) fn holder_at<'a>(
-    places: &BTreeMap<Place, Vec<&'a Task>>,
-    place: &Place,
-) -> Option<&'a Task> {
-    places.get(place).and_then(|tasks| holder(tasks))
-}
-
 pub(super) fn check(state: &State, found: &mut Vec<Violation>) {
     for tasks in places(state).values() {
         check_place(tasks, found);
@@ -51,23 +43,30 @@ pub(super) fn check(state: &State, found: &mut Vec<Violation>) {
 }
 
 fn check_place(tasks: &[&Task], found: &mut Vec<Violation>) {
-    let holders = tasks
+    let meant: Vec<&&Task> = tasks
         .iter()
-        .filter(|task| task.desired <= DesiredState::Running);
-    if holders.count() > 1 {
+        .filter(|task| task.desired <= DesiredState::Running)
+        .collect();
+    let unlike = |pair: &[&&Task]| {
+        pair[0].template_revision != pair[1].template_revision && pair[1].step.is_some()
+    };
+    if meant.len() > 2 || !meant.windows(2).all(unlike) {
         found.push(Violation::new(
-            "a place has one holder at most",
+            "a place has one holder, and one successor of another template at most",
             names(tasks),
         ));
     }
-    let is_newest = |task: &Task| {
-        tasks
-            .last()
-            .is_some_and(|last| last.meta.id == task.meta.id)
+    // Newer ones than what a place is meant for were beside it for a rollout, and given up.
+    let mut newer = tasks
+        .iter()
+        .rev()
+        .take_while(|task| task.desired > DesiredState::Running);
+    let given_up = |task: &Task, holder: &Task| {
+        task.step.is_some() && task.template_revision != holder.template_revision
     };
-    if holder(tasks).is_some_and(|task| !is_newest(task)) {
+    if holder(tasks).is_some_and(|holder| !newer.all(|task| given_up(task, holder))) {
         found.push(Violation::new(
-            "the holder of a place is its newest task",
+            "the holder of a place is its newest task, less what was beside it",
             names(tasks),
         ));
     }

@@ -1,18 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Rules about what may change from one state to the next.
 
-use std::collections::BTreeMap;
-
-use crate::model::{DesiredState, Outcome, ServiceId, Task, TaskState};
+use crate::model::{DesiredState, ServiceId, Task};
 use crate::state::State;
 
-use super::place::{Place, holder_at, places};
-use super::{Violation, load};
-
-/// The rule that an update waits for what it has made. It rests on a promise that is not kept
-/// by the state itself: that the plans of a service are written one after the other, each made
-/// when the one before was written or refused.
-pub const ONE_TURN: &str = "an update waits for what it made";
+use super::{Violation, load, rollout};
 
 /// Every rule about the step from one state to one that follows it that does not hold.
 #[must_use]
@@ -31,7 +23,7 @@ pub fn step(before: &State, after: &State) -> Vec<Violation> {
     for task in after.tasks() {
         check_start(before, after, task, &mut found);
     }
-    check_updates(before, after, &mut found);
+    rollout::check(before, after, &mut found);
     load::check_step(before, after, &mut found);
     found
 }
@@ -100,63 +92,4 @@ fn check_start(before: &State, after: &State, task: &Task, found: &mut Vec<Viola
         let message = format!("{}#{}", task.name, task.attempt);
         found.push(Violation::new("no place runs twice", message));
     }
-}
-
-/// An update takes a running task away only one at a time, and only while all it has made so
-/// far, in places that are still wanted, have come to run.
-fn check_updates(before: &State, after: &State, found: &mut Vec<Violation>) {
-    let (old_places, new_places) = (places(before), places(after));
-    let mut taken: BTreeMap<ServiceId, Vec<Place>> = BTreeMap::new();
-    let mut unproven: BTreeMap<ServiceId, Vec<Place>> = BTreeMap::new();
-    for place in new_places.keys() {
-        let Some((old, new)) = holder_at(&old_places, place).zip(holder_at(&new_places, place))
-        else {
-            continue;
-        };
-        if is_taken(before, after, old, new) {
-            taken.entry(place.0).or_default().push(*place);
-        } else if is_unproven(after, old) {
-            unproven.entry(place.0).or_default().push(*place);
-        }
-    }
-    for (service, places) in taken {
-        if places.len() > 1 {
-            let message = format!("{places:?}");
-            found.push(Violation::new("one place is updated at a time", message));
-        }
-        if let Some(others) = unproven.get(&service) {
-            let message = format!("{places:?}, while {others:?}");
-            found.push(Violation::new(ONE_TURN, message));
-        }
-    }
-}
-
-/// Whether a task that ran well was replaced by one of a newer template.
-fn is_taken(before: &State, after: &State, old: &Task, new: &Task) -> bool {
-    let template = after
-        .service(new.service)
-        .map(|service| service.template_revision);
-    old.meta.id != new.meta.id
-        && old.template_revision != new.template_revision
-        && Some(new.template_revision) == template
-        && old.status.state == TaskState::Running
-        && before.may_run(old)
-}
-
-/// Whether the task is of the present template, is meant to run, and has not run yet.
-fn is_unproven(after: &State, task: &Task) -> bool {
-    let template = after
-        .service(task.service)
-        .map(|service| service.template_revision);
-    let ran = task
-        .status
-        .history
-        .iter()
-        .any(|past| past.state == TaskState::Running);
-    let well = matches!(task.status.state, TaskState::Running | TaskState::Completed);
-    Some(task.template_revision) == template
-        && task.desired <= DesiredState::Running
-        && task.outcome != Outcome::Finished
-        && !ran
-        && !well
 }

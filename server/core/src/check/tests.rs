@@ -89,7 +89,7 @@ fn rules_about_places() {
     assert_eq!(
         rules(&invariants(&twice)),
         [
-            "a place has one holder at most",
+            "a place has one holder, and one successor of another template at most",
             "attempts at a place are numbered"
         ]
     );
@@ -102,7 +102,7 @@ fn rules_about_places() {
     });
     assert_eq!(
         rules(&invariants(&older)),
-        ["the holder of a place is its newest task"]
+        ["the holder of a place is its newest task, less what was beside it"]
     );
 }
 
@@ -228,31 +228,102 @@ fn a_place_does_not_run_twice() {
     assert_eq!(rules(&step(&world.state, &after)), ["no place runs twice"]);
 }
 
-#[test]
-fn an_update_goes_one_by_one_and_waits() {
+/// A world whose service has a new template, with a policy.
+fn updated(policy: UpdatePolicy) -> (World, ServiceId) {
     let (mut world, service) = world();
     let known = world.state.service(service).expect("it is there").clone();
     let mut spec = ServiceSpec::clone(&known.spec);
     Arc::make_mut(&mut spec.template).restart_token = "new".to_owned();
+    spec.update = Some(policy);
     world.apply([Write::PutServiceSpec {
         service,
         spec: Arc::new(spec),
         ports: known.ports.clone(),
         new_template: true,
     }]);
+    (world, service)
+}
+
+/// What is broken if the rollout of a service is edited.
+fn with_rollout(
+    world: &World,
+    service: ServiceId,
+    edit: impl FnOnce(&mut Rollout),
+) -> Vec<Violation> {
+    let known = world.state.service(service).expect("it is there");
+    let mut rollout = known.rollout.clone().expect("it has one");
+    edit(&mut rollout);
+    let mut after = world.clone();
+    let rollout = Box::new(rollout);
+    after.apply([Write::SetRollout { service, rollout }]);
+    step(&world.state, &after.state)
+}
+
+#[test]
+fn a_rollout_takes_away_what_it_may() {
+    let (mut world, service) = updated(UpdatePolicy::default());
     let before = world.state.clone();
     replace(&mut world, service, 1);
     let one = world.state.clone();
     assert_eq!(step(&before, &one), []);
     replace(&mut world, service, 2);
-    assert_eq!(
-        rules(&step(&one, &world.state)),
-        ["an update waits for what it made"]
-    );
-    assert_eq!(
-        rules(&step(&before, &world.state)),
-        ["one place is updated at a time"]
-    );
+    let rule = "no more are down than the policy of a rollout lets be";
+    assert_eq!(rules(&step(&one, &world.state)), [rule]);
+    assert_eq!(rules(&step(&before, &world.state)), [rule]);
+}
+
+#[test]
+fn a_paused_rollout_is_still() {
+    let (mut world, service) = updated(UpdatePolicy::default());
+    let known = world.state.service(service).expect("it is there").clone();
+    let mut rollout = known.rollout.clone().expect("it has one");
+    rollout.state = RolloutState::Paused;
+    let rollout = Box::new(rollout);
+    world.apply([Write::SetRollout { service, rollout }]);
+    let before = world.state.clone();
+    replace(&mut world, service, 1);
+    assert_eq!(rules(&step(&before, &world.state)), ["paused means still"]);
+}
+
+#[test]
+fn a_rollout_ends_when_all_is_changed_and_bears_what_it_may() {
+    let (world, service) = updated(UpdatePolicy::default());
+    let found = with_rollout(&world, service, |it| it.state = RolloutState::Completed);
+    let rule = "a rollout ends when all is changed";
+    assert_eq!(rules(&found), [rule, rule]);
+    let found = with_rollout(&world, service, |it| {
+        it.counts.total = 2;
+        it.counts.failed = 1;
+    });
+    assert_eq!(rules(&found), ["a rollout bears what it may"]);
+}
+
+#[test]
+fn a_step_passes_after_its_trial() {
+    let (mut world, service) = updated(UpdatePolicy::default());
+    replace(&mut world, service, 1);
+    let new = world
+        .state
+        .slot_tasks(service, 1)
+        .max_by_key(|it| it.attempt);
+    let task = new.expect("it was made").meta.id;
+    let node = NodeId(1);
+    world.apply([Write::AssignTask { task, node }]);
+    world.observe(task, TaskState::Running);
+    let judge = Write::JudgeStep {
+        task,
+        verdict: Some(crate::model::Verdict::Passed),
+        leg: world.state.revision(),
+    };
+    for (millis, rules) in [
+        (4_999, &["a step passes after its trial"][..]),
+        (5_000, &[]),
+    ] {
+        let mut later = world.clone();
+        later.now = Timestamp(world.now.0 + millis * 1_000_000);
+        later.apply([judge.clone()]);
+        assert_eq!(self::rules(&step(&world.state, &later.state)), rules);
+    }
 }
 
 /// Replaces the task of a slot by one of the present template, come what may.
@@ -262,8 +333,8 @@ fn replace(world: &mut World, service: ServiceId, slot: u32) {
         task: old.meta.id,
         desired: DesiredState::Stopped,
     };
-    let template = world.state.service(service).expect("it is there");
-    let template_revision = template.template_revision;
+    let known = world.state.service(service).expect("it is there");
+    let template_revision = known.template_revision;
     let create = Write::CreateTask(crate::state::NewTask {
         id: TaskId(world.next_id()),
         service,
@@ -274,6 +345,14 @@ fn replace(world: &mut World, service: ServiceId, slot: u32) {
         desired: DesiredState::Ready,
         restart_time: None,
         restart: RestartMemory::default(),
+        step: Some(RolloutStep {
+            leg: template_revision,
+            begun: world.now,
+            turn_over: None,
+            overlaps: false,
+            verdict: None,
+        }),
+        beside: false,
     });
     assert_eq!(world.apply([stop, create]).refusal, None);
 }

@@ -41,6 +41,8 @@ impl Swarm {
             desired: DesiredState::Running,
             restart_time: None,
             restart: RestartMemory::default(),
+            step: None,
+            beside: false,
         };
         let node = NodeId(node);
         self.world

@@ -11,6 +11,7 @@ mod node;
 mod object;
 mod placement;
 mod resources;
+mod rollout;
 mod service;
 pub mod signal;
 mod swarm;
@@ -32,6 +33,10 @@ pub use placement::{
     NodeKey, Operator, Placement, PlacementCheck, Requirement, Unplaced, UnplacedCause,
 };
 pub use resources::{ResourceLimits, Resources};
+pub use rollout::{
+    NO_PROGRESS, NODE_PAUSED, OnFailure, REQUESTED, Rollout, RolloutCounts, RolloutState,
+    RolloutStep, TASK_FAILED, UpdateOrder, UpdatePolicy, Verdict,
+};
 pub use service::{KeptTemplate, Mode, Service, ServiceSpec, ServiceStatus};
 pub use swarm::{Swarm, SwarmSpec};
 pub use task::{

@@ -3,7 +3,10 @@
 
 use std::sync::Arc;
 
-use super::{Condition, Labels, Meta, Name, Port, Revision, ServiceId, TaskTemplate, Workload};
+use super::{
+    Condition, Labels, Meta, Name, OnFailure, Port, Revision, Rollout, ServiceId, TaskTemplate,
+    Timestamp, UpdatePolicy, Workload,
+};
 
 /// How many tasks a service has.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -48,8 +51,28 @@ pub struct ServiceSpec {
     pub mode: Mode,
     /// What each task runs.
     pub template: Arc<TaskTemplate>,
+    /// How a change of the template is rolled out; none: all defaults.
+    pub update: Option<UpdatePolicy>,
+    /// How a rollback is rolled out; none: like an update, but pausing after failures.
+    pub rollback: Option<UpdatePolicy>,
     /// Ports published; a published number of 0 is still to be chosen.
     pub ports: Vec<Port>,
+}
+
+impl ServiceSpec {
+    /// How an update, or a rollback, is rolled out.
+    #[must_use]
+    pub fn policy(&self, back: bool) -> UpdatePolicy {
+        let update = self.update.unwrap_or_default();
+        match self.rollback {
+            _ if !back => update,
+            Some(rollback) => rollback,
+            None => UpdatePolicy {
+                on_failure: Some(OnFailure::Pause),
+                ..update
+            },
+        }
+    }
 }
 
 /// A service.
@@ -59,8 +82,10 @@ pub struct Service {
     pub meta: Meta<ServiceId>,
     /// What is wanted.
     pub spec: Arc<ServiceSpec>,
-    /// The spec revision of the last change that made new tasks necessary.
+    /// What its tasks should be made from: the spec revision of the change that brought that.
     pub template_revision: Revision,
+    /// The present or last rollout; none: it was never updated.
+    pub rollout: Option<Rollout>,
     /// Ports published, with the ingress numbers chosen, in the order of `spec.ports`.
     pub ports: Vec<Port>,
     /// The image with the digest that its present template is pinned to; empty: not known yet,
@@ -102,6 +127,14 @@ pub struct KeptTemplate {
     pub template: Arc<TaskTemplate>,
     /// Ports each task opens, as the service publishes them.
     pub ports: Vec<Port>,
+    /// The ports as they were asked for.
+    pub asked: Vec<Port>,
+    /// When the revision came.
+    pub create_time: Timestamp,
+    /// Who brought it; empty: not known.
+    pub caller: Arc<str>,
+    /// The service converged on it once.
+    pub good: bool,
     /// The image with the digest that it is pinned to; empty: not known yet, unpinned, or no
     /// container.
     pub image: Arc<str>,

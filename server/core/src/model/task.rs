@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::{
-    HealthState, Labels, Meta, NodeId, Port, Revision, ServiceId, TaskId, Timestamp, Unplaced,
+    HealthState, Labels, Meta, NodeId, Port, Revision, RolloutStep, ServiceId, TaskId, Timestamp,
+    Unplaced,
 };
 
 /// Where a task is in its life. It only ever moves to a greater value.
@@ -230,6 +231,8 @@ pub struct Task {
     pub restart: RestartMemory,
     /// Whether anything follows.
     pub outcome: Outcome,
+    /// The step of a rollout that it was made by, or that its place was made by before.
+    pub step: Option<RolloutStep>,
 }
 
 impl Task {

@@ -7,9 +7,12 @@ use crate::model::{
     IdSource, KeptTemplate, ObjectId, RestartPolicy, Revision, Service, SwarmSpec, TaskId,
     Timestamp,
 };
-use crate::state::{CHANGE_WRITES_MAX, Precondition, State, Write};
+use crate::state::{CHANGE_WRITES_MAX, Precondition, State, Write, rollout_revision};
 
 use super::Plan;
+
+/// Writes for which room is always left: how far the rollout is, and that it is good.
+const RESERVED_WRITES: usize = 2;
 
 /// The state a service is judged by, and the plan in the making.
 pub(super) struct Desk<'a> {
@@ -19,6 +22,7 @@ pub(super) struct Desk<'a> {
     pub(super) now: Timestamp,
     ids: &'a mut dyn IdSource,
     plan: Plan,
+    again: bool,
 }
 
 impl<'a> Desk<'a> {
@@ -38,6 +42,7 @@ impl<'a> Desk<'a> {
             now,
             ids,
             plan: Plan::default(),
+            again: false,
         }
     }
 
@@ -49,10 +54,25 @@ impl<'a> Desk<'a> {
         }
         let before = self.plan.writes.len();
         self.plan.writes.extend(writes);
-        if self.plan.writes.len() > CHANGE_WRITES_MAX {
+        if self.plan.writes.len() > CHANGE_WRITES_MAX - RESERVED_WRITES {
             self.plan.writes.truncate(before);
             self.plan.more = true;
         }
+    }
+
+    /// Asks for another look as soon as the plan is written.
+    pub(super) fn look_again(&mut self) {
+        self.again = true;
+    }
+
+    /// Whether anything is to be written so far.
+    pub(super) fn has_writes(&self) -> bool {
+        !self.plan.writes.is_empty()
+    }
+
+    /// Begins the plan with a write for which room was left.
+    pub(super) fn write_first(&mut self, write: Write) {
+        self.plan.writes.insert(0, write);
     }
 
     /// Asks for another look at this time.
@@ -85,14 +105,15 @@ impl<'a> Desk<'a> {
             })
     }
 
-    /// The plan: it holds for the spec that it was made for.
+    /// The plan: it holds for the spec and the rollout that it was made for.
     pub(super) fn finish(mut self) -> Plan {
         if !self.plan.is_empty() {
             let meta = &self.service.meta;
-            self.plan.preconditions = vec![Precondition::SpecRevision(
-                ObjectId::Service(meta.id),
-                meta.spec_revision,
-            )];
+            self.plan.preconditions = vec![
+                Precondition::SpecRevision(ObjectId::Service(meta.id), meta.spec_revision),
+                Precondition::RolloutRevision(meta.id, rollout_revision(self.service)),
+            ];
+            self.plan.more |= self.again;
         }
         self.plan
     }

@@ -64,10 +64,12 @@ fn swarm_matters(delta: &Delta<Swarm>) -> bool {
 /// What is derived from tasks is left out: the tasks have events of their own.
 fn note_service(dirty: &mut Dirty, delta: &Delta<Service>) {
     let matters = |service: &Service| {
+        let rollout = service.rollout.as_ref();
         (
             service.meta.spec_revision,
             service.meta.delete_time,
             service.template_revision,
+            rollout.map(|rollout| (rollout.state, rollout.leg)),
         )
     };
     if let Some(after) = &delta.after

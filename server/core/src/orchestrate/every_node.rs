@@ -38,9 +38,10 @@ pub(super) fn choose(desk: &mut Desk<'_>, places: &mut Places<'_>) -> Vec<PlaceK
 
 /// What [`crate::state::derive::keeps_node`] will say of the holder.
 fn keeps_node(place: &Place<'_>) -> bool {
-    place.holder().is_some_and(|holder| {
-        let is_placed = holder.state >= TaskState::Assigned && !holder.has_ended();
-        is_placed || holder.outcome != Outcome::Open
+    let mut meant = place.attempts.iter().filter(|it| it.holds());
+    meant.any(|it| {
+        let is_placed = it.state >= TaskState::Assigned && !it.has_ended();
+        is_placed || it.outcome != Outcome::Open
     })
 }
 
@@ -53,8 +54,8 @@ fn is_known(desk: &Desk<'_>, key: PlaceKey) -> bool {
 }
 
 fn stop(desk: &mut Desk<'_>, place: &mut Place<'_>) {
-    if let Some(holder) = place.holder_mut() {
-        let write = holder.tell(DesiredState::Stopped);
+    for attempt in place.attempts.iter_mut().filter(|it| it.holds()) {
+        let write = attempt.tell(DesiredState::Stopped);
         desk.write([write]);
     }
 }

@@ -7,30 +7,37 @@
 //! when to look again though nothing happened.
 //!
 //! A service has *places*: slots, or nodes with one task a node. The task of a place that is
-//! meant to run is its *holder*; there is at most one. Looking after the places takes six steps:
+//! meant to run is its *holder*; there is at most one, and
+//! at most one more beside it that is to take its place. Looking after the places takes six steps:
 //!
 //! 1. Settle the holders that ended and that nothing follows (`restart`).
 //! 2. Choose the places there should be (`replicated`, `every_node`), and empty the others.
 //! 3. Fill places without a holder, and replace holders that ended, whose node is lost
 //!    (`node_loss`), or that must leave their node (`tend`).
-//! 4. If all goes well, replace one holder that is out of date (`update`).
-//! 5. Give leave to run to holders that waited for it.
+//! 4. Roll out what changed: judge what was begun, and begin as much as the policy of the
+//!    service leaves room for (`update`, `standing`). A place that is being changed has a
+//!    successor beside its holder (`advance`).
+//! 5. Give leave to run to those that waited for it.
 //! 6. Note what was given up with its node, and forget what nobody needs any more
 //!    (`reaper`).
 
+mod advance;
 mod desk;
 mod dirty;
 mod every_node;
+mod good;
 mod node_loss;
 mod place;
 mod plan;
 mod reaper;
 mod replicated;
 mod restart;
+mod standing;
 mod tend;
 #[cfg(test)]
 mod tests;
 mod update;
+mod verdict;
 
 use crate::model::{IdSource, Mode, ServiceId, Timestamp};
 use crate::state::State;
@@ -65,15 +72,22 @@ pub fn reconcile_service(
         Mode::Replicated { .. } => replicated::choose(&mut desk, &mut places),
         Mode::EveryNode => every_node::choose(&mut desk, &mut places),
     };
-    let mut turn = update::Turn::of(&desk, &places, &wanted);
-    for key in &wanted {
-        tend::tend(&mut desk, places.at(*key), &mut turn);
+    let mut run = update::Run::of(&mut desk, &mut places, &wanted);
+    if run.is_another() {
+        run.finish(&mut desk, &places, &wanted);
+        return desk.finish();
     }
-    update::step(&mut desk, &mut places, &wanted, &mut turn);
+    for key in &wanted {
+        advance::advance(&mut desk, places.at(*key), &mut run);
+        tend::tend(&mut desk, places.at(*key), &mut run);
+    }
+    run.begin_steps(&mut desk, &mut places, &wanted);
     for key in &wanted {
         tend::promote(&mut desk, places.at(*key));
     }
+    run.finish(&mut desk, &places, &wanted);
     node_loss::give_up(&mut desk, &mut places);
     reaper::forget(&mut desk, &mut places);
+    good::mark(&mut desk);
     desk.finish()
 }

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{DesiredState, NodeId, Outcome, Revision, Task, TaskId, TaskState};
+use crate::model::{
+    DesiredState, NodeId, Outcome, Revision, RolloutStep, Task, TaskId, TaskState, Verdict,
+};
 use crate::state::Write;
 
 use super::desk::Desk;
@@ -23,6 +25,7 @@ pub(super) struct Attempt<'a> {
     pub(super) desired: DesiredState,
     pub(super) state: TaskState,
     pub(super) outcome: Outcome,
+    pub(super) step: Option<RolloutStep>,
     pub(super) deleted: bool,
 }
 
@@ -31,7 +34,7 @@ impl Attempt<'_> {
         self.task.meta.id
     }
 
-    /// Whether it is the one its place is meant for, ended or not.
+    /// Whether its place is meant for it, ended or not.
     pub(super) fn holds(&self) -> bool {
         !self.deleted && self.desired <= DesiredState::Running
     }
@@ -65,13 +68,20 @@ impl Attempt<'_> {
     }
 }
 
+/// The attempt that the plan makes at a place.
+#[derive(Clone, Copy)]
+pub(super) struct Made {
+    pub(super) template: Revision,
+    pub(super) step: Option<RolloutStep>,
+}
+
 /// One place.
 pub(super) struct Place<'a> {
     pub(super) key: PlaceKey,
     /// The attempts at it, oldest first.
     pub(super) attempts: Vec<Attempt<'a>>,
-    /// The template of the attempt that the plan makes.
-    pub(super) made: Option<Revision>,
+    /// The attempt that the plan makes.
+    pub(super) made: Option<Made>,
 }
 
 impl<'a> Place<'a> {
@@ -83,15 +93,36 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// The attempt that has the place.
     pub(super) fn holder(&self) -> Option<&Attempt<'a>> {
-        self.attempts.iter().rev().find(|attempt| attempt.holds())
+        self.attempts.iter().find(|attempt| attempt.holds())
     }
 
     pub(super) fn holder_mut(&mut self) -> Option<&mut Attempt<'a>> {
-        self.attempts
-            .iter_mut()
-            .rev()
-            .find(|attempt| attempt.holds())
+        self.attempts.iter_mut().find(|attempt| attempt.holds())
+    }
+
+    /// The attempt that a rollout made beside the holder, to take its place.
+    pub(super) fn successor(&self) -> Option<&Attempt<'a>> {
+        let mut holding = self.attempts.iter().filter(|attempt| attempt.holds());
+        holding.next()?;
+        holding.next_back()
+    }
+
+    pub(super) fn successor_mut(&mut self) -> Option<&mut Attempt<'a>> {
+        let mut holding = self.attempts.iter_mut().filter(|attempt| attempt.holds());
+        holding.next()?;
+        holding.next_back()
+    }
+
+    /// The newest attempt that the place is meant for: the successor, or else the holder.
+    pub(super) fn meant(&self) -> Option<&Attempt<'a>> {
+        self.attempts.iter().rev().find(|attempt| attempt.holds())
+    }
+
+    pub(super) fn meant_mut(&mut self) -> Option<&mut Attempt<'a>> {
+        let mut attempts = self.attempts.iter_mut().rev();
+        attempts.find(|attempt| attempt.holds())
     }
 
     /// The newest attempt that is not to be forgotten.
@@ -102,15 +133,31 @@ impl<'a> Place<'a> {
             .find(|attempt| !attempt.deleted && attempt.desired < DesiredState::Removed)
     }
 
+    /// The newest attempt that shows that a step to this template failed, unless what the plan
+    /// makes will.
+    pub(super) fn proof(&self, template: Revision) -> Option<&Attempt<'a>> {
+        let failed = |step: RolloutStep| step.verdict == Some(Verdict::Failed);
+        let made = self.made.filter(|made| made.template == template);
+        if made.is_some_and(|made| made.step.is_some_and(failed)) {
+            return None;
+        }
+        self.attempts.iter().rev().find(|attempt| {
+            !attempt.deleted
+                && attempt.task.template_revision == template
+                && attempt.step.is_some_and(failed)
+        })
+    }
+
     /// Whether anything is left that says what the place is for: not if all of it is to be
     /// forgotten.
     pub(super) fn is_used(&self) -> bool {
         self.made.is_some() || self.newest().is_some()
     }
 
-    /// Whether something may still run there.
-    pub(super) fn is_busy(&self) -> bool {
-        self.attempts.iter().any(Attempt::may_run)
+    /// Whether something may still run there, less one attempt.
+    pub(super) fn is_busy(&self, but: Option<TaskId>) -> bool {
+        let mut others = self.attempts.iter().filter(|it| Some(it.id()) != but);
+        others.any(Attempt::may_run)
     }
 
     /// The number of the next attempt.
@@ -137,6 +184,7 @@ impl<'a> Places<'a> {
                 desired: task.desired,
                 state: task.status.state,
                 outcome: task.outcome,
+                step: task.step,
                 deleted: false,
             });
         }

@@ -69,10 +69,10 @@ fn surplus(places: &Places<'_>, count: usize) -> Vec<PlaceKey> {
 
 /// How far the holder has come, and where it is. One that has ended counts as nothing.
 fn progress(place: &Place<'_>) -> (TaskState, Option<NodeId>) {
-    match place.holder() {
-        Some(holder) if !holder.has_ended() && !holder.ground.is_lost() => {
-            (holder.state, holder.task.node.as_ref().map(|node| node.id))
-        }
-        _ => (TaskState::Pending, None),
+    let meant = place.attempts.iter().filter(|it| it.holds());
+    let alive = meant.filter(|it| !it.has_ended() && !it.ground.is_lost());
+    match alive.max_by_key(|it| it.state) {
+        Some(best) => (best.state, best.task.node.as_ref().map(|node| node.id)),
+        None => (TaskState::Pending, None),
     }
 }

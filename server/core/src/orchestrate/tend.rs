@@ -2,18 +2,20 @@
 //! Looking after the places that should be there: each has a task that runs, or will, or a
 //! reason why not.
 //!
-//! A new attempt is made together with the order to stop the one before. It may get a node and
-//! be made ready at once, but has no leave to run until nothing else can be running in its
-//! place, and until its restart time.
+//! A new attempt is made together with the order to stop the one before, or beside it if a
+//! rollout made it. It may get a node and be made ready at once, but has no leave to run until
+//! nothing else can be running in its place, and until its restart time.
 
-use crate::model::{DesiredState, Outcome, RestartMemory, Revision, TaskState, Timestamp};
+use crate::model::{
+    DesiredState, Outcome, RestartMemory, Revision, RolloutStep, TaskState, Timestamp,
+};
 use crate::state::{NewTask, Write};
 
 use super::desk::Desk;
 use super::node_loss::Ground;
-use super::place::{Attempt, Place, PlaceKey, Places};
+use super::place::{Attempt, Made, Place, PlaceKey, Places};
 use super::restart::{self, Verdict};
-use super::update::Turn;
+use super::update::Run;
 
 /// What the next attempt at a place is to be like.
 #[derive(Clone, Copy)]
@@ -21,42 +23,84 @@ pub(super) struct Next {
     pub(super) template: Revision,
     pub(super) memory: RestartMemory,
     pub(super) restart_time: Option<Timestamp>,
+    pub(super) step: Option<RolloutStep>,
 }
 
 impl Next {
     /// Of this template, as if nothing had been before.
-    pub(super) fn fresh(template: Revision) -> Next {
+    pub(super) fn fresh(template: Revision, step: Option<RolloutStep>) -> Next {
         Next {
             template,
             memory: RestartMemory::default(),
             restart_time: None,
+            step,
         }
     }
 
-    /// The same again without delay: what was before is not held against it.
-    fn moved(desk: &Desk<'_>, attempt: &Attempt<'_>) -> Next {
+    /// The same again without delay: what was before is not held against it. A step that is
+    /// open begins anew.
+    pub(super) fn moved(desk: &Desk<'_>, attempt: &Attempt<'_>) -> Next {
         let template = attempt.task.template_revision;
         let policy = desk.restart_policy(template);
+        let anew = |step: RolloutStep| match step.verdict {
+            Some(_) => step,
+            None => RolloutStep {
+                begun: desk.now,
+                turn_over: None,
+                ..step
+            },
+        };
         Next {
             template,
             memory: restart::remembered(&policy, attempt.task, desk.now),
             restart_time: attempt.task.status.restart_time,
+            step: attempt.step.map(anew),
+        }
+    }
+
+    /// What follows an attempt that must not stay, or has ended; nothing: nothing does.
+    pub(super) fn after(desk: &Desk<'_>, attempt: &Attempt<'_>) -> Option<Next> {
+        if !attempt.has_ended() {
+            return match attempt.ground {
+                Ground::Nowhere | Ground::Sound => None,
+                Ground::Leaving | Ground::Down(_) | Ground::Gone => {
+                    Some(Next::moved(desk, attempt))
+                }
+            };
+        }
+        if attempt.outcome != Outcome::Open {
+            return None;
+        }
+        if !is_undecided(attempt) {
+            return Some(Next::moved(desk, attempt));
+        }
+        match verdict(desk, attempt) {
+            Verdict::Again {
+                restart_time,
+                memory,
+            } => Some(Next {
+                template: attempt.task.template_revision,
+                memory,
+                restart_time: Some(restart_time),
+                step: attempt.step,
+            }),
+            Verdict::Settled(_) => None,
         }
     }
 }
 
-/// Notes of the holders that ended by themselves whether nothing follows.
+/// Notes of the attempts that ended by themselves whether nothing follows.
 pub(super) fn settle(desk: &mut Desk<'_>, places: &mut Places<'_>) {
     for place in places.all() {
-        let Some(holder) = place.holder_mut().filter(|holder| is_undecided(holder)) else {
-            continue;
-        };
-        if let Verdict::Settled(outcome) = verdict(desk, holder) {
-            holder.outcome = outcome;
-            desk.write([Write::SettleTask {
-                task: holder.id(),
-                outcome,
-            }]);
+        let meant = place.attempts.iter_mut().filter(|it| it.holds());
+        for attempt in meant.filter(|it| is_undecided(it)) {
+            if let Verdict::Settled(outcome) = verdict(desk, attempt) {
+                attempt.outcome = outcome;
+                desk.write([Write::SettleTask {
+                    task: attempt.id(),
+                    outcome,
+                }]);
+            }
         }
     }
 }
@@ -71,63 +115,65 @@ fn verdict(desk: &Desk<'_>, attempt: &Attempt<'_>) -> Verdict {
     restart::verdict(&policy, attempt.task, desk.now)
 }
 
-/// Makes the attempt that the place needs, if it needs one.
-pub(super) fn tend(desk: &mut Desk<'_>, place: &mut Place<'_>, turn: &mut Turn) {
-    if let Some(next) = next(desk, place) {
-        let next = turn.template_for(next);
+/// Makes the attempt that the place needs, if it needs one. One with a successor needs none.
+pub(super) fn tend(desk: &mut Desk<'_>, place: &mut Place<'_>, run: &mut Run) {
+    if place.made.is_some() || place.successor().is_some() {
+        return;
+    }
+    let next = match (place.holder(), place.newest()) {
+        (Some(holder), _) => Next::after(desk, holder),
+        (None, Some(newest)) => Some(Next::moved(desk, newest)),
+        (None, None) => Some(run.first_at_a_new_place(desk)),
+    };
+    if let Some(next) = next {
+        let next = run.template_for(desk, next);
         replace(desk, place, next);
     }
 }
 
-/// The attempt that the place needs; nothing: it needs none.
-fn next(desk: &Desk<'_>, place: &Place<'_>) -> Option<Next> {
-    let Some(holder) = place.holder() else {
-        let next = match place.newest() {
-            Some(newest) => Next::moved(desk, newest),
-            None => Next::fresh(desk.current()),
-        };
-        return Some(next);
-    };
-    if !holder.has_ended() {
-        return match holder.ground {
-            Ground::Nowhere | Ground::Sound => None,
-            Ground::Leaving | Ground::Down(_) | Ground::Gone => Some(Next::moved(desk, holder)),
-        };
+/// Stops what the place is meant for, if anything, and makes the attempt that follows it.
+pub(super) fn replace(desk: &mut Desk<'_>, place: &mut Place<'_>, next: Next) {
+    let mut writes = Vec::new();
+    for attempt in place.attempts.iter_mut().filter(|it| it.holds()) {
+        writes.push(attempt.tell(DesiredState::Stopped));
     }
-    if holder.outcome != Outcome::Open {
-        return None;
-    }
-    if !is_undecided(holder) {
-        return Some(Next::moved(desk, holder));
-    }
-    match verdict(desk, holder) {
-        Verdict::Again {
-            restart_time,
-            memory,
-        } => Some(Next {
-            template: holder.task.template_revision,
-            memory,
-            restart_time: Some(restart_time),
-        }),
-        Verdict::Settled(_) => None,
-    }
+    let is_busy = place.is_busy(None);
+    writes.push(make(desk, place, next, is_busy, false));
+    desk.write(writes);
 }
 
-/// Stops the holder, if there is one, and makes the attempt that follows it.
-pub(super) fn replace(desk: &mut Desk<'_>, place: &mut Place<'_>, next: Next) {
-    let stop = place
-        .holder_mut()
-        .map(|holder| holder.tell(DesiredState::Stopped));
+/// Makes an attempt beside the holder, which stays, in the place of the successor there is.
+pub(super) fn make_beside(desk: &mut Desk<'_>, place: &mut Place<'_>, next: Next) {
+    let stop = place.successor_mut();
+    let stop = stop.map(|attempt| attempt.tell(DesiredState::Stopped));
+    let overlaps = next.step.is_some_and(|step| step.overlaps);
+    let holder = place.holder().map(Attempt::id);
+    let is_busy = !overlaps || place.is_busy(holder);
+    let create = make(desk, place, next, is_busy, true);
+    desk.write(stop.into_iter().chain([create]));
+}
+
+fn make(
+    desk: &mut Desk<'_>,
+    place: &mut Place<'_>,
+    next: Next,
+    is_busy: bool,
+    beside: bool,
+) -> Write {
     let restart_time = next.restart_time.filter(|time| *time > desk.now);
     if let Some(time) = restart_time {
         desk.wake_at(time);
     }
-    let held = restart_time.is_some() || place.is_busy();
+    let held = restart_time.is_some() || is_busy;
     let (slot, node) = match place.key {
         PlaceKey::Slot(slot) => (slot, None),
         PlaceKey::Node(node) => (0, Some(node)),
     };
-    let create = Write::CreateTask(NewTask {
+    place.made = Some(Made {
+        template: next.template,
+        step: next.step,
+    });
+    Write::CreateTask(NewTask {
         id: desk.next_task_id(),
         service: desk.service.meta.id,
         slot,
@@ -141,40 +187,50 @@ pub(super) fn replace(desk: &mut Desk<'_>, place: &mut Place<'_>, next: Next) {
         },
         restart_time,
         restart: next.memory,
-    });
-    place.made = Some(next.template);
-    desk.write(stop.into_iter().chain([create]));
+        step: next.step,
+        beside,
+    })
 }
 
 /// Until when it must wait. No wait is longer than the longest of its policy: a time further
 /// ahead was written by a clock that was ahead, before this manager was started again or by
 /// another one, and counts no more.
-fn held_until(desk: &Desk<'_>, holder: &Attempt<'_>) -> Option<Timestamp> {
+pub(super) fn held_until(desk: &Desk<'_>, holder: &Attempt<'_>) -> Option<Timestamp> {
     let time = holder.task.status.restart_time?;
     let policy = desk.restart_policy(holder.task.template_revision);
     let left = time.since(desk.now);
     (!left.is_zero() && left <= policy.max_delay()).then_some(time)
 }
 
-/// Gives the holder leave to run once it is time and nothing else can be running in its place.
+/// Gives those that wait for it leave to run, once it is time and nothing else can be running
+/// in their place.
 pub(super) fn promote(desk: &mut Desk<'_>, place: &mut Place<'_>) {
-    let Some(holder) = place.holder() else {
+    let Some(holder) = place.holder().map(Attempt::id) else {
         return;
     };
-    if holder.desired != DesiredState::Ready || holder.has_ended() {
+    let overlaps = |it: &Attempt<'_>| it.step.is_some_and(|step| step.overlaps);
+    let (waiting, beside) = match place.successor() {
+        Some(successor) if overlaps(successor) => (successor, Some(holder)),
+        Some(_) => return,
+        None => match place.holder() {
+            Some(holder) => (holder, None),
+            None => return,
+        },
+    };
+    if waiting.desired != DesiredState::Ready || waiting.has_ended() {
         return;
     }
-    let id = holder.id();
-    if let Some(time) = held_until(desk, holder) {
+    if let Some(time) = held_until(desk, waiting) {
         desk.wake_at(time);
         return;
     }
-    let is_busy = place
-        .attempts
-        .iter()
-        .any(|other| other.id() != id && other.may_run());
-    if let Some(holder) = place.holder_mut().filter(|_| !is_busy) {
-        let write = holder.tell(DesiredState::Running);
+    let id = waiting.id();
+    let mut others = place.attempts.iter().filter(|other| other.id() != id);
+    if others.any(|other| Some(other.id()) != beside && other.may_run()) {
+        return;
+    }
+    if let Some(attempt) = place.meant_mut() {
+        let write = attempt.tell(DesiredState::Running);
         desk.write([write]);
     }
 }

@@ -12,9 +12,11 @@ mod explain;
 pub mod filter;
 mod group;
 mod pass;
+mod room;
 mod spread;
 #[cfg(test)]
 mod tests;
 
 pub use explain::REFRESHED_MAX;
 pub use pass::{FAILURE_WINDOW, FAILURES_MAX, place};
+pub use room::would_fit;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One pass of the scheduler over everything that waits for a node.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Revision, ServiceId, Task, TaskState, Timestamp};
+use crate::model::{NodeId, Revision, ServiceId, Task, TaskId, TaskState, Timestamp};
 use crate::state::{State, Write};
 
 use super::books::Books;
@@ -128,11 +128,15 @@ impl<'a> Pass<'a> {
     fn standing(&self, service: ServiceId) -> Standing {
         let mut standing = Standing::default();
         let mut failures: BTreeMap<usize, u32> = BTreeMap::new();
+        let replaced = self.replaced(service);
         for task in self.books.state.service_tasks(service) {
             let Some(seat) = task.node.as_ref().and_then(|n| self.books.seat_of(n.id)) else {
                 continue;
             };
             if task.is_wanted() && task.occupies().is_some() {
+                if replaced.contains(&task.meta.id) {
+                    continue;
+                }
                 *standing.own.entry(seat).or_default() += 1;
             } else if self.is_recent_failure(task) {
                 *failures.entry(seat).or_default() += 1;
@@ -141,6 +145,32 @@ impl<'a> Pass<'a> {
         failures.retain(|_, count| *count >= FAILURES_MAX);
         standing.failing = failures.into_keys().collect();
         standing
+    }
+
+    /// The tasks of a service that have a successor in their place: they are about to leave,
+    /// so their nodes are as good for it as if they had none.
+    fn replaced(&self, service: ServiceId) -> BTreeSet<TaskId> {
+        let state = self.books.state;
+        let known = state.service(service);
+        if known.is_none_or(|service| service.rollout.is_none()) {
+            return BTreeSet::new();
+        }
+        let mut newest: BTreeMap<(u32, Option<NodeId>), &Task> = BTreeMap::new();
+        let mut replaced = BTreeSet::new();
+        for task in state.service_tasks(service).filter(|it| it.is_wanted()) {
+            let node = task.node.as_ref().filter(|_| task.slot == 0);
+            let place = (task.slot, node.map(|node| node.id));
+            let Some(other) = newest.insert(place, task) else {
+                continue;
+            };
+            if other.attempt > task.attempt {
+                newest.insert(place, other);
+                replaced.insert(task.meta.id);
+            } else {
+                replaced.insert(other.meta.id);
+            }
+        }
+        replaced
     }
 
     fn is_recent_failure(&self, task: &Task) -> bool {

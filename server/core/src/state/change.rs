@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::model::{
     DesiredState, HealthState, NodeDescription, NodeId, NodeRole, NodeSpec, NodeState, ObjectId,
-    Outcome, Port, RestartMemory, Revision, ServiceId, ServiceSpec, SwarmId, SwarmSpec, TaskId,
-    TaskState, Timestamp, Unplaced,
+    Outcome, Port, RestartMemory, Revision, Rollout, RolloutStep, ServiceId, ServiceSpec, SwarmId,
+    SwarmSpec, TaskId, TaskState, Timestamp, Unplaced, Verdict,
 };
 
 /// Most writes of one change; more are cut into several changes by who decides them.
@@ -57,6 +57,8 @@ pub enum Precondition {
     Revision(ObjectId, Revision),
     /// The object's spec has not changed since this revision.
     SpecRevision(ObjectId, Revision),
+    /// The service's rollout was last written by this revision; 0: it never had one.
+    RolloutRevision(ServiceId, Revision),
 }
 
 /// One write.
@@ -129,8 +131,46 @@ pub enum Write {
         spec: Arc<ServiceSpec>,
         /// Its ports with the ingress numbers chosen.
         ports: Vec<Port>,
-        /// Its tasks must be made anew.
+        /// Its tasks must be made anew: a rollout begins.
         new_template: bool,
+    },
+    /// A new spec of a service, with the template of a revision that is kept: its rollout
+    /// begins.
+    ReuseTemplate {
+        /// The service.
+        service: ServiceId,
+        /// Its spec.
+        spec: Arc<ServiceSpec>,
+        /// Its ports with the ingress numbers chosen.
+        ports: Vec<Port>,
+        /// The revision.
+        revision: Revision,
+        /// It is a rollback, for this reason.
+        back: Option<Because>,
+    },
+    /// How far a rollout is.
+    SetRollout {
+        /// The service.
+        service: ServiceId,
+        /// The whole of it.
+        rollout: Box<Rollout>,
+    },
+    /// What came of the step of a rollout that made a task; nothing: it has to prove itself
+    /// again.
+    JudgeStep {
+        /// The task.
+        task: TaskId,
+        /// What came of it.
+        verdict: Option<Verdict>,
+        /// The leg in which it was judged.
+        leg: Revision,
+    },
+    /// A service converged on a revision.
+    MarkGood {
+        /// The service.
+        service: ServiceId,
+        /// The revision.
+        revision: Revision,
     },
     /// Begins the deletion of a service.
     MarkServiceDeleting {
@@ -197,6 +237,15 @@ pub enum Write {
     },
 }
 
+/// A cause, for programs and for people.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Because {
+    /// UPPER_SNAKE cause.
+    pub reason: Cow<'static, str>,
+    /// The cause in words.
+    pub message: Arc<str>,
+}
+
 /// A task that is to be made. Its name and labels follow from its service.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewTask {
@@ -219,6 +268,11 @@ pub struct NewTask {
     pub restart_time: Option<Timestamp>,
     /// What its slot remembers.
     pub restart: RestartMemory,
+    /// The step of a rollout that makes it, or made what it follows.
+    pub step: Option<RolloutStep>,
+    /// It is made beside the task that its place has, of another template, which stays wanted
+    /// meanwhile. It gets leave to run once that has ended, or at once if its step says so.
+    pub beside: bool,
 }
 
 /// What an agent, or a manager in its place, says of a task.

@@ -8,8 +8,8 @@
 use std::borrow::Cow;
 
 use crate::model::{
-    Availability, Condition, DesiredState, KeptTemplate, Mode, Node, NodeState, Outcome, Resources,
-    Service, ServiceStatus, Task, Timestamp,
+    Availability, Condition, DesiredState, KeptTemplate, Mode, NODE_PAUSED, Node, NodeState,
+    Outcome, Resources, Rollout, RolloutState, Service, ServiceStatus, Task, Timestamp,
 };
 use crate::schedule::filter::requirements_hold;
 
@@ -120,13 +120,21 @@ impl Fact {
 
 fn converged(service: &Service, tally: Tally, desired: u32) -> Fact {
     let done = tally.good + tally.finished;
-    let holds = !service.is_deleting() && done == desired && tally.live == tally.good;
+    let going = service.rollout.as_ref().filter(|it| !it.state.is_over());
+    let here = done == desired && tally.live == tally.good;
+    let holds = !service.is_deleting() && here && going.is_none();
     let (reason, message) = if service.is_deleting() {
         ("DELETING", format!("{} tasks still to stop", tally.live))
     } else if holds {
         (
             "CONVERGED",
             format!("{done} of {desired} tasks run and are up to date"),
+        )
+    } else if let Some(rollout) = going.filter(|_| here) {
+        let state = rollout.state.as_str();
+        (
+            "PROGRESSING",
+            format!("{done} of {desired} tasks run and are up to date; the rollout is {state}"),
         )
     } else if done >= desired {
         (
@@ -151,7 +159,17 @@ fn converged(service: &Service, tally: Tally, desired: u32) -> Fact {
 }
 
 fn stalled(service: &Service, tally: Tally) -> Fact {
-    let holds = !service.is_deleting() && tally.gave_up > 0;
+    let rollout = service.rollout.as_ref().filter(|_| !service.is_deleting());
+    if let Some((reason, rollout)) = rollout.and_then(|it| Some((stall(service, it)?, it))) {
+        return Fact {
+            kind: STALLED,
+            holds: true,
+            reason,
+            message: rollout.message.to_string(),
+        };
+    }
+    let going = rollout.is_some_and(|rollout| rollout.state.is_going());
+    let holds = !service.is_deleting() && tally.gave_up > 0 && !going;
     let message = match service.spec.mode {
         _ if !holds => String::new(),
         Mode::Replicated { .. } => {
@@ -167,6 +185,23 @@ fn stalled(service: &Service, tally: Tally) -> Fact {
         holds,
         reason: if holds { "ATTEMPTS_EXHAUSTED" } else { "" },
         message,
+    }
+}
+
+/// Why a rollout goes no further by itself, if it does not. That a service was rolled back
+/// stands until the next change of its spec.
+fn stall(service: &Service, rollout: &Rollout) -> Option<&'static str> {
+    match rollout.state {
+        RolloutState::Paused => Some("ROLLOUT_PAUSED"),
+        RolloutState::RollbackPaused => Some("ROLLBACK_PAUSED"),
+        RolloutState::RolledBack => {
+            let is_news = rollout.judged_spec == service.meta.spec_revision;
+            (rollout.automatic && is_news).then_some("ROLLED_BACK")
+        }
+        RolloutState::Updating | RolloutState::RollingBack if rollout.reason == NODE_PAUSED => {
+            Some("NO_PROGRESS")
+        }
+        RolloutState::Updating | RolloutState::RollingBack | RolloutState::Completed => None,
     }
 }
 

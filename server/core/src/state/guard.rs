@@ -14,6 +14,7 @@ use crate::model::{
 };
 
 use super::index::{PortKey, fixed_host_keys, ingress_keys};
+use super::overlap::{may_overlap, rollout_revision};
 use super::{Change, NewTask, Precondition, Refusal, State, Write};
 
 /// What the writes of a change that were looked at so far do to tasks.
@@ -78,6 +79,11 @@ impl State {
                 object,
                 self.revisions(object).map(|known| known.1) == Some(revision),
             ),
+            Precondition::RolloutRevision(service, revision) => (
+                ObjectId::Service(service),
+                self.service(service)
+                    .is_some_and(|known| rollout_revision(known) == revision),
+            ),
         };
         ground(object, holds)
     }
@@ -126,6 +132,24 @@ impl State {
                 ground(ObjectId::Service(*service), open)?;
                 let before = known.map_or(&[][..], |service| &service.ports);
                 self.check_ports(*service, before, ports)
+            }
+            Write::ReuseTemplate {
+                service,
+                ports,
+                revision,
+                ..
+            } => {
+                let known = self.service(*service);
+                let open = known.is_some_and(|service| !service.is_deleting());
+                let kept = self.template(*service, *revision).is_some();
+                ground(ObjectId::Service(*service), open && kept)?;
+                let before = known.map_or(&[][..], |known| &known.ports);
+                self.check_ports(*service, before, ports)
+            }
+            Write::SetRollout { service, rollout } => {
+                let known = self.service(*service);
+                let same = known.is_some_and(|known| known.template_revision == rollout.target);
+                ground(ObjectId::Service(*service), same)
             }
             Write::DeleteService { service } => {
                 let empty = self
@@ -192,10 +216,7 @@ impl State {
         let made_from = self.template(new.service, new.template_revision).is_some();
         let node_there = new.node.is_none_or(|node| self.node(node).is_some());
         let place = (new.service, new.slot, new.node);
-        let place_free = !earlier.filled.contains(&place)
-            && self
-                .place_tasks(new.service, new.slot, new.node)
-                .all(|task| self.makes_way(task, new, earlier));
+        let place_free = !earlier.filled.contains(&place) && self.is_place_free(new, earlier);
         ground(
             ObjectId::Service(new.service),
             open && made_from && node_there && place_free,
@@ -203,10 +224,23 @@ impl State {
         ground(ObjectId::Task(new.id), self.task(new.id).is_none())
     }
 
-    /// Whether a task leaves its place to a new one.
-    fn makes_way(&self, task: &Task, new: &NewTask, earlier: &Earlier) -> bool {
-        let told = task.desired > DesiredState::Running || earlier.stopped.contains(&task.meta.id);
-        told && (new.desired < DesiredState::Running || !self.may_run(task))
+    /// Whether every task in a place leaves it to a new one, or may stay beside it.
+    fn is_place_free(&self, new: &NewTask, earlier: &Earlier) -> bool {
+        let mut beside = 0;
+        for task in self.place_tasks(new.service, new.slot, new.node) {
+            let told =
+                task.desired > DesiredState::Running || earlier.stopped.contains(&task.meta.id);
+            let overlaps = !told && new.step.is_some_and(|step| step.overlaps);
+            let runs = new.desired >= DesiredState::Running && self.may_run(task);
+            if runs && !overlaps {
+                return false;
+            }
+            beside += usize::from(!told);
+            if !told && (!new.beside || task.template_revision == new.template_revision) {
+                return false;
+            }
+        }
+        beside <= 1
     }
 
     /// The tasks of one place of a service: of a slot or, with one task a node, of a node.
@@ -234,12 +268,14 @@ impl State {
         placed && node.is_some_and(|node| node.status.state != NodeState::Down)
     }
 
-    /// Whether another task in the place of this one may still run.
+    /// Whether another task in the place of this one may still run, beside which it may not.
     #[must_use]
     pub fn place_is_busy(&self, task: &Task) -> bool {
         let node = task.node.as_ref().map(|node| node.id);
         self.place_tasks(task.service, task.slot, node)
-            .any(|other| other.meta.id != task.meta.id && self.may_run(other))
+            .any(|other| {
+                other.meta.id != task.meta.id && self.may_run(other) && !may_overlap(task, other)
+            })
     }
 }
 
@@ -275,6 +311,8 @@ mod tests {
             desired,
             restart_time: None,
             restart: RestartMemory::default(),
+            step: None,
+            beside: false,
         })
     }
 

@@ -13,6 +13,7 @@ mod history;
 mod image;
 mod index;
 mod lookup;
+mod overlap;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -29,8 +30,8 @@ use crate::model::{
 
 pub use apply::{Applied, REQUEST_MEMORY, REQUESTS_MAX};
 pub use change::{
-    CHANGE_WRITES_MAX, Change, NewTask, Observation, Precondition, Refusal, Request, RequestRecord,
-    Write,
+    Because, CHANGE_WRITES_MAX, Change, NewTask, Observation, Precondition, Refusal, Request,
+    RequestRecord, Write,
 };
 pub use derive::Load;
 pub use event::{Delta, Event, Step};
@@ -38,6 +39,7 @@ pub use history::{History, HistoryLimits};
 pub use image::StateImage;
 pub(crate) use index::host_keys;
 pub use lookup::{CANDIDATES_MAX, Found, ID_BEGINNING_MIN};
+pub use overlap::{may_overlap, rollout_revision};
 pub use tally::Tally;
 
 /// The state of a swarm at one revision.

@@ -23,6 +23,8 @@ fn new_task(world: &mut World, service: ServiceId, slot: u32) -> NewTask {
         desired: DesiredState::Running,
         restart_time: None,
         restart: RestartMemory::default(),
+        step: None,
+        beside: false,
     }
 }
 

@@ -72,6 +72,8 @@ impl Oracle {
                 desired: DesiredState::Running,
                 restart_time: None,
                 restart: RestartMemory::default(),
+                step: None,
+                beside: false,
             })
         };
         self.apply(ids.iter().map(new).collect());

@@ -4,6 +4,7 @@
 mod daemon;
 mod log;
 mod node;
+mod rollout;
 mod service;
 mod swarm;
 mod task;

@@ -28,7 +28,7 @@ const REFERENCE_CHARS_MAX: usize = 64;
 
 /// Services: what should run.
 pub(super) struct ServiceApi {
-    membership: Arc<Membership>,
+    pub(super) membership: Arc<Membership>,
 }
 
 impl ServiceApi {
@@ -277,6 +277,26 @@ impl ServiceService for ServiceApi {
         let call = Call::of(&request)?;
         Ok(Response::new(
             self.delete(&call, request.into_inner()).await?,
+        ))
+    }
+
+    async fn control_rollout(
+        &self,
+        request: Request<v1::ControlRolloutRequest>,
+    ) -> Result<Response<v1::ControlRolloutResponse>, Status> {
+        let call = Call::of(&request)?;
+        Ok(Response::new(
+            self.control(&call, request.into_inner()).await?,
+        ))
+    }
+
+    async fn list_service_revisions(
+        &self,
+        request: Request<v1::ListServiceRevisionsRequest>,
+    ) -> Result<Response<v1::ListServiceRevisionsResponse>, Status> {
+        let call = Call::of(&request)?;
+        Ok(Response::new(
+            self.revisions(&call, request.into_inner()).await?,
         ))
     }
 }

@@ -138,6 +138,8 @@ pub fn code_of(reason: ErrorReason) -> Code {
         ErrorReason::NameTaken | ErrorReason::PortTaken => Code::AlreadyExists,
         ErrorReason::SpecRevisionMismatch | ErrorReason::RequestIdReused => Code::Aborted,
         ErrorReason::ObjectDeleting
+        | ErrorReason::RolloutState
+        | ErrorReason::NoEarlierRevision
         | ErrorReason::NodeNotDown
         | ErrorReason::NodeIsManager
         | ErrorReason::QuorumAtRisk
@@ -174,6 +176,8 @@ fn reason_of(rejection: &Rejection) -> ErrorReason {
         Rejection::NodeIsManager { .. } => ErrorReason::NodeIsManager,
         Rejection::Field { .. } => ErrorReason::InvalidField,
         Rejection::PortPoolExhausted { .. } => ErrorReason::PoolExhausted,
+        Rejection::RolloutState { .. } => ErrorReason::RolloutState,
+        Rejection::NoEarlierRevision { .. } => ErrorReason::NoEarlierRevision,
         Rejection::SwarmExists => ErrorReason::WrongSwarmState,
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use skep_core::admit::{Kind, Rejection};
-use skep_core::model::ObjectId;
+use skep_core::model::{ObjectId, RolloutState};
 use skep_wire::parse::Violation;
 use tonic::Status;
 use tonic_types::{ErrorDetails, FieldViolation, QuotaViolation, StatusExt};
@@ -165,6 +165,14 @@ fn rejection_metadata(rejection: &Rejection) -> HashMap<String, String> {
         }
         Rejection::PortPoolExhausted { protocol } => {
             pairs([("pool", format!("ingress ports, {}", protocol.as_str()))])
+        }
+        Rejection::RolloutState { state, .. } => pairs([(
+            "state",
+            state.map_or("NONE", RolloutState::as_str).to_owned(),
+        )]),
+        Rejection::NoEarlierRevision { kept, .. } => {
+            let kept: Vec<String> = kept.iter().map(ToString::to_string).collect();
+            pairs([("revisions", kept.join(","))])
         }
         Rejection::SwarmExists => pairs([("state", DaemonState::Member.name().to_owned())]),
         Rejection::RequestIdReused

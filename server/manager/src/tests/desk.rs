@@ -159,6 +159,8 @@ impl Desk {
                 desired: DesiredState::Running,
                 restart_time: None,
                 restart: RestartMemory::default(),
+                step: None,
+                beside: false,
             }),
             Write::AssignTask { task, node },
             Write::ObserveTask {

@@ -7,14 +7,14 @@ use std::collections::BTreeSet;
 use prost_reflect::{Kind, MessageDescriptor};
 
 use super::raw::pool;
-use super::{listing, nodes, reading, repeats, services, streams, swarm};
+use super::{listing, nodes, reading, repeats, rollouts, services, streams, swarm};
 
 /// A test, and the fields that it proves.
 type Proof = (fn(), &'static [&'static str]);
 
 /// Fields, less `skep.v1.`, and what proves them. A name that ends in ".*" stands for all
 /// fields of a message.
-const PROOFS: [Proof; 27] = [
+const PROOFS: [Proof; 30] = [
     (
         services::a_spec_is_kept_as_it_was_written,
         &[
@@ -46,6 +46,27 @@ const PROOFS: [Proof; 27] = [
             "LogDriver.*",
             "EndpointSpec.*",
             "Port.*",
+            "UpdatePolicy.*",
+        ],
+    ),
+    (
+        rollouts::a_rollout_is_steered,
+        &[
+            "ControlRolloutRequest.service",
+            "ControlRolloutRequest.action",
+            "ControlRolloutRequest.to_template_revision",
+        ],
+    ),
+    (
+        rollouts::the_revision_of_the_spec_is_compared,
+        &["ControlRolloutRequest.if_spec_revision"],
+    ),
+    (
+        rollouts::revisions_are_listed_newest_first,
+        &[
+            "ListServiceRevisionsRequest.service",
+            "ListServiceRevisionsRequest.page_size",
+            "ListServiceRevisionsRequest.page_token",
         ],
     ),
     (
@@ -171,6 +192,7 @@ const READ_FIELDS: &[&str] = &[
     "Consistency.*",
     "GetServiceRequest.consistency",
     "ListServicesRequest.consistency",
+    "ListServiceRevisionsRequest.consistency",
     "GetNodeRequest.consistency",
     "ListNodesRequest.consistency",
     "GetTaskRequest.consistency",
@@ -200,6 +222,7 @@ const REQUEST_IDS: &[&str] = &[
     "CreateServiceRequest.request_id",
     "UpdateServiceRequest.request_id",
     "DeleteServiceRequest.request_id",
+    "ControlRolloutRequest.request_id",
     "UpdateNodeRequest.request_id",
     "DeleteNodeRequest.request_id",
     "StopTaskRequest.request_id",

@@ -11,6 +11,7 @@ mod raw;
 mod reading;
 mod reasons;
 mod repeats;
+mod rollouts;
 mod samples;
 mod services;
 mod stand_ins;

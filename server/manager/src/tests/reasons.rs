@@ -13,11 +13,11 @@ use skep_proto::v1::ErrorReason;
 use tonic::Request;
 
 use super::desk::{Desk, failed, id_of, refused, spec, with_port};
-use super::{listing, nodes, reading, repeats, services, swarm, transport};
+use super::{listing, nodes, reading, repeats, rollouts, services, swarm, transport};
 use crate::cluster::ClusterError;
 
 /// The test that meets each reason.
-const MET: [(ErrorReason, fn()); 25] = [
+const MET: [(ErrorReason, fn()); 27] = [
     (ErrorReason::InvalidField, bad_fields_are_named),
     (
         ErrorReason::BadPageToken,
@@ -41,6 +41,11 @@ const MET: [(ErrorReason, fn()); 25] = [
     (
         ErrorReason::ObjectDeleting,
         what_is_being_deleted_is_left_alone,
+    ),
+    (ErrorReason::RolloutState, rollouts::a_rollout_is_steered),
+    (
+        ErrorReason::NoEarlierRevision,
+        rollouts::there_must_be_a_revision_to_go_back_to,
     ),
     (
         ErrorReason::NodeNotDown,

@@ -7,6 +7,7 @@ use skep_core::model::{NodeId, NodeState};
 use skep_core::state::Write;
 use skep_proto::v1;
 use skep_proto::v1::ErrorReason;
+use skep_proto::v1::control_rollout_request::Action;
 use tonic::{Response, Status};
 
 use super::desk::{Desk, failed, spec};
@@ -54,6 +55,22 @@ pub(super) async fn services() {
     };
     let call = async |request| desk.services().update_service(request).await;
     repeat(&desk, update("a"), update("b"), call).await;
+    let mut again = spec("web");
+    again.template.get_or_insert_default().restart_token = "again".to_owned();
+    let again = v1::UpdateServiceRequest {
+        spec: Some(again),
+        ..v1::UpdateServiceRequest::default()
+    };
+    let updated = desk.services().update_service(again).await;
+    updated.expect("its rollout begins");
+    let steer = |action: Action| v1::ControlRolloutRequest {
+        service: "web".to_owned(),
+        action: action.into(),
+        request_id: "steer".to_owned(),
+        ..v1::ControlRolloutRequest::default()
+    };
+    let call = async |request| desk.services().control_rollout(request).await;
+    repeat(&desk, steer(Action::Pause), steer(Action::Resume), call).await;
     let delete = |allow_missing| v1::DeleteServiceRequest {
         service: "web".to_owned(),
         allow_missing,

@@ -92,6 +92,25 @@ fn services() -> Vec<Sample> {
                 request_id: "r-delete".to_owned(),
             },
         ),
+        sample(
+            "/skep.v1.ServiceService/ControlRollout",
+            &v1::ControlRolloutRequest {
+                service: "web".to_owned(),
+                action: v1::control_rollout_request::Action::Rollback.into(),
+                to_template_revision: 4,
+                if_spec_revision: 1,
+                request_id: "r-control".to_owned(),
+            },
+        ),
+        sample(
+            "/skep.v1.ServiceService/ListServiceRevisions",
+            &v1::ListServiceRevisionsRequest {
+                service: "web".to_owned(),
+                page_size: 5,
+                page_token: "00".to_owned(),
+                consistency: local(),
+            },
+        ),
     ]);
     samples
 }
@@ -303,8 +322,25 @@ pub(super) fn full_service(name: &str) -> v1::ServiceSpec {
             replicas: Some(2),
         })),
         template: Some(full_template()),
+        update: Some(full_policy()),
+        rollback: Some(v1::UpdatePolicy {
+            on_failure: v1::update_policy::OnFailure::Continue.into(),
+            ..full_policy()
+        }),
         endpoint: Some(v1::EndpointSpec { ports: vec![port] }),
         ..spec(name)
+    }
+}
+
+fn full_policy() -> v1::UpdatePolicy {
+    v1::UpdatePolicy {
+        parallelism: Some(2),
+        delay: seconds(1),
+        order: v1::update_policy::Order::StartFirst.into(),
+        monitor: seconds(2),
+        progress_deadline: seconds(3),
+        max_failure_percent: 25,
+        on_failure: v1::update_policy::OnFailure::Rollback.into(),
     }
 }
 

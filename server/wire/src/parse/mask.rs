@@ -6,6 +6,7 @@ use prost_reflect::{
     DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, ReflectMessage, Value,
 };
 use prost_types::FieldMask;
+use skep_proto::v1;
 
 use super::Fields;
 use super::common::shortened;
@@ -42,6 +43,43 @@ pub fn merge<M: Message + Default>(
     M::decode(merged.encode_to_vec().as_slice())
         .ok()
         .filter(|_| right)
+}
+
+/// The paths at which two specs of a service differ: those of plain fields, lists and maps, and
+/// of a message where only one has it.
+#[must_use]
+pub fn differences(before: &v1::ServiceSpec, after: &v1::ServiceSpec) -> Vec<String> {
+    let mut paths = Vec::new();
+    let descriptor = skep_proto::reflect::pool().get_message_by_name("skep.v1.ServiceSpec");
+    if let Some(descriptor) = descriptor
+        && let (Some(before), Some(after)) =
+            (dynamic(&descriptor, before), dynamic(&descriptor, after))
+    {
+        differ(&before, &after, "", &mut paths);
+    }
+    paths
+}
+
+fn differ(before: &DynamicMessage, after: &DynamicMessage, at: &str, paths: &mut Vec<String>) {
+    for field in before.descriptor().fields() {
+        let path = match at {
+            "" => field.name().to_owned(),
+            at => format!("{at}.{}", field.name()),
+        };
+        let is_here = before.has_field(&field);
+        if is_here != after.has_field(&field) {
+            paths.push(path);
+            continue;
+        }
+        let (old, new) = (before.get_field(&field), after.get_field(&field));
+        match (old.as_ref(), new.as_ref()) {
+            (Value::Message(old), Value::Message(new)) if !is_time(&old.descriptor()) => {
+                differ(old, new, &path, paths);
+            }
+            (old, new) if is_here && old != new => paths.push(path),
+            _ => {}
+        }
+    }
 }
 
 fn dynamic<M: Message>(descriptor: &MessageDescriptor, message: &M) -> Option<DynamicMessage> {
@@ -112,7 +150,6 @@ fn copy(to: &mut DynamicMessage, from: &DynamicMessage, steps: &[FieldDescriptor
 #[cfg(test)]
 mod tests {
     use super::*;
-    use skep_proto::v1;
 
     fn paths(paths: &[&str]) -> FieldMask {
         FieldMask {
@@ -150,6 +187,28 @@ mod tests {
         };
         assert_eq!(merged(&["labels"]), Ok(labels));
         assert_eq!(merged(&[]), Ok(spec("a", 1)));
+    }
+
+    #[test]
+    fn differences_are_named_by_their_paths() {
+        let (mut a, mut b) = (spec("a", 1), spec("a", 2));
+        a.template = Some(v1::TaskTemplate::default());
+        b.template = Some(v1::TaskTemplate {
+            restart: Some(v1::RestartPolicy::default()),
+            restart_token: "again".to_owned(),
+            ..v1::TaskTemplate::default()
+        });
+        b.labels.clear();
+        assert_eq!(
+            differences(&a, &b),
+            [
+                "labels",
+                "replicated.replicas",
+                "template.restart",
+                "template.restart_token"
+            ]
+        );
+        assert_eq!(differences(&a, &a), [""; 0]);
     }
 
     #[test]

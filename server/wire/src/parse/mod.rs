@@ -14,6 +14,7 @@ mod health;
 mod image;
 pub mod mask;
 mod mount;
+mod rollout;
 pub mod spec;
 mod template;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod tests;
 
 pub use common::{port, resources, span, timestamp};
 pub use fields::{Fields, VIOLATIONS_MAX, Violation};
+pub use rollout::action as rollout_action;
 pub use template::template;
 
 use std::time::Duration;

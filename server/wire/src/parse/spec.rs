@@ -8,7 +8,7 @@ use skep_core::model::{Availability, Mode, Name, NodeSpec, ServiceSpec, SwarmSpe
 use skep_proto::v1;
 
 use super::common::{bounded_span, labels, name, ports, unknown};
-use super::{Fields, template};
+use super::{Fields, rollout, template};
 
 const REPLICAS_MAX: u64 = 100_000;
 
@@ -32,13 +32,18 @@ pub fn service(fields: &mut Fields, message: v1::ServiceSpec) -> Option<ServiceS
     let template = fields
         .required("template", message.template)
         .and_then(|message| fields.at("template", |fields| template::template(fields, message)));
+    let update = rollout::policy(fields, "update", message.update);
+    let rollback = rollout::policy(fields, "rollback", message.rollback);
     let endpoint = message.endpoint.unwrap_or_default();
     let ports = fields.at("endpoint", |fields| ports(fields, endpoint.ports));
+    rollout::check(fields, mode, [update, rollback], &ports);
     Some(ServiceSpec {
         name: name?,
         labels,
         mode,
         template: Arc::new(template?),
+        update,
+        rollback,
         ports,
     })
 }

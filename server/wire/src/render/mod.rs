@@ -4,10 +4,12 @@
 mod container;
 mod object;
 mod parts;
+mod rollout;
 mod spec;
 
 pub use object::{node, reference, service, swarm, task};
 pub use parts::{
     condition, duration, health, meta, port, resources, task_state, timestamp, unplaced,
 };
+pub use rollout::{rollout, rollout_state, service_revision};
 pub use spec::{node_spec, service_spec, swarm_spec, template};

@@ -52,6 +52,7 @@ pub fn service(service: &Service) -> v1::Service {
             pending_tasks: status.pending_tasks,
             failed_tasks: status.failed_tasks,
             template_revision: service.template_revision.0,
+            rollout: service.rollout.as_ref().map(super::rollout::rollout),
             conditions: status.conditions.iter().map(condition).collect(),
             ports: service.ports.iter().map(port).collect(),
             image: service.image.to_string(),

@@ -35,6 +35,8 @@ pub fn service_spec(spec: &ServiceSpec) -> v1::ServiceSpec {
         labels: labels(&spec.labels),
         mode: Some(mode),
         template: Some(template(&spec.template)),
+        update: spec.update.as_ref().map(super::rollout::policy),
+        rollback: spec.rollback.as_ref().map(super::rollout::policy),
         endpoint: unless_empty(v1::EndpointSpec {
             ports: spec.ports.iter().map(port).collect(),
         }),

@@ -2,7 +2,7 @@
 //! Changes, to and from bytes.
 
 use prost::Message;
-use skep_core::model::Revision;
+use skep_core::model::{ObjectId, Revision};
 use skep_core::state::{Change, Precondition, Request};
 use skep_proto::internal::v1 as stored;
 use skep_proto::internal::v1::precondition::Expect;
@@ -55,8 +55,12 @@ pub fn decode_change(bytes: &[u8]) -> Result<Change, Corrupt> {
 
 fn precondition_message(precondition: &Precondition) -> stored::Precondition {
     let (object, expect) = match precondition {
-        Precondition::Revision(object, revision) => (object, Expect::Revision(revision.0)),
-        Precondition::SpecRevision(object, revision) => (object, Expect::SpecRevision(revision.0)),
+        Precondition::Revision(object, revision) => (*object, Expect::Revision(revision.0)),
+        Precondition::SpecRevision(object, revision) => (*object, Expect::SpecRevision(revision.0)),
+        Precondition::RolloutRevision(service, revision) => (
+            ObjectId::Service(*service),
+            Expect::RolloutRevision(revision.0),
+        ),
     };
     stored::Precondition {
         id: object.to_string(),
@@ -72,6 +76,12 @@ fn precondition(message: &stored::Precondition) -> Result<Precondition, Corrupt>
             Expect::SpecRevision(revision) => {
                 Precondition::SpecRevision(object, Revision(revision))
             }
+            Expect::RolloutRevision(revision) => match object {
+                ObjectId::Service(service) => {
+                    Precondition::RolloutRevision(service, Revision(revision))
+                }
+                _ => return Err(Corrupt::new(format!("{object} has no rollout"))),
+            },
         },
     )
 }

@@ -7,6 +7,7 @@
 mod change;
 pub(crate) mod load;
 mod object;
+mod rollout;
 mod snapshot;
 #[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ use super::load::{
     optional_time, outcome, ports, restart, role, service_spec, swarm_spec, task_state, time,
     transitions, unplaced,
 };
+use super::rollout;
 use super::write::{outcome_message, restart_message};
 use crate::render;
 
@@ -45,6 +46,7 @@ pub(super) fn task_message(task: &Task) -> stored::StoredTask {
         task: Some(render::task(task)),
         restart: restart_message(task.restart),
         outcome: outcome_message(task.outcome).into(),
+        step: task.step.as_ref().map(rollout::step_message),
     }
 }
 
@@ -67,6 +69,7 @@ pub(super) fn task(message: stored::StoredTask) -> Result<Arc<Task>, Corrupt> {
         status: task_status(status)?,
         restart: restart(message.restart)?,
         outcome: outcome(message.outcome)?,
+        step: message.step.map(rollout::step).transpose()?,
     }))
 }
 
@@ -90,12 +93,30 @@ fn task_status(message: v1::TaskStatus) -> Result<TaskStatus, Corrupt> {
     })
 }
 
+pub(super) fn service_message(service: &Service) -> stored::StoredService {
+    let rollout = service.rollout.as_ref();
+    let rollout = rollout.filter(|_| !cfg!(skep_bug = "rollout_forgets"));
+    stored::StoredService {
+        service: Some(render::service(service)),
+        rollout: rollout.map(rollout::rollout_message),
+    }
+}
+
+pub(super) fn stored_service(message: stored::StoredService) -> Result<Arc<Service>, Corrupt> {
+    let rollout = message.rollout.map(rollout::rollout).transpose()?;
+    let mut service = service(needed("a service", message.service)?)?;
+    Arc::make_mut(&mut service).rollout = rollout;
+    Ok(service)
+}
+
+/// A service as it was stored before there were rollouts.
 pub(super) fn service(message: v1::Service) -> Result<Arc<Service>, Corrupt> {
     let status = needed("the status of a service", message.status)?;
     Ok(Arc::new(Service {
         meta: meta(message.meta)?,
         spec: service_spec(message.spec)?,
         template_revision: Revision(status.template_revision),
+        rollout: None,
         ports: ports(status.ports),
         image: status.image.into(),
         status: ServiceStatus {
@@ -146,6 +167,12 @@ pub(super) fn template_message(
         template_revision: revision.0,
         template: Some(render::template(&kept.template)),
         ports: kept.ports.iter().map(render::port).collect(),
+        endpoint: Some(v1::EndpointSpec {
+            ports: kept.asked.iter().map(render::port).collect(),
+        }),
+        create_time: Some(render::timestamp(kept.create_time)),
+        caller: kept.caller.to_string(),
+        good: kept.good,
         image: kept.image.to_string(),
     }
 }
@@ -153,9 +180,15 @@ pub(super) fn template_message(
 pub(super) fn template(
     message: stored::StoredTemplate,
 ) -> Result<(ServiceId, Revision, Arc<KeptTemplate>), Corrupt> {
+    let open = ports(message.ports);
+    let asked = message.endpoint.map(|endpoint| ports(endpoint.ports));
     let kept = KeptTemplate {
         template: load::template(message.template)?,
-        ports: ports(message.ports),
+        asked: asked.unwrap_or_else(|| open.clone()),
+        ports: open,
+        create_time: optional_time(message.create_time)?.unwrap_or_default(),
+        caller: message.caller.into(),
+        good: message.good,
         image: message.image.into(),
     };
     Ok((

@@ -46,7 +46,7 @@ pub fn snapshot_records<'a>(
             image
                 .services
                 .into_iter()
-                .map(|service| Record::Service(render::service(&service))),
+                .map(|service| Record::StoredService(object::service_message(&service))),
         )
         .chain(
             image
@@ -117,7 +117,9 @@ fn event_message(event: &Event) -> stored::ObjectChange {
     match event {
         Event::Swarm(delta) => change(delta, |swarm| Object::Swarm(render::swarm(swarm))),
         Event::Node(delta) => change(delta, |node| Object::Node(render::node(node))),
-        Event::Service(delta) => change(delta, |s| Object::Service(render::service(s))),
+        Event::Service(delta) => {
+            change(delta, |s| Object::StoredService(object::service_message(s)))
+        }
         Event::Task(delta) => change(delta, |task| Object::Task(object::task_message(task))),
     }
 }
@@ -144,6 +146,9 @@ impl SnapshotReader {
             Record::Swarm(swarm) => self.image.swarm = Some(object::swarm(swarm)?),
             Record::Node(node) => self.image.nodes.push(object::node(node)?),
             Record::Service(service) => self.image.services.push(object::service(service)?),
+            Record::StoredService(service) => {
+                self.image.services.push(object::stored_service(service)?);
+            }
             Record::Template(template) => {
                 self.image.templates.push(object::template(template)?);
             }
@@ -295,6 +300,7 @@ fn loaded(message: stored::HistoryObject) -> Result<Loaded, Corrupt> {
     Ok(match needed("the object of a change", message.object)? {
         Object::Task(task) => Loaded::Task(object::task(task)?),
         Object::Service(service) => Loaded::Service(object::service(service)?),
+        Object::StoredService(service) => Loaded::Service(object::stored_service(service)?),
         Object::Node(node) => Loaded::Node(object::node(node)?),
         Object::Swarm(swarm) => Loaded::Swarm(object::swarm(swarm)?),
     })

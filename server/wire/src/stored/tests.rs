@@ -5,14 +5,49 @@ use std::sync::Arc;
 
 use skep_core::model::{
     DesiredState, NodeId, NodeState, ObjectId, Outcome, PlacementCheck, PortMode, RestartMemory,
-    Revision, ServiceId, TaskId, TaskState, Timestamp, Unplaced, UnplacedCause,
+    Revision, Rollout, RolloutCounts, RolloutState, RolloutStep, ServiceId, ServiceSpec, TaskId,
+    TaskState, Timestamp, Unplaced, UnplacedCause, UpdatePolicy, Verdict,
 };
 use skep_core::state::{
-    Change, History, HistoryLimits, NewTask, Observation, Precondition, Request, Write,
+    Because, Change, History, HistoryLimits, NewTask, Observation, Precondition, Request, Write,
 };
 use skep_core::testing::{World, create_node, every_node, replicated, tcp};
 
 use super::*;
+
+fn step() -> RolloutStep {
+    RolloutStep {
+        leg: Revision(5),
+        begun: Timestamp(6),
+        turn_over: Some(Timestamp(7)),
+        overlaps: true,
+        verdict: Some(Verdict::Passed),
+    }
+}
+
+fn rollout() -> Rollout {
+    let way = (Revision(3), Revision(4));
+    let begun = Rollout::begin(RolloutState::RollbackPaused, way, Revision(5), Timestamp(6));
+    Rollout {
+        leg: Revision(7),
+        leg_time: Timestamp(8),
+        revision: Revision(9),
+        judged_spec: Revision(8),
+        reason: "TASK_FAILED".into(),
+        message: "it failed".into(),
+        end_time: Some(Timestamp(9)),
+        next_step_time: Some(Timestamp(10)),
+        counts: RolloutCounts {
+            total: 4,
+            updated: 1,
+            updating: 2,
+            failed: 1,
+        },
+        last_failed_task: Some(TaskId(1 << 70)),
+        automatic: true,
+        ..begun
+    }
+}
 
 fn writes() -> Vec<Write> {
     let (task, service, node) = (TaskId(1 << 70), ServiceId(2), NodeId(3));
@@ -46,6 +81,12 @@ fn writes() -> Vec<Write> {
             window_attempts: 2,
             window_start: Timestamp(6),
         },
+        step: Some(step()),
+        beside: true,
+    };
+    let because = Because {
+        reason: "TASK_FAILED".into(),
+        message: "it failed".into(),
     };
     vec![
         create_node(3),
@@ -65,6 +106,26 @@ fn writes() -> Vec<Write> {
             spec,
             ports,
             new_template: true,
+        },
+        Write::ReuseTemplate {
+            service,
+            spec: Arc::new(replicated("web", 1)),
+            ports: vec![tcp(80, 30_000, PortMode::Ingress)],
+            revision: Revision(4),
+            back: Some(because),
+        },
+        Write::SetRollout {
+            service,
+            rollout: Box::new(rollout()),
+        },
+        Write::JudgeStep {
+            task,
+            verdict: Some(Verdict::Failed),
+            leg: Revision(8),
+        },
+        Write::MarkGood {
+            service,
+            revision: Revision(4),
         },
         Write::MarkServiceDeleting { service },
         Write::DeleteService { service },
@@ -101,6 +162,7 @@ fn a_change_survives_the_log() {
         preconditions: vec![
             Precondition::Revision(object, Revision(8)),
             Precondition::SpecRevision(object, Revision(9)),
+            Precondition::RolloutRevision(ServiceId(2), Revision(9)),
         ],
         writes: writes(),
         time: Timestamp(123_456_789_012),
@@ -145,6 +207,8 @@ fn a_state_and_its_history_survive_a_snapshot() {
         desired: DesiredState::Running,
         restart_time: None,
         restart: RestartMemory::default(),
+        step: Some(step()),
+        beside: false,
     };
     history.push(world.apply([Write::CreateTask(new)]).step);
     history.push(
@@ -157,6 +221,36 @@ fn a_state_and_its_history_survive_a_snapshot() {
     );
     history.push(world.observe(id, TaskState::Running).step);
     history.push(world.apply([Write::DeleteNode { node: NodeId(2) }]).step);
+    let known = world.state.service(service).expect("it is there").clone();
+    let mut spec = ServiceSpec::clone(&known.spec);
+    Arc::make_mut(&mut spec.template).restart_token = "new".to_owned();
+    spec.update = Some(UpdatePolicy {
+        parallelism: Some(0),
+        ..UpdatePolicy::default()
+    });
+    let put = Write::PutServiceSpec {
+        service,
+        spec: Arc::new(spec),
+        ports: Vec::new(),
+        new_template: true,
+    };
+    history.push(world.apply([put]).step);
+    let target = world.state.revision();
+    let resumed = Rollout {
+        target,
+        leg: Revision::THIS,
+        ..rollout()
+    };
+    let write = Write::SetRollout {
+        service,
+        rollout: Box::new(resumed),
+    };
+    history.push(world.apply([write]).step);
+    world.apply([Write::MarkGood {
+        service,
+        revision: known.template_revision,
+    }]);
+    history.push(world.observe(id, TaskState::Failed).step);
 
     let mut reader = SnapshotReader::default();
     for record in snapshot_records(&world.state, &history) {

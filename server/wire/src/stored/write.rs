@@ -13,7 +13,7 @@ use super::load::{
     description, desired, health, id, needed, node_spec, node_state, optional_time, outcome, ports,
     restart, role, service_spec, swarm_spec, task_state, time, unplaced,
 };
-use super::{Corrupt, object};
+use super::{Corrupt, object, rollout};
 use crate::render;
 
 pub(super) fn to_message(write: &Write) -> stored::Write {
@@ -23,6 +23,9 @@ pub(super) fn to_message(write: &Write) -> stored::Write {
 }
 
 fn action(write: &Write) -> Action {
+    if let Some(action) = rollout::action(write) {
+        return action;
+    }
     match write {
         Write::PutSwarm { id, spec } => Action::PutSwarm(stored::PutSwarm {
             swarm: id.to_string(),
@@ -144,6 +147,8 @@ fn new_task_message(new: &NewTask) -> stored::CreateTask {
         desired_state: new.desired as i32,
         restart_time: new.restart_time.map(render::timestamp),
         restart: restart_message(new.restart),
+        step: new.step.as_ref().map(rollout::step_message),
+        beside: new.beside,
     }
 }
 
@@ -267,6 +272,10 @@ pub(super) fn from_message(message: stored::Write) -> Result<Write, Corrupt> {
             service: id(&dropped.service)?,
             revision: skep_core::model::Revision(dropped.template_revision),
         },
+        Action::ReuseTemplate(reuse) => rollout::reuse(reuse)?,
+        Action::SetRollout(set) => rollout::set(set)?,
+        Action::JudgeStep(judge) => rollout::judge(&judge)?,
+        Action::MarkGood(good) => rollout::good(&good)?,
         action => task_write(action)?,
     })
 }
@@ -314,5 +323,7 @@ fn new_task(message: &stored::CreateTask) -> Result<NewTask, Corrupt> {
         desired: desired(message.desired_state)?,
         restart_time: optional_time(message.restart_time)?,
         restart: restart(message.restart)?,
+        step: message.step.map(rollout::step).transpose()?,
+        beside: message.beside,
     })
 }

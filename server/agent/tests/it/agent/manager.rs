@@ -151,6 +151,8 @@ impl Manager {
                 desired: DesiredState::Running,
                 restart_time: None,
                 restart: RestartMemory::default(),
+                step: None,
+                beside: false,
             };
             let applied = world.apply([Write::CreateTask(new), Write::AssignTask { task, node }]);
             assert_eq!(applied.refusal, None);

@@ -3,6 +3,7 @@
 
 mod nodes;
 mod ports;
+mod rollouts;
 mod services;
 
 use std::sync::Arc;
@@ -80,6 +81,8 @@ impl Desk {
             desired: DesiredState::Running,
             restart_time: None,
             restart: RestartMemory::default(),
+            step: None,
+            beside: false,
         })]);
         id
     }

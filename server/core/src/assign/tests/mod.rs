@@ -40,6 +40,8 @@ fn assign(world: &mut World, service: ServiceId, node: u128) -> TaskId {
             desired: DesiredState::Running,
             restart_time: None,
             restart: RestartMemory::default(),
+            step: None,
+            beside: false,
         }),
         Write::AssignTask {
             task,

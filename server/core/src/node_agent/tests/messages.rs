@@ -172,6 +172,8 @@ fn two_tasks(world: &mut World) -> [TaskId; 2] {
                 desired: DesiredState::Running,
                 restart_time: None,
                 restart: RestartMemory::default(),
+                step: None,
+                beside: false,
             }),
             Write::AssignTask {
                 task,

@@ -11,10 +11,11 @@ mod node_loss;
 mod reaper;
 mod replicated;
 mod restart;
-mod update;
+mod rollout;
 
 use std::sync::Arc;
 
+use crate::admit::{Admitted, Context, RolloutAction, control_rollout};
 use crate::check;
 use crate::model::*;
 use crate::state::{NewTask, Observation, State, Write};
@@ -46,6 +47,9 @@ impl Case {
     pub(super) fn running(nodes: u8, spec: ServiceSpec) -> Case {
         let mut case = Case::new(nodes, spec);
         case.settle();
+        case.pass_ms(5_000);
+        case.settle();
+        case.start = case.world.now;
         case
     }
 
@@ -61,7 +65,12 @@ impl Case {
         let plan = self.world.reconcile(self.service);
         let again = self.world.plan(self.service);
         assert!(plan.more || again.is_empty(), "not done: {again:?}");
-        assert!(plan.more || plan.wake_at == again.wake_at);
+        assert!(
+            plan.more || plan.wake_at == again.wake_at,
+            "{:?}, then {:?}",
+            plan.wake_at,
+            again.wake_at
+        );
         assert_eq!(check::invariants(&self.world.state), []);
         assert_eq!(check::step(&before, &self.world.state), []);
         plan
@@ -186,6 +195,54 @@ impl Case {
         });
     }
 
+    /// Sets how the service is updated.
+    pub(super) fn policy(&mut self, edit: impl FnOnce(&mut UpdatePolicy)) {
+        self.update(|spec| edit(spec.update.get_or_insert_default()));
+    }
+
+    /// Steers the rollout as a user would.
+    pub(super) fn steer(&mut self, action: RolloutAction) {
+        let known = self.world.state.service(self.service).expect("it is there");
+        let ctx = Context {
+            now: self.world.now,
+            ..Context::default()
+        };
+        let admitted = control_rollout(&self.world.state, known, action, None, &ctx);
+        let Ok(Admitted::Change(change, _)) = admitted else {
+            panic!("{action:?}: {admitted:?}");
+        };
+        let before = self.world.state.clone();
+        assert_eq!(self.world.apply_change(change).refusal, None);
+        assert_eq!(check::step(&before, &self.world.state), []);
+    }
+
+    /// What is done about something that happened, as a part of a story.
+    pub(super) fn tell(&mut self, what: &str) -> String {
+        let mut told = format!("-- {what}\n");
+        for look in 0..4 {
+            let before = self.world.state.clone();
+            let plan = self.apply_plan();
+            if look > 0 && plan.is_empty() {
+                return told;
+            }
+            let text = self.render(&before, &plan);
+            told += &text;
+            told += if text.is_empty() { "" } else { "\n" };
+            if !plan.more {
+                return told;
+            }
+        }
+        panic!("there is always more to do");
+    }
+
+    /// A condition of the service: whether it holds, its reason and its message.
+    pub(super) fn fact(&self, kind: &str) -> (bool, String, String) {
+        let known = self.world.state.service(self.service).expect("it is there");
+        let mut conditions = known.status.conditions.iter();
+        let it = conditions.find(|it| it.kind == kind).expect("it is said");
+        (it.holds, it.reason.to_string(), it.message.to_string())
+    }
+
     pub(super) fn set_node(&mut self, node: u8, state: NodeState) {
         self.world.apply([Write::SetNodeState {
             node: NodeId(u128::from(node)),
@@ -260,8 +317,39 @@ impl Case {
             Write::DeleteTask { task } => format!("delete {}", named(task)),
             Write::DropTemplate { revision, .. } => format!("drop v{}", self.version(*revision)),
             Write::DeleteService { .. } => "delete service".to_owned(),
+            Write::SetRollout { rollout, .. } => self.rollout(rollout),
+            Write::ReuseTemplate { revision, back, .. } => {
+                let back = back.as_ref().expect("the orchestrator only goes back");
+                format!("back to v{} {}", self.version(*revision), back.reason)
+            }
+            Write::JudgeStep { task, verdict, .. } => match verdict {
+                Some(Verdict::Passed) => format!("pass {}", named(task)),
+                Some(Verdict::Failed) => format!("fail {}", named(task)),
+                None => format!("retry {}", named(task)),
+            },
+            Write::MarkGood { revision, .. } => format!("good v{}", self.version(*revision)),
             other => unreachable!("the orchestrator never writes {other:?}"),
         }
+    }
+
+    fn rollout(&self, rollout: &Rollout) -> String {
+        let counts = rollout.counts;
+        let next = rollout.next_step_time;
+        let next = next.map_or(String::new(), |time| {
+            format!(", next at {}", self.time(time))
+        });
+        let reason = match &*rollout.reason {
+            "" => String::new(),
+            reason => format!(" {reason}"),
+        };
+        format!(
+            "rollout {}{reason}: {} done, {} open, {} failed of {}{next}",
+            rollout.state.as_str(),
+            counts.updated,
+            counts.updating,
+            counts.failed,
+            counts.total
+        )
     }
 
     fn made(&self, before: &State, new: &NewTask) -> String {
@@ -271,7 +359,9 @@ impl Case {
         };
         let version = self.version(new.template_revision);
         let leave = match (new.desired, new.restart_time) {
+            (DesiredState::Running, None) if new.beside => "run beside".to_owned(),
             (DesiredState::Running, None) => "run".to_owned(),
+            (DesiredState::Ready, None) if new.beside => "prepare".to_owned(),
             (DesiredState::Ready, None) => "hold".to_owned(),
             (DesiredState::Ready, Some(time)) => format!("run at {}", self.time(time)),
             other => unreachable!("no task is made like this: {other:?}"),

@@ -57,39 +57,48 @@ fn without_history_the_last_word_is_kept() {
 }
 
 #[test]
-fn templates_go_with_their_last_task() {
-    let mut case = Case::running(1, replicated("web", 1));
-    keep(&mut case, 1);
-    case.new_template("two");
-    case.settle();
-    case.new_template("three");
-    assert_eq!(
-        case.plan(),
-        "stop web.1#2\n\
-         make 1#3 v3: hold"
-    );
-    let old = case.task_of("web.1", 2).meta.id;
-    case.world.observe(old, TaskState::Stopped);
-    assert_eq!(
-        case.plan(),
-        "run web.1#3\n\
-         delete web.1#1\n\
-         drop v1"
-    );
-    assert_eq!(case.world.state.templates(case.service).count(), 2);
+fn the_last_revisions_are_kept_and_those_that_tasks_have() {
+    let mut case = Case::running(1, replicated("web", 2));
+    let present = || UpdatePolicy {
+        parallelism: Some(0),
+        monitor: Some(std::time::Duration::ZERO),
+        ..UpdatePolicy::default()
+    };
+    case.update(|spec| spec.update = Some(present()));
+    keep(&mut case, 0);
+    let revisions = |case: &Case| case.world.state.templates(case.service).count();
+    for number in 2..=11 {
+        case.new_template(&number.to_string());
+        case.settle();
+        assert_eq!(revisions(&case), number);
+    }
+    // Tasks have version 11, and it is good.
+    for number in 12..=13 {
+        case.new_template(&number.to_string());
+        assert!(case.plan().contains(&format!("drop v{}", number - 11)));
+        assert_eq!(revisions(&case), 11);
+    }
 }
 
 #[test]
-fn a_template_that_was_never_used_goes_at_once() {
-    let mut case = Case::running(1, replicated("web", 1));
-    case.new_template("two");
-    case.new_template("three");
-    assert_eq!(
-        case.plan(),
-        "stop web.1#1\n\
-         make 1#2 v3: hold\n\
-         drop v2"
-    );
+fn the_newest_good_revision_is_kept() {
+    let mut case = Case::running(1, replicated("web", 0));
+    case.scale(1);
+    case.settle();
+    case.pass_ms(5_000);
+    assert_eq!(case.plan(), "good v1");
+    for number in 2..=20 {
+        case.new_template(&number.to_string());
+        let _ = case.plan();
+    }
+    let kept: Vec<Revision> = case
+        .world
+        .state
+        .templates(case.service)
+        .map(|it| it.0)
+        .collect();
+    assert_eq!(kept.len(), 12);
+    assert_eq!(kept[0], case.versions[0]);
 }
 
 #[test]

@@ -108,6 +108,6 @@ fn what_does_not_fit_in_one_change_follows_in_the_next() {
         .collect();
     assert_eq!(
         sizes,
-        [(10_000, true), (10_000, true), (5_000, false), (0, false)]
+        [(9_998, true), (9_998, true), (5_004, true), (0, false)]
     );
 }

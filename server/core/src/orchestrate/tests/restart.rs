@@ -187,8 +187,10 @@ fn attempts_come_to_an_end() {
     case.new_template("again");
     assert_eq!(
         case.plan(),
-        "stop web.1#3\n\
-         make 1#4 v2: run"
+        "rollout UPDATING: 0 done, 1 open, 0 failed of 1\n\
+         stop web.1#3\n\
+         make 1#4 v2: run\n\
+         wake at 603000 ms"
     );
     assert!(!case.holds("STALLED"));
     assert_eq!(case.task("web.1").restart, RestartMemory::default());

@@ -57,6 +57,8 @@ fn wait_on(world: &mut World, service: ServiceId, slot: u32, node: Option<NodeId
         },
         restart_time: None,
         restart: RestartMemory::default(),
+        step: None,
+        beside: false,
     });
     let applied = world.apply(stops.chain([create]));
     assert_eq!(applied.refusal, None);

@@ -20,6 +20,11 @@ fn quick(mut spec: ServiceSpec) -> ServiceSpec {
     template.restart.delay = Some(Duration::from_millis(100));
     template.restart.max_delay = Some(Duration::from_millis(400));
     template.stop.grace = Some(Duration::from_secs(1));
+    spec.update = Some(UpdatePolicy {
+        monitor: Some(Duration::from_millis(100)),
+        on_failure: Some(OnFailure::Continue),
+        ..UpdatePolicy::default()
+    });
     spec
 }
 

@@ -67,6 +67,8 @@ fn task(world: &mut World) -> TaskId {
             desired: DesiredState::Running,
             restart_time: None,
             restart: RestartMemory::default(),
+            step: None,
+            beside: false,
         }),
         Write::AssignTask {
             task,

@@ -3,6 +3,7 @@
 
 mod follow;
 mod nodes;
+mod rollouts;
 mod services;
 mod tasks;
 
@@ -50,7 +51,7 @@ impl State {
                 step,
             };
         }
-        let mut writing = Writing::new(self, revision, time);
+        let mut writing = Writing::new(self, revision, time, &change.caller);
         for write in &change.writes {
             writing.write(write);
         }
@@ -109,6 +110,7 @@ struct Writing<'a> {
     state: &'a mut State,
     revision: Revision,
     time: Timestamp,
+    caller: &'a Arc<str>,
     /// Objects written so far, in order of their first write.
     order: Vec<Before>,
     seen: BTreeSet<ObjectId>,
@@ -119,11 +121,17 @@ struct Writing<'a> {
 }
 
 impl<'a> Writing<'a> {
-    fn new(state: &'a mut State, revision: Revision, time: Timestamp) -> Self {
+    fn new(
+        state: &'a mut State,
+        revision: Revision,
+        time: Timestamp,
+        caller: &'a Arc<str>,
+    ) -> Self {
         Writing {
             state,
             revision,
             time,
+            caller,
             order: Vec::new(),
             seen: BTreeSet::new(),
             services: BTreeMap::new(),
@@ -166,6 +174,18 @@ impl<'a> Writing<'a> {
             } => {
                 self.put_service_spec(*service, spec, ports, *new_template);
             }
+            Write::ReuseTemplate {
+                service,
+                spec,
+                ports,
+                revision,
+                back,
+            } => {
+                self.reuse_template(*service, spec, ports, *revision, back.as_ref());
+            }
+            Write::SetRollout { service, rollout } => self.set_rollout(*service, rollout),
+            Write::JudgeStep { task, verdict, leg } => self.judge_step(*task, *verdict, *leg),
+            Write::MarkGood { service, revision } => self.mark_good(*service, *revision),
             Write::MarkServiceDeleting { service } => self.mark_deleting(*service),
             Write::DeleteService { service } => self.delete_service(*service),
             Write::DropTemplate { service, revision } => self.drop_template(*service, *revision),

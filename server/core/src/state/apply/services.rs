@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    KeptTemplate, Meta, ObjectId, Port, Revision, Service, ServiceId, ServiceSpec, ServiceStatus,
+    KeptTemplate, Meta, ObjectId, Port, Revision, Rollout, RolloutState, Service, ServiceId,
+    ServiceSpec, ServiceStatus,
 };
 
 use super::{Before, Writing};
@@ -21,6 +22,7 @@ impl Writing<'_> {
             meta: Meta::new(id, self.revision, self.time),
             spec: spec.clone(),
             template_revision: self.revision,
+            rollout: None,
             ports: ports.to_vec(),
             image: Arc::default(),
             status: ServiceStatus::default(),
@@ -34,18 +36,48 @@ impl Writing<'_> {
         ports: &[Port],
         new_template: bool,
     ) {
+        let time = self.time;
         if new_template {
             self.keep_template(id, spec, ports);
+        } else if let Some(service) = self.state.service(id) {
+            self.renew_template(id, service.template_revision, spec, ports);
         }
         self.edit_service(id, |service, revision| {
             service.meta.spec_revision = revision;
             service.spec = spec.clone();
             service.ports = ports.to_vec();
             if new_template {
+                let way = (service.template_revision, revision);
+                let rollout = Rollout::begin(RolloutState::Updating, way, revision, time);
+                service.rollout = Some(rollout);
                 service.template_revision = revision;
                 service.image = Arc::default();
             }
         });
+    }
+
+    /// Notes what in a template tasks take over without being made anew: where new ones go,
+    /// what follows them, and what their ports are called.
+    pub(super) fn renew_template(
+        &mut self,
+        service: ServiceId,
+        revision: Revision,
+        spec: &ServiceSpec,
+        ports: &[Port],
+    ) {
+        let Some(kept) = self.state.template(service, revision) else {
+            return;
+        };
+        let renewed = KeptTemplate {
+            template: spec.template.clone(),
+            ports: ports.to_vec(),
+            asked: spec.ports.clone(),
+            ..KeptTemplate::clone(kept)
+        };
+        if **kept != renewed {
+            let key = (service, revision);
+            self.state.templates.insert(key, Arc::new(renewed));
+        }
     }
 
     pub(super) fn keep_template(&mut self, service: ServiceId, spec: &ServiceSpec, ports: &[Port]) {
@@ -53,6 +85,10 @@ impl Writing<'_> {
             template: spec.template.clone(),
             ports: ports.to_vec(),
             image: Arc::default(),
+            asked: spec.ports.clone(),
+            create_time: self.time,
+            caller: self.caller.clone(),
+            good: false,
         };
         self.state
             .templates

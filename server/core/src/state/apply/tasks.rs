@@ -39,6 +39,7 @@ impl Writing<'_> {
             status,
             restart: new.restart,
             outcome: Outcome::Open,
+            step: new.step,
         });
     }
 
@@ -98,6 +99,7 @@ impl Writing<'_> {
             let (service, revision) = (known.service, known.template_revision);
             self.pin_image(service, revision, &seen.image);
         }
+        let time = self.time;
         self.edit_task(task, |task| {
             let status = &mut task.status;
             if status.state.is_terminal() || seen.state < status.state {
@@ -105,6 +107,11 @@ impl Writing<'_> {
             }
             if seen.state > status.state {
                 status.enter(seen.state, seen.time);
+                if let Some(step) = &mut task.step
+                    && seen.state == TaskState::Running
+                {
+                    step.turn_over.get_or_insert(time);
+                }
             }
             status.reason = seen.reason.clone();
             status.message = seen.message.clone();

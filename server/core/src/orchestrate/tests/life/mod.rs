@@ -54,7 +54,7 @@ proptest! {
             }
             for change in decided.1 {
                 // It may be refused; if it is not, it does no harm.
-                life.apply_late(change, decided.0 == Pace::Twice);
+                life.apply_late(change);
             }
             decided = (pace, Vec::new());
             if pace == Pace::Prompt {

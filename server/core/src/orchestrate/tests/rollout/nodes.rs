@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Rollouts while nodes come and go, and of services with one task a node.
+
+use crate::testing::every_node;
+
+use super::*;
+
+#[test]
+fn a_node_that_is_paused_is_waited_for_and_named() {
+    let mut case = Case::running(2, every_node("agent"));
+    case.policy(|it| it.monitor = Some(Duration::ZERO));
+    case.set_availability(1, Availability::Pause);
+    case.new_template("new");
+    let mut story = case.tell("a new template");
+    story += &through(&mut case, "agent.node-2");
+    let stalled = case.fact("STALLED");
+    assert_eq!((stalled.0, stalled.1.as_str()), (true, "NO_PROGRESS"));
+    assert_eq!(
+        stalled.2,
+        "1 tasks are left to change, on nodes that are paused"
+    );
+    case.set_availability(1, Availability::Active);
+    story += &case.tell("the node takes tasks again");
+    assert!(!case.holds("STALLED"));
+    case.settle();
+    assert!(case.holds("CONVERGED"));
+    assert_eq!(
+        story,
+        "-- a new template\n\
+         rollout UPDATING: 0 done, 1 open, 0 failed of 2\n\
+         make node-2#2 v2: prepare\n\
+         wake at 600000 ms\n\
+         -- agent.node-2#2 is ready\n\
+         stop agent.node-2#1\n\
+         wake at 600000 ms\n\
+         -- the old one has stopped\n\
+         run agent.node-2#2\n\
+         wake at 600000 ms\n\
+         -- agent.node-2#2 runs\n\
+         rollout UPDATING NODE_PAUSED: 1 done, 0 open, 0 failed of 2\n\
+         pass agent.node-2#2\n\
+         -- the node takes tasks again\n\
+         rollout UPDATING: 1 done, 1 open, 0 failed of 2\n\
+         make node-1#2 v2: prepare\n\
+         wake at 600000 ms\n"
+    );
+}
+
+#[test]
+fn nodes_that_leave_do_not_hold_it_up() {
+    let mut case = running(3, 3);
+    case.policy(|it| it.monitor = Some(Duration::ZERO));
+    case.new_template("new");
+    let mut story = case.tell("a new template");
+    case.set_availability(3, Availability::Drain);
+    story += &case.tell("a node is drained: its task moves as it is");
+    case.set_node(1, NodeState::Down);
+    story += &case.tell("the node of the slot that is being changed is lost");
+    case.delete_node(1);
+    let _ = case.tell("and forgotten");
+    slot2(&mut case);
+    story += &case.tell("its successor runs");
+    assert_eq!(
+        story,
+        "-- a new template\n\
+         rollout UPDATING: 0 done, 1 open, 0 failed of 3\n\
+         make 1#2 v2: prepare\n\
+         wake at 600000 ms\n\
+         -- a node is drained: its task moves as it is\n\
+         stop web.3#1\n\
+         make 3#2 v1: hold\n\
+         wake at 600000 ms\n\
+         -- the node of the slot that is being changed is lost\n\
+         stop web.1#1\n\
+         run web.1#2\n\
+         observe web.1#1 Running NODE_LOST\n\
+         wake at 600000 ms\n\
+         -- its successor runs\n\
+         rollout UPDATING: 1 done, 1 open, 0 failed of 3\n\
+         pass web.1#2\n\
+         stop web.3#2\n\
+         make 3#3 v2: hold\n\
+         wake at 600000 ms\n"
+    );
+}
+
+fn slot2(case: &mut Case) {
+    let task = case.task("web.1").meta.id;
+    let node = NodeId(2);
+    case.world
+        .apply([crate::state::Write::AssignTask { task, node }]);
+    case.observe("web.1", TaskState::Running);
+}
+
+#[test]
+fn a_successor_whose_node_is_lost_is_made_again() {
+    let mut case = running(2, 1);
+    case.new_template("new");
+    let mut story = case.tell("a new template");
+    let task = case.task("web.1").meta.id;
+    let node = NodeId(2);
+    case.world
+        .apply([crate::state::Write::AssignTask { task, node }]);
+    case.observe("web.1", TaskState::Preparing);
+    case.pass_ms(2_000);
+    case.set_node(2, NodeState::Down);
+    story += &case.tell("its node is lost");
+    assert_eq!(
+        story,
+        "-- a new template\n\
+         rollout UPDATING: 0 done, 1 open, 0 failed of 1\n\
+         make 1#2 v2: prepare\n\
+         wake at 600000 ms\n\
+         -- its node is lost\n\
+         stop web.1#2\n\
+         make 1#3 v2: prepare\n\
+         observe web.1#2 Preparing NODE_LOST\n\
+         wake at 602000 ms\n"
+    );
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What came of the steps of a rollout, and what the rollout does about it.
+
+use std::sync::Arc;
+
+use crate::model::{NO_PROGRESS, NODE_PAUSED, RolloutState, RolloutStep, TASK_FAILED, Verdict};
+use crate::rollout::{self, Decision, Judgement, Proof};
+use crate::state::{Because, Write};
+
+use super::desk::Desk;
+use super::place::{Attempt, Place, PlaceKey, Places};
+use super::update::Run;
+
+impl Run {
+    /// Notes what came of the step that made the task of a place.
+    pub(super) fn judge(&mut self, desk: &mut Desk<'_>, place: &mut Place<'_>) {
+        let Some(rollout) = &self.rollout else { return };
+        let leg = rollout.leg;
+        let when = (rollout.leg_time, rollout.state.is_paused());
+        let Some(attempt) = place.meant_mut() else {
+            return;
+        };
+        let step = attempt.step.filter(|step| step.verdict.is_none());
+        let Some(step) = step.filter(|_| attempt.task.template_revision == self.target) else {
+            return;
+        };
+        let proof = Proof {
+            state: attempt.state,
+            outcome: attempt.outcome,
+        };
+        if attempt.ground.is_lost() && !attempt.has_ended() {
+            return;
+        }
+        let verdict = match rollout::judge(&self.policy, &step, proof, when, desk.now) {
+            Judgement::Open(_) => return,
+            Judgement::Passed => Verdict::Passed,
+            judgement => {
+                self.failed(attempt, judgement == Judgement::Late);
+                Verdict::Failed
+            }
+        };
+        attempt.step = Some(RolloutStep {
+            leg,
+            turn_over: step.turn_over.or(Some(desk.now)),
+            verdict: Some(verdict),
+            ..step
+        });
+        desk.write([Write::JudgeStep {
+            task: attempt.id(),
+            verdict: Some(verdict),
+            leg,
+        }]);
+    }
+
+    fn failed(&mut self, attempt: &Attempt<'_>, late: bool) {
+        let (name, id) = (&attempt.task.name, attempt.id());
+        let status = &attempt.task.status;
+        let (reason, what) = match (late, &status.unplaced) {
+            (true, Some(unplaced)) => {
+                let causes = unplaced.causes.iter().map(|cause| &*cause.message);
+                let causes = causes.collect::<Vec<_>>().join(", ");
+                (NO_PROGRESS, format!("found no node in time: {causes}"))
+            }
+            (true, None) => (NO_PROGRESS, "did not come to run in time".to_owned()),
+            (false, _) if status.message.is_empty() => (TASK_FAILED, "failed".to_owned()),
+            (false, _) => (TASK_FAILED, format!("failed: {}", status.message)),
+        };
+        self.failure = Some(Because {
+            reason: reason.into(),
+            message: format!("task {name} {id} {what}").into(),
+        });
+        if let Some(rollout) = &mut self.rollout {
+            rollout.last_failed_task = Some(id);
+        }
+    }
+
+    /// Goes on, pauses, goes back or ends, by what came of the steps so far.
+    pub(super) fn decide(&mut self, desk: &mut Desk<'_>, places: &Places<'_>, wanted: &[PlaceKey]) {
+        let census = self.census(desk, places, wanted);
+        let Some(rollout) = &self.rollout else { return };
+        let counts = census.counts;
+        match rollout::decide(rollout.state, &self.policy, counts, census.left) {
+            Decision::Stay => {}
+            Decision::Come(state) if state.is_paused() => self.pause(desk, state, ""),
+            Decision::Come(state) => self.complete(desk, state),
+            Decision::GoBack => self.go_back(desk),
+        }
+    }
+
+    fn because(&self) -> Because {
+        let counted = || Because {
+            reason: TASK_FAILED.into(),
+            message: "more tasks failed than may".into(),
+        };
+        self.failure.clone().unwrap_or_else(counted)
+    }
+
+    fn pause(&mut self, desk: &Desk<'_>, state: RolloutState, more: &str) {
+        let because = self.because();
+        let Some(rollout) = &mut self.rollout else {
+            return;
+        };
+        let what = if state.is_back() {
+            "rollback"
+        } else {
+            "update"
+        };
+        rollout.state = state;
+        rollout.end_time = Some(desk.now);
+        rollout.reason = because.reason;
+        rollout.message = format!("{what} paused: {}{more}", because.message).into();
+    }
+
+    fn complete(&mut self, desk: &mut Desk<'_>, state: RolloutState) {
+        let Some(rollout) = &mut self.rollout else {
+            return;
+        };
+        rollout.state = state;
+        rollout.end_time = Some(desk.now);
+        if state == RolloutState::Completed {
+            rollout.reason = "".into();
+            rollout.message = "update completed".into();
+        }
+        if rollout.message.is_empty() || rollout.reason == NODE_PAUSED {
+            rollout.reason = "".into();
+            rollout.message = format!("rollback to revision {}", rollout.target).into();
+        }
+        // Then it will be known whether it is good.
+        desk.look_again();
+    }
+
+    fn go_back(&mut self, desk: &mut Desk<'_>) {
+        let id = desk.service.meta.id;
+        let Some((to, kept)) = rollout::back_to(desk.state, id, self.target)
+            .and_then(|to| Some((to, desk.template(to)?)))
+        else {
+            let more = "; there is no earlier revision to go back to";
+            return self.pause(desk, RolloutState::Paused, more);
+        };
+        if let Some((port, protocol, owner)) = rollout::taken_port(desk.state, id, &kept.ports) {
+            let protocol = protocol.as_str();
+            let more = format!(
+                "; it cannot go back to revision {to}, whose port {port}/{protocol} service \
+                 \"{owner}\" publishes now"
+            );
+            return self.pause(desk, RolloutState::Paused, &more);
+        }
+        let because = self.because();
+        desk.write([Write::ReuseTemplate {
+            service: id,
+            spec: Arc::new(rollout::spec_at(&desk.service.spec, kept)),
+            ports: kept.ports.clone(),
+            revision: to,
+            back: Some(Because {
+                message: format!("rollback to revision {to}: {}", because.message).into(),
+                ..because
+            }),
+        }]);
+        self.is_another = true;
+        desk.look_again();
+    }
+}
