@@ -14,8 +14,12 @@ const REFUSED: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 /// There is no daemon.
 const NO_DAEMON: u8 = 3;
+/// A roll-out is paused and waits for a person.
+const PAUSED: u8 = 10;
 /// A change has failed, and nothing more happens by itself.
 const FAILED: u8 = 11;
+/// A change was taken back by itself.
+const ROLLED_BACK: u8 = 12;
 /// Tasks find no node.
 const UNPLACEABLE: u8 = 14;
 /// The time was over.
@@ -55,6 +59,16 @@ impl Failure {
     /// It cannot be done.
     pub(crate) fn refused(message: impl Into<String>) -> Self {
         Self::plain(REFUSED, message)
+    }
+
+    /// A change has come to an end that is none of its goals, for this reason of STALLED.
+    pub(crate) fn stalled(reason: &str, message: impl Into<String>) -> Self {
+        let code = match reason {
+            "ROLLOUT_PAUSED" | "ROLLBACK_PAUSED" => PAUSED,
+            "ROLLED_BACK" => ROLLED_BACK,
+            _ => FAILED,
+        };
+        Self::plain(code, message)
     }
 
     /// A change has failed.

@@ -47,6 +47,8 @@ const OBJECTS: &str = "objects_are_one_array_or_a_line_each";
 const PARTS: &str = "parts_are_one_object";
 const PRETTY: &str = "a_service_is_shown_for_people";
 const PRETTY_NODE: &str = "a_node_is_shown_for_people";
+const POLICY: &str = "flags_of_policies_reach_both";
+const ROLLBACK: &str = "a_rollback_asks_for_its_revision";
 const SENT: &str = "commands_send_what_their_flags_say";
 const SERVICES: &str = "services_are_listed_as_docker_does";
 const SERVICE_FILTERS: &str = "service_filters_reach_their_fields";
@@ -153,6 +155,20 @@ pub(super) const COMMANDS: &[Command] = &[
         sets("--stop-grace-period", &["spec.template.stop.grace"], CREATE),
         sets("--user", &["spec.template.process.user", "spec.template.container.user"], CREATE),
         sets("--workdir", &["spec.template.process.dir", "spec.template.container.dir"], CREATE),
+        sets("--update-parallelism", &["spec.update.parallelism"], POLICY),
+        sets("--update-delay", &["spec.update.delay"], POLICY),
+        sets("--update-order", &["spec.update.order"], POLICY),
+        sets("--update-monitor", &["spec.update.monitor"], POLICY),
+        sets("--update-progress-deadline", &["spec.update.progress_deadline"], POLICY),
+        sets("--update-max-failure-ratio", &["spec.update.max_failure_percent"], POLICY),
+        sets("--update-failure-action", &["spec.update.on_failure"], POLICY),
+        sets("--rollback-parallelism", &["spec.rollback.parallelism"], POLICY),
+        sets("--rollback-delay", &["spec.rollback.delay"], POLICY),
+        sets("--rollback-order", &["spec.rollback.order"], POLICY),
+        sets("--rollback-monitor", &["spec.rollback.monitor"], POLICY),
+        sets("--rollback-progress-deadline", &["spec.rollback.progress_deadline"], POLICY),
+        sets("--rollback-max-failure-ratio", &["spec.rollback.max_failure_percent"], POLICY),
+        sets("--rollback-failure-action", &["spec.rollback.on_failure"], POLICY),
         sets("--entrypoint", &["spec.template.process.command", "spec.template.container.command"], ENTRYPOINT),
         sets("--hostname", &["spec.template.container.hostname"], BOX),
         sets("--init", &["spec.template.container.init"], BOX),
@@ -221,6 +237,20 @@ pub(super) const COMMANDS: &[Command] = &[
         sets("--stop-grace-period", &["spec.template.stop.grace"], UPDATE),
         sets("--user", &["spec.template.process.user", "spec.template.container.user"], UPDATE),
         sets("--workdir", &["spec.template.process.dir", "spec.template.container.dir"], UPDATE),
+        sets("--update-parallelism", &["spec.update.parallelism"], POLICY),
+        sets("--update-delay", &["spec.update.delay"], POLICY),
+        sets("--update-order", &["spec.update.order"], POLICY),
+        sets("--update-monitor", &["spec.update.monitor"], POLICY),
+        sets("--update-progress-deadline", &["spec.update.progress_deadline"], POLICY),
+        sets("--update-max-failure-ratio", &["spec.update.max_failure_percent"], POLICY),
+        sets("--update-failure-action", &["spec.update.on_failure"], POLICY),
+        sets("--rollback-parallelism", &["spec.rollback.parallelism"], POLICY),
+        sets("--rollback-delay", &["spec.rollback.delay"], POLICY),
+        sets("--rollback-order", &["spec.rollback.order"], POLICY),
+        sets("--rollback-monitor", &["spec.rollback.monitor"], POLICY),
+        sets("--rollback-progress-deadline", &["spec.rollback.progress_deadline"], POLICY),
+        sets("--rollback-max-failure-ratio", &["spec.rollback.max_failure_percent"], POLICY),
+        sets("--rollback-failure-action", &["spec.rollback.on_failure"], POLICY),
         sets("--entrypoint", &["spec.template.process.command", "spec.template.container.command"], UPDATE),
         sets("--image", &["spec.template.container.image"], BOX_UPDATE),
         sets("--hostname", &["spec.template.container.hostname"], BOX_UPDATE),
@@ -268,6 +298,14 @@ pub(super) const COMMANDS: &[Command] = &[
     ]),
     command("service scale", "UpdateServiceRequest", &[
         sets("SERVICE=REPLICAS", &["spec.replicated.replicas"], SENT),
+        here("--detach", "does not wait", SENT),
+        here("--quiet", "shows no progress", SENT),
+        here("--timeout", "longest wait", WAIT),
+        here("--stable-for", "how long it has to stay as wanted", WAIT),
+    ]),
+    command("service rollback", "ControlRolloutRequest", &[
+        sets("SERVICE", &["service"], ROLLBACK),
+        sets("--to", &["to_template_revision"], ROLLBACK),
         here("--detach", "does not wait", SENT),
         here("--quiet", "shows no progress", SENT),
         here("--timeout", "longest wait", WAIT),

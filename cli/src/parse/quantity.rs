@@ -76,6 +76,19 @@ pub(crate) fn parse_count(text: &str) -> Result<u32, String> {
     })
 }
 
+/// A part of a whole, `0` to `1`, as whole percent.
+pub(crate) fn parse_ratio(text: &str) -> Result<u32, String> {
+    let bad = || format!("{text:?}: expected a number from 0 to 1, such as 0.25");
+    let ratio: f64 = text.trim().parse().map_err(|_| bad())?;
+    if !(0.0..=1.0).contains(&ratio) {
+        return Err(bad());
+    }
+    let percent = (ratio * 100.0).round();
+    // Within 0 to 100.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    Ok(percent as u32)
+}
+
 /// Writes thousandths of a CPU: `1500` is `1.5`.
 pub(crate) fn format_cpus(millis: u32) -> String {
     let text = format!("{}.{:03}", millis / 1_000, millis % 1_000);

@@ -165,10 +165,16 @@ fn conclude(
                 message => message.to_owned(),
             };
             let quoted = quoted(&waited.sight, subject.revision);
-            Err(Failure::failed(format!(
-                "service {name} has failed, and nothing more happens by itself: {why}{quoted}\n\
+            let state = match condition.reason.as_str() {
+                "ROLLOUT_PAUSED" | "ROLLBACK_PAUSED" => "is paused",
+                "ROLLED_BACK" => "was rolled back",
+                _ => "has failed",
+            };
+            let words = format!(
+                "service {name} {state}, and nothing more happens by itself: {why}{quoted}\n\
                  Use `skep service logs {name}` to see what its tasks printed."
-            )))
+            );
+            Err(Failure::stalled(&condition.reason, words))
         }
         (Outcome::CrashLoop(failing), _) => Err(crash_loop(subject, flags, failing)),
         (Outcome::TimedOut(unplaced), _) => {
@@ -309,6 +315,28 @@ mod tests {
                 11,
                 "Error: service web has failed, and nothing more happens by itself: \
                  web.1 failed 3 times\n  web.1: task: non-zero exit (3) boom\nUse `skep service",
+            ),
+            (
+                Outcome::Stalled(sample::condition(
+                    "STALLED",
+                    Truth::True,
+                    "ROLLOUT_PAUSED",
+                    "a task failed",
+                )),
+                GOAL,
+                10,
+                "Error: service web is paused, and nothing more happens by itself: a task",
+            ),
+            (
+                Outcome::Stalled(sample::condition(
+                    "STALLED",
+                    Truth::True,
+                    "ROLLED_BACK",
+                    "a task failed",
+                )),
+                GOAL,
+                12,
+                "Error: service web was rolled back, and nothing more happens by itself: a task",
             ),
             (
                 Outcome::CrashLoop(vec![failing(TaskState::Failed, "boom"); 5]),

@@ -202,35 +202,14 @@ pub(super) const REFUSALS: &[Refusal] = &[
     ),
     // Services.
     refusal(
-        &["service"],
-        &["rollback"],
-        "rolling back is not there yet; update to what it was before",
+        &["service update"],
+        &["--rollback"],
+        "use `skep service rollback`",
     ),
     refusal(
-        SERVICE,
-        &[
-            "--update-delay",
-            "--update-parallelism",
-            "--update-failure-action",
-            "--update-order",
-            "--update-monitor",
-            "--update-max-failure-ratio",
-        ],
-        "update policies are not there yet: tasks are replaced one by one, each stopped before \
-         the next is started, and the next only once that runs",
-    ),
-    refusal(
-        SERVICE,
-        &[
-            "--rollback",
-            "--rollback-delay",
-            "--rollback-parallelism",
-            "--rollback-failure-action",
-            "--rollback-order",
-            "--rollback-monitor",
-            "--rollback-max-failure-ratio",
-        ],
-        "rolling back is not there yet; update to what it was before",
+        &["service create"],
+        &["--rollback"],
+        "a service that is new has nothing to go back to",
     ),
     refusal(
         SERVICE,

@@ -5,6 +5,7 @@
 pub(crate) mod container;
 pub(crate) mod create;
 pub(crate) mod file;
+pub(crate) mod policy;
 pub(crate) mod probe;
 mod program;
 pub(crate) mod swarm;

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use skep_sdk::v1::{Port, ServiceSpec, TaskTemplate};
 
 use super::create::resolve;
-use super::{apply_shared, container, placement, program};
+use super::{apply_shared, container, placement, policy, program};
 use crate::commands::service::flags::UpdateFlags;
 use crate::commands::service::update::Update;
 use crate::parse::constraint::{format_requirement, is_same};
@@ -46,6 +46,7 @@ pub(crate) fn apply(
     if flags.force {
         around.restart_token.clone_into(&mut template.restart_token);
     }
+    policy::apply(&given.policy, &mut changed);
     apply_ports(flags, &mut changed, &mut notices);
     *spec = changed;
     Ok(notices.0)
@@ -197,176 +198,4 @@ fn is_same_port(one: &Port, other: &Port) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::args::{Cli, Command};
-    use crate::commands::service::ServiceCommand;
-    use crate::output::json::Json;
-    use crate::sample;
-    use clap::Parser;
-    use skep_sdk::v1::Container;
-    use skep_sdk::v1::task_template::Workload;
-
-    /// The spec of the sample service after an update, and the notices.
-    fn update(line: &[&str]) -> Result<(ServiceSpec, Vec<String>), String> {
-        let words = ["skep", "service", "update"]
-            .iter()
-            .chain(line)
-            .chain(&["web"]);
-        let cli = Cli::try_parse_from(words).map_err(|error| error.to_string())?;
-        let Command::Service(ServiceCommand::Update(update)) = cli.command else {
-            panic!("not an update")
-        };
-        let around = Around {
-            var: &|name| (name == "HOME").then(|| "/root".to_owned()),
-            restart_token: "fresh",
-        };
-        let mut spec = sample::service().spec.unwrap();
-        let notices = apply(&update, &mut spec, &around)?;
-        Ok((spec, notices))
-    }
-
-    #[test]
-    fn flags_of_containers_change_a_container_alone() {
-        let line = [
-            "--image=web:2",
-            "--hostname=a",
-            "--init",
-            "--read-only=false",
-            "--tty",
-            "--pull=never",
-            "--no-resolve-image",
-            "--oom-score-adj=7",
-            "--log-driver=local",
-            "--log-opt=max-size=1m",
-            "--health-cmd=check",
-            "--health-interval=1s",
-            "--health-timeout=1s",
-            "--health-retries=1",
-            "--health-start-period=1s",
-            "--health-start-interval=1s",
-        ];
-        let error = update(&line).unwrap_err();
-        assert!(error.starts_with("--image is for containers"), "{error}");
-
-        let words = ["skep", "service", "update"]
-            .iter()
-            .chain(&line)
-            .chain(&["web"]);
-        let Command::Service(ServiceCommand::Update(update)) = Cli::parse_from(words).command
-        else {
-            panic!("not an update")
-        };
-        let around = Around {
-            var: &|_| None,
-            restart_token: "fresh",
-        };
-        let mut spec = sample::service().spec.unwrap();
-        spec.template.get_or_insert_default().workload = Some(Workload::Container(Container {
-            image: "web:1".into(),
-            read_only: true,
-            ..Container::default()
-        }));
-        apply(&update, &mut spec, &around).unwrap();
-        let yaml = serde_yaml_ng::to_string(&Json::of(&spec)).unwrap();
-        crate::golden::check("update-container.yaml", &yaml);
-    }
-
-    #[test]
-    fn every_flag_of_update_reaches_its_field() {
-        let (spec, notices) = update(&[
-            "--replicas=5",
-            "--args=--serve 'c d'",
-            "--entrypoint=/bin/other -v",
-            "--force",
-            "--env-rm=A",
-            "--env-add=B=2",
-            "--env-add=HOME",
-            "--label-rm=team",
-            "--label-add=stage=two",
-            "--constraint-rm=node.role==worker",
-            "--constraint-add=node.labels.ssd==yes",
-            "--placement-pref-rm=spread=node.labels.zone",
-            "--placement-pref-add=spread=node.labels.rack",
-            "--replicas-max-per-node=0",
-            "--publish-rm=9100",
-            "--publish-add=8091:80",
-            "--group-rm=adm",
-            "--group-add=video",
-            "--ulimit-rm=nofile",
-            "--ulimit-add=nproc=64",
-            "--limit-cpu=2",
-            "--limit-memory=0",
-            "--limit-pids=10",
-            "--reserve-cpu=1",
-            "--reserve-memory=1g",
-            "--restart-condition=any",
-            "--restart-delay=3s",
-            "--restart-max-delay=90s",
-            "--restart-max-attempts=0",
-            "--restart-window=1m",
-            "--stop-signal=15",
-            "--stop-grace-period=1s",
-            "--user=1000",
-            "--workdir=/tmp",
-        ])
-        .unwrap();
-        assert_eq!(notices, Vec::<String>::new());
-        let yaml = serde_yaml_ng::to_string(&Json::of(&spec)).unwrap();
-        crate::golden::check("update-every-flag.yaml", &yaml);
-    }
-
-    #[test]
-    fn no_flag_changes_nothing() {
-        let (spec, notices) = update(&[]).unwrap();
-        assert_eq!(Some(spec), sample::service().spec);
-        assert!(notices.is_empty());
-    }
-
-    #[test]
-    fn what_was_not_there_is_a_notice() {
-        let (spec, notices) = update(&[
-            "--label-rm=x",
-            "--env-rm=X",
-            "--constraint-rm=node.role!=worker",
-            "--placement-pref-rm=spread=node.labels.x",
-            "--publish-rm=9999",
-            "--group-rm=x",
-            "--ulimit-rm=core",
-        ])
-        .unwrap();
-        assert_eq!(Some(spec), sample::service().spec);
-        assert_eq!(
-            notices,
-            [
-                "label x was not there",
-                "variable X was not there",
-                "group x was not there",
-                "ulimit core was not there",
-                "constraint node.role!=worker was not there",
-                "placement preference spread=node.labels.x was not there",
-                "published port 9999 was not there",
-            ]
-        );
-    }
-
-    #[test]
-    fn adding_what_is_there_adds_nothing() {
-        let (spec, _) = update(&[
-            "--publish-add=8080:80/tcp",
-            "--constraint-add=node.role==worker",
-            "--group-add=adm",
-            "--placement-pref-add=spread=node.labels.zone",
-        ])
-        .unwrap();
-        let ports = &spec.endpoint.as_ref().unwrap().ports;
-        assert_eq!(ports.len(), 2, "{ports:?}");
-        assert_eq!(spec.template, sample::service().spec.unwrap().template);
-    }
-
-    #[test]
-    fn removing_the_last_port_removes_the_endpoint() {
-        let (spec, _) = update(&["--publish-rm=80", "--publish-rm=9100/tcp"]).unwrap();
-        assert_eq!(spec.endpoint, None);
-    }
-}
+mod tests;

@@ -160,6 +160,22 @@ async fn commands_send_what_their_flags_say() {
     );
 }
 
+#[tokio::test]
+async fn a_rollback_asks_for_its_revision() {
+    let swarm = Swarm::start().await;
+    for (line, revision) in [
+        ("service rollback -d web", None),
+        ("service rollback -d web --to 7", Some("7")),
+    ] {
+        let asked = requests(&swarm, line).await;
+        let mut want = json!({"service": "web", "action": "ACTION_ROLLBACK"});
+        if let Some(revision) = revision {
+            want["toTemplateRevision"] = revision.into();
+        }
+        assert_eq!(only(&asked, "ControlRolloutRequest"), want, "{line}");
+    }
+}
+
 fn web() -> Value {
     serde_json::to_value(skep_sdk::reflect::dynamic(&sample::service().spec.unwrap())).unwrap()
 }

@@ -343,9 +343,14 @@ impl ServiceService for Fake {
 
     async fn control_rollout(
         &self,
-        _: Request<ControlRolloutRequest>,
+        request: Request<ControlRolloutRequest>,
     ) -> Answer<ControlRolloutResponse> {
-        Err(Status::unimplemented("no command calls it"))
+        self.keep(request.get_ref());
+        let service = Some(self.find(&request.into_inner().service)?);
+        Ok(Response::new(ControlRolloutResponse {
+            service,
+            revision: 41,
+        }))
     }
 
     async fn list_service_revisions(

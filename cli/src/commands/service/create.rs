@@ -7,6 +7,7 @@ use skep_sdk::{Goal, Identified};
 
 use super::container_flags::{ContainerCreateFlags, ContainerFlags};
 use super::flags::{CreateFlags, SpecFlags};
+use super::policy_flags::PolicyFlags;
 use crate::args::ConvergeFlags;
 use crate::failure::Failure;
 use crate::output::print;
@@ -31,7 +32,7 @@ pub(crate) struct Create {
     /// Take the whole service from a YAML file; - is standard input
     #[arg(short, long, value_name = "FILE",
         conflicts_with_all = ["SpecFlags", "CreateFlags", "ContainerFlags", "ContainerCreateFlags",
-            "process", "command"])]
+            "PolicyFlags",            "process", "command"])]
     pub(crate) file: Option<String>,
     #[command(flatten)]
     pub(crate) create: CreateFlags,
@@ -39,6 +40,8 @@ pub(crate) struct Create {
     pub(crate) spec: SpecFlags,
     #[command(flatten)]
     pub(crate) container: ContainerFlags,
+    #[command(flatten)]
+    pub(crate) policy: PolicyFlags,
     #[command(flatten)]
     pub(crate) new_container: ContainerCreateFlags,
     #[command(flatten)]

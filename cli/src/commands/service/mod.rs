@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `skep service`.
 
+// Help texts have brackets of their own, which are no links.
+#[allow(rustdoc::broken_intra_doc_links)]
 pub(crate) mod container_flags;
 pub(crate) mod create;
 // Help texts have brackets of their own, which are no links.
@@ -9,8 +11,10 @@ pub(crate) mod flags;
 mod inspect;
 mod logs;
 mod ls;
+pub(crate) mod policy_flags;
 mod ps;
 mod rm;
+mod rollback;
 mod scale;
 pub(crate) mod update;
 
@@ -35,6 +39,8 @@ pub(crate) enum ServiceCommand {
     Ps(ps::Ps),
     /// Change how many tasks services have
     Scale(scale::Scale),
+    /// Take back the last change of what tasks run, and wait
+    Rollback(rollback::Rollback),
     /// Remove services and wait until their tasks have stopped
     #[command(visible_alias = "remove")]
     Rm(rm::Rm),
@@ -51,6 +57,7 @@ pub(crate) async fn run(command: ServiceCommand, session: &Session) -> Result<()
         ServiceCommand::Inspect(command) => command.run(session).await,
         ServiceCommand::Ps(command) => command.run(session).await,
         ServiceCommand::Scale(command) => command.run(session).await,
+        ServiceCommand::Rollback(command) => command.run(session).await,
         ServiceCommand::Rm(command) => command.run(session).await,
         ServiceCommand::Logs(command) => command.run(session).await,
     }

@@ -6,6 +6,7 @@ use skep_sdk::Goal;
 
 use super::container_flags::ContainerFlags;
 use super::flags::{SpecFlags, UpdateFlags};
+use super::policy_flags::PolicyFlags;
 use crate::args::ConvergeFlags;
 use crate::failure::Failure;
 use crate::output::{notice, print};
@@ -27,6 +28,8 @@ pub(crate) struct Update {
     pub(crate) spec: SpecFlags,
     #[command(flatten)]
     pub(crate) container: ContainerFlags,
+    #[command(flatten)]
+    pub(crate) policy: PolicyFlags,
     #[command(flatten)]
     pub(crate) wait: ConvergeFlags,
 }
