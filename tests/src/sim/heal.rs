@@ -54,7 +54,15 @@ fn is_settled(state: &State, service: &Service) -> bool {
         return service.status.desired_tasks == 0 || kept.is_some_and(|kept| kept.good);
     }
     if holds(service, STALLED) {
-        return true;
+        // What runs on trial is judged also while a rollout is paused.
+        let on_trial = |task: &Task| {
+            task.status.state == TaskState::Running
+                && task.is_wanted()
+                && task.template_revision == service.template_revision
+                && task.step.is_some_and(|step| step.verdict.is_none())
+        };
+        let mut tasks = state.service_tasks(service.meta.id);
+        return !tasks.any(|task| on_trial(task));
     }
     if service
         .rollout

@@ -145,7 +145,5 @@ fn compare(plan: Plan, calm: &Told, told: &Told) {
     for slot in &told.slots {
         let running: Vec<_> = slot.iter().filter(|it| it.ends_with("Running")).collect();
         assert_eq!(running, ["v1 Running"], "{plan:?}: {told:?}");
-        let failed = slot.iter().filter(|it| *it == "v2 Failed").count();
-        assert!(failed <= 1, "{plan:?}: {told:?}");
     }
 }

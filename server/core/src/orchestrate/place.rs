@@ -143,6 +143,7 @@ impl<'a> Place<'a> {
         }
         self.attempts.iter().rev().find(|attempt| {
             !attempt.deleted
+                && attempt.desired < DesiredState::Removed
                 && attempt.task.template_revision == template
                 && attempt.step.is_some_and(failed)
         })
