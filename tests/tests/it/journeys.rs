@@ -73,9 +73,9 @@ fn what_makes_no_sense_is_refused_with_the_cure() {
     }
     refused(
         &["--name", "web", "--mount", "type=bind,source=/a,target=/b"],
-        2,
-        "Error: skep service create --mount: mounts are not there yet; a process uses the file \
-         system of its node, from --workdir",
+        1,
+        "Error: the request has a bad field: spec.template.mounts\n  spec.template.mounts \
+         (--mount): is for containers only: leave it out, or run a container",
     );
     let (code, words) = said(
         &daemon.skep(
@@ -111,7 +111,7 @@ fn what_makes_no_sense_is_refused_with_the_cure() {
         ],
         1,
         "Error: the request has a bad field: spec.template.process.command[0]\n  \
-         spec.template.process.command[0] (COMMAND): is \"sleep\", not an absolute path",
+         spec.template.process.command[0] (IMAGE|COMMAND): is \"sleep\", not an absolute path",
     );
     assert_eq!(daemon.skep_ok(["service", "ls", "-q"]), "");
 }
@@ -232,12 +232,14 @@ fn a_crash_loop_shows_its_last_output_and_ends_stalled() {
     // Who waits for such a service hears that nothing more happens.
     let output = daemon.skep(["service", "update", "--force", "crash"]);
     let (code, text) = said(&output);
-    assert_eq!(code, 11, "{text}");
-    let end = format!(
-        "Error: service crash has failed, and nothing more happens by itself: 1 slots failed and \
-         have no attempt left\n  crash.1: {line}\n"
-    );
-    assert!(text.contains(&end), "{text}");
+    assert_eq!(code, 10, "{text}");
+    for wanted in [
+        "Error: service crash is paused, and nothing more happens by itself: update paused: task \
+         crash.1 ",
+        &format!("\n  crash.1: {line}\n"),
+    ] {
+        assert!(text.contains(wanted), "{wanted} is not in {text}");
+    }
 }
 
 #[test]
@@ -432,7 +434,7 @@ fn verbs_of_docker_that_are_not_there_name_what_is() {
         ),
         (
             &["secret", "ls"],
-            "skep secret: secrets are not there yet; a process can read a file of its node",
+            "skep secret: secrets are not there yet; a task can read a file of its node",
         ),
         (
             &["network", "ls"],
@@ -449,12 +451,12 @@ fn verbs_of_docker_that_are_not_there_name_what_is() {
             "skep node promote: there is one manager yet, and its role is fixed",
         ),
         (
-            &["service", "rollback", "x"],
-            "skep service rollback: rolling back is not there yet; update to what it was before",
+            &["service", "update", "x", "--rollback"],
+            "skep service update --rollback: use `skep service rollback`",
         ),
         (
-            &["service", "create", "--name", "web", "alpine"],
-            "containers are not there yet, so alpine cannot be an image; a program on the nodes runs with --process -- /path/to/program",
+            &["service", "create", "--name", "web", "/bin/sleep"],
+            "/bin/sleep is no image; to run it on the nodes themselves add --process: --process -- /bin/sleep",
         ),
     ] {
         answers(&daemon, arguments, 2, &format!("Error: {words}"));
