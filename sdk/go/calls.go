@@ -62,12 +62,14 @@ func (c calls) stream(
 	if err != nil {
 		return nil, c.told(ctx, conn, err)
 	}
-	return &toldStream{ClientStream: stream, calls: c, conn: conn}, nil
+	return &toldStream{ClientStream: stream, ctx: ctx, calls: c, conn: conn}, nil
 }
 
 // toldStream is a stream whose failures are told as those of calls are.
 type toldStream struct {
 	grpc.ClientStream
+	// ctx is the caller's: that of the stream ends with it, whatever the reason.
+	ctx   context.Context
 	calls calls
 	conn  *grpc.ClientConn
 }
@@ -78,7 +80,7 @@ func (s *toldStream) RecvMsg(message any) error {
 	if errors.Is(err, io.EOF) {
 		return err
 	}
-	return s.calls.told(s.Context(), s.conn, err)
+	return s.calls.told(s.ctx, s.conn, err)
 }
 
 // SendMsg sends a message.
@@ -87,7 +89,7 @@ func (s *toldStream) SendMsg(message any) error {
 	if errors.Is(err, io.EOF) {
 		return err
 	}
-	return s.calls.told(s.Context(), s.conn, err)
+	return s.calls.told(s.ctx, s.conn, err)
 }
 
 // told makes an [Error] of a failure.
@@ -103,19 +105,19 @@ func (c calls) told(ctx context.Context, conn *grpc.ClientConn, err error) error
 		return local(codes.Canceled, err, "the client of %s is closed", c.host)
 	case failure.Code == codes.DeadlineExceeded,
 		failure.Code == codes.Canceled && ctx.Err() != nil:
-		return ended(ctx, c.host)
+		return ended(ctx, "canceled before "+c.host+" answered",
+			"no answer from "+c.host+" in time; a change may have been made or not")
 	}
 	return failure
 }
 
-// ended says that the caller's context, or the deadline that every call has, is over.
-func ended(ctx context.Context, host string) *Error {
+// ended says that a context is over, its end or its deadline, in the words of what it was for.
+func ended(ctx context.Context, canceled, late string) *Error {
 	if errors.Is(ctx.Err(), context.Canceled) {
-		return local(codes.Canceled, context.Canceled, "canceled before %s answered", host)
+		return local(codes.Canceled, context.Canceled, "%s", canceled)
 	}
 	// gRPC keeps the deadline too, and may be a moment earlier than the context.
-	return local(codes.DeadlineExceeded, context.DeadlineExceeded,
-		"no answer from %s in time; a change may have been made or not", host)
+	return local(codes.DeadlineExceeded, context.DeadlineExceeded, "%s", late)
 }
 
 // withRequestID gives a change that has no request_id a fresh one. The caller's own message is

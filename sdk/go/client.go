@@ -106,7 +106,7 @@ func Connect(ctx context.Context, options ...Option) (*Client, error) {
 		case err == nil:
 			return client, nil
 		case ctx.Err() != nil:
-			return nil, ended(ctx, host)
+			return nil, ended(ctx, "canceled before "+host+" answered", "no answer from "+host+" in time")
 		case errors.Is(err, os.ErrPermission):
 			return nil, local(codes.PermissionDenied, err, "no permission to use %s", host)
 		}

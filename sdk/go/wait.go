@@ -93,8 +93,8 @@ func (w *waiting) run(ctx context.Context) (*skepv1.Service, error) {
 		select {
 		case seen, open := <-sights:
 			switch {
-			case !open:
-				return nil, ended(ctx, w.client.host)
+			case !open || ctx.Err() != nil:
+				return nil, ended(ctx, "the wait was canceled", "the time for the wait is over")
 			case seen.err != nil:
 				return nil, seen.err
 			case seen.service == nil:

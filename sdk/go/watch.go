@@ -254,7 +254,7 @@ func (w *follower[O]) whole(step []Event[O], last *skepv1.WatchResponse) []Event
 // recover waits after a failure, to go on or to start over; or gives up.
 func (w *follower[O]) recover(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return ended(ctx, w.client.host)
+		return ended(ctx, "the watch was canceled", "the time for the watch is over")
 	}
 	failure := read(err, w.client.host)
 	switch {
@@ -273,7 +273,7 @@ func (w *follower[O]) recover(ctx context.Context, err error) error {
 	case <-wait.C:
 		return nil
 	case <-ctx.Done():
-		return ended(ctx, w.client.host)
+		return ended(ctx, "the watch was canceled", "the time for the watch is over")
 	}
 }
 
