@@ -10,6 +10,7 @@ set -euo pipefail
 skepd=$(realpath "${SKEP_BIN_DIR:?says where skepd is}")/skepd
 folder=$(mktemp -d "${TMPDIR:-/tmp}/skep.XXXXXX")
 daemon=
+# shellcheck disable=SC2329  # the trap calls it
 stop() {
     if [ -n "$daemon" ]; then
         kill "$daemon" 2>/dev/null || true

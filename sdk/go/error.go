@@ -3,6 +3,7 @@
 package skep
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -57,7 +58,8 @@ func (e *Error) Error() string {
 	return text.String()
 }
 
-// Unwrap gives what is below, such as context.Canceled; nil if a server said this.
+// Unwrap gives what is below: context.DeadlineExceeded with that code, whoever kept the time, and
+// context.Canceled if that was the caller's.
 func (e *Error) Unwrap() error {
 	return e.cause
 }
@@ -96,6 +98,9 @@ func read(err error, host string) *Error {
 	}
 	from, _ := status.FromError(err)
 	failure := &Error{Code: from.Code(), Message: from.Message()}
+	if failure.Code == codes.DeadlineExceeded {
+		failure.cause = context.DeadlineExceeded
+	}
 	for _, detail := range from.Details() {
 		switch detail := detail.(type) {
 		case *errdetails.ErrorInfo:

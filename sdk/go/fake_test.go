@@ -100,6 +100,8 @@ type watcher struct {
 	mu      sync.Mutex
 	scripts []frames
 	asked   []*skepv1.WatchRequest
+	// limited says that a stream came with a deadline.
+	limited bool
 }
 
 func (w *watcher) script(next ...frames) {
@@ -124,6 +126,8 @@ func (w *watcher) Watch(
 ) error {
 	w.mu.Lock()
 	w.asked = append(w.asked, request)
+	_, limited := stream.Context().Deadline()
+	w.limited = w.limited || limited
 	var script frames
 	if len(w.scripts) > 0 {
 		script, w.scripts = w.scripts[0], w.scripts[1:]

@@ -218,7 +218,11 @@ func (w *waiting) ended(code codes.Code, reason, condition, message string) *Err
 	if condition != "" {
 		metadata["condition"] = condition
 	}
-	return &Error{Code: code, Reason: reason, Message: message, Metadata: metadata}
+	failure := &Error{Code: code, Reason: reason, Message: message, Metadata: metadata}
+	if code == codes.DeadlineExceeded {
+		failure.cause = context.DeadlineExceeded
+	}
+	return failure
 }
 
 // judge decides when a wait is over: what is seen and the time go in, a verdict comes out.

@@ -168,8 +168,11 @@ func TestATimeoutSaysWhatIsMissing(t *testing.T) {
 	failed := timesOut(t, f)
 	if failed.Code != codes.DeadlineExceeded || failed.Reason != "NOT_CONVERGED" ||
 		failed.Error() != "the service web did not converge in time: 0 of 1 tasks run" ||
-		failed.Metadata["condition"] != "CONVERGED" {
+		failed.Metadata["condition"] != "CONVERGED" || !errors.Is(failed, context.DeadlineExceeded) {
 		t.Errorf("%+v", failed)
+	}
+	if f.watches.limited {
+		t.Error("the server was told of the deadline, and would end the watch with it")
 	}
 }
 

@@ -207,10 +207,14 @@ func (w *follower[O]) readStep(ctx context.Context) ([]Event[O], error) {
 	}
 }
 
+// open begins a stream. It ends with the context, but the server is told of no deadline: then it
+// would end the stream itself, as if that were a failure.
 func (w *follower[O]) open(ctx context.Context) error {
-	ctx, w.cancel = context.WithCancel(ctx)
+	endless, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, cancel)
+	w.cancel = func() { stop(); cancel() }
 	w.silence = time.AfterFunc(w.interval()*silentIntervals, w.cancel)
-	frames, err := w.client.Watches.Watch(ctx, w.request)
+	frames, err := w.client.Watches.Watch(endless, w.request)
 	w.silence.Stop()
 	if err != nil {
 		return err
