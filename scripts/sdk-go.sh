@@ -87,11 +87,11 @@ cp examples/go/quickstart/main.go "$folder/user"
     trap 'chmod -R u+w "$cache/skep.dev" && rm -rf "$cache/skep.dev" "$cache/cache/download/skep.dev"' EXIT
     go mod init example.com/quickstart 2>/dev/null
     go get "skep.dev/skep/sdk/go@$version" 2>/dev/null
-    go build -o "$folder/bin/quickstart-user" .
+    go build -ldflags=-w -o "$folder/bin/quickstart-user" .
 )
 
 if [ -n "${SKEP_BIN_DIR:-}" ]; then
     echo "-- the examples beside a daemon"
-    (cd examples/go && go build -o "$folder/bin/" ./...)
+    (cd examples/go && go build -ldflags=-w -o "$folder/bin/" ./...)
     scripts/dev-daemon.sh scripts/try-examples.sh "$folder/bin"
 fi
