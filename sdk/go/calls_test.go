@@ -99,6 +99,13 @@ func TestACallOutlivesARestartOfTheDaemon(t *testing.T) {
 	if lost.Code != codes.Unavailable || lost.Reason != "" || lost.Error() != want {
 		t.Errorf("%v %q: %s", lost.Code, lost.Reason, lost)
 	}
+	// However long it was away, it is found again soon after.
+	f.serve(t)
+	for ctx := limited(t); err != nil; {
+		if _, err = client.Services.CreateService(ctx, &skepv1.CreateServiceRequest{}); ctx.Err() != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestEveryCallHasADeadline(t *testing.T) {

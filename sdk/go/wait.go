@@ -121,7 +121,7 @@ func (w *waiting) run(ctx context.Context) (*skepv1.Service, error) {
 	}
 }
 
-// watch sends the service after each step that changed it.
+// watch sends the service after each step.
 func (w *waiting) watch(ctx context.Context, sights chan<- sight) {
 	defer close(sights)
 	send := func(seen sight) {
@@ -132,17 +132,13 @@ func (w *waiting) watch(ctx context.Context, sights chan<- sight) {
 	}
 	filter := &skepv1.ServiceFilter{Services: []string{w.id}}
 	var view View[*skepv1.Service]
-	isNew := false
 	for event, err := range w.client.WatchServices(ctx, filter) {
 		if err != nil {
 			send(sight{err: err})
 			return
 		}
 		view.Apply(event)
-		if event.Type != Progress {
-			isNew = true
-		} else if isNew {
-			isNew = false
+		if event.Type == Progress {
 			send(sight{service: view.Objects[w.id]})
 		}
 	}

@@ -238,4 +238,9 @@ func TestAClaimThatBreaksIsHeldAnew(t *testing.T) {
 	if step = j.read(service(7, holds("CONVERGED", 8, 4)), at(15)); !step.converged {
 		t.Error(step)
 	}
+	// What could not be read is held from then on.
+	j.see(service(7, holds("CONVERGED", 9, 20)), at(20))
+	if step = j.unread(at(24)); !step.holding || step.readAt != at(29) {
+		t.Error(step)
+	}
 }
