@@ -23,6 +23,7 @@ mod lead;
 mod line;
 mod machine;
 mod manager;
+mod many;
 mod oracle;
 mod people;
 mod ports;
@@ -39,6 +40,7 @@ mod world;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+pub use many::{SEEDS, play_all};
 pub use rollout::{Plan, Told, roll_out};
 pub use world::Tally;
 

@@ -85,9 +85,7 @@ impl Run {
     }
 
     fn going(&self) -> Option<&Rollout> {
-        let bug = cfg!(skep_bug = "rollout_restless");
-        let goes = |it: &&Rollout| it.state.is_going() || (bug && it.state.is_paused());
-        self.rollout.as_ref().filter(goes)
+        self.rollout.as_ref().filter(|it| it.state.is_going())
     }
 
     /// Begins a rollout if there should be one: places are out of date, and none is under way.
@@ -127,7 +125,9 @@ impl Run {
 
     /// How many steps may be begun now.
     fn make_room(&mut self, desk: &Desk<'_>, places: &Places<'_>, wanted: &[PlaceKey]) {
-        let Some(rollout) = self.going().cloned() else {
+        let bug = cfg!(skep_bug = "rollout_restless");
+        let makes = |it: &&Rollout| it.state.is_going() || (bug && it.state.is_paused());
+        let Some(rollout) = self.rollout.as_ref().filter(makes).cloned() else {
             return;
         };
         let (mut taken, mut down) = (0, 0);
