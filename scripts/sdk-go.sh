@@ -6,6 +6,7 @@
 #
 #   scripts/sdk-go.sh           check
 #   scripts/sdk-go.sh --tools   only fetch what checking needs
+#   scripts/sdk-go.sh --driver  build the conformance driver and say where it is
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,13 +14,20 @@ staticcheck=0.8.2
 tools=$PWD/.tools/staticcheck-$staticcheck
 modules=(sdk/go examples/go tests/conformance/drivers/go)
 # The checkout decides, not how this machine is set up.
-export GOWORK=off GOFLAGS=
+export GOWORK=off GOFLAGS=-buildvcs=false
 
 if ! command -v go >/dev/null 2>&1; then
     echo "SKIPPED: the SDK for Go (no go)"
     echo "SDK for Go (no go)" >>"${SKEP_SKIPS:-/dev/null}"
     if [ "${CI:-}" = true ]; then exit 1; else exit 0; fi
 fi
+if [ "${1:-}" = --driver ]; then
+    driver=$PWD/.tools/driver-go/driver
+    (cd tests/conformance/drivers/go && go build -ldflags=-w -o "$driver" .)
+    echo "$driver"
+    exit
+fi
+
 if [ ! -x "$tools/staticcheck" ]; then
     echo "building staticcheck $staticcheck into .tools/" >&2
     GOBIN=$tools go install "honnef.co/go/tools/cmd/staticcheck@v$staticcheck"
