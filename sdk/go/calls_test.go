@@ -79,6 +79,9 @@ func TestOnlyUnavailableIsRepeatedAndNotForEver(t *testing.T) {
 	if !IsReason(err, "NO_QUORUM") || len(f.gets.requests()) != 5 {
 		t.Error(err, f.gets.requests())
 	}
+	if err.Error() != "refused: NO_QUORUM" {
+		t.Errorf("after the last attempt the server's words are %q", err)
+	}
 }
 
 func TestACallOutlivesARestartOfTheDaemon(t *testing.T) {

@@ -97,6 +97,11 @@ func read(err error, host string) *Error {
 		return done
 	}
 	from, _ := status.FromError(err)
+	// After the last of several attempts gRPC wraps what the server said into words of its own.
+	var said interface{ GRPCStatus() *status.Status }
+	if errors.As(err, &said) {
+		from = said.GRPCStatus()
+	}
 	failure := &Error{Code: from.Code(), Message: from.Message()}
 	if failure.Code == codes.DeadlineExceeded {
 		failure.cause = context.DeadlineExceeded

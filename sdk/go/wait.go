@@ -40,7 +40,7 @@ func StableFor(span time.Duration) WaitOption {
 // An [Error] with one of these codes says how else the wait ended; its metadata name the service
 // and, where one tells, the condition:
 //   - FailedPrecondition: the change has failed, and nothing more will happen by itself. Reason
-//     and message are those of the service's condition STALLED: CRASH_LOOP, PAUSED, ROLLED_BACK.
+//     and message are those of the service's condition STALLED: CRASH_LOOP, ROLLOUT_PAUSED, ROLLED_BACK.
 //   - DeadlineExceeded: UNPLACED, tasks have found no node, and why; or NOT_CONVERGED.
 //   - NotFound, SERVICE_NOT_FOUND: the service was deleted meanwhile.
 //   - Canceled: the context was.
