@@ -259,6 +259,8 @@ class Watch(Generic[Kind]):
         self._reading: asyncio.Task[v1.WatchResponse] | None = None
         self._closed = asyncio.Event()
         client._open_watches.add(self)
+        if client._connection.is_closed:
+            self._closed.set()
 
     @property
     def revision(self) -> int:
@@ -280,6 +282,8 @@ class Watch(Generic[Kind]):
     async def _next(self, timeout: float) -> Event[Kind] | None:
         """The next event; None if there was none in time."""
         try:
+            if self._closed.is_set():
+                raise _ClosedError
             return await run_async(self._follower.next_event(timeout), self._perform)
         except _ClosedError:
             if self._client._connection.is_closed:

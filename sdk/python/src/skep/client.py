@@ -23,7 +23,7 @@ from skep.context import Address
 from skep.dial import Dial, NotSpokenError, first_that_answers
 from skep.edit import Edited, edit
 from skep.errors import Code, Error, closed
-from skep.layer import BlockingCalls
+from skep.layer import BlockingCalls, Connection
 from skep.policy import DIAL_SECONDS, channel_options
 from skep.steps import Call, Next, run
 from skep.wait import STABLE_SECONDS, converged
@@ -100,10 +100,9 @@ class Client:
     def __init__(self, channel: grpc.Channel, host: str) -> None:
         """Use `connect`."""
         self._channel = channel
-        self._host = host
-        self._closed = threading.Event()
+        self._connection = Connection(host)
         self._open_watches: weakref.WeakSet[Watch[Any]] = weakref.WeakSet()
-        calls = grpc.intercept_channel(channel, BlockingCalls(host))
+        calls: Any = BlockingCalls(channel, self._connection)
         self.daemon = v1.DaemonServiceStub(calls)
         """The daemon itself: its state, founding and leaving a swarm."""
         self.swarm = v1.SwarmServiceStub(calls)
@@ -122,11 +121,11 @@ class Client:
     @property
     def host(self) -> str:
         """The address this client is connected to."""
-        return self._host
+        return self._connection.host
 
     def close(self) -> None:
         """Ends all calls and watches and lets go of the connection, at once. No thread stays."""
-        self._closed.set()
+        self._connection.is_closed = True
         for watch in list(self._open_watches):
             watch.close()
         self._channel.close()
@@ -231,6 +230,8 @@ class Watch(Generic[Kind]):
         self._frames: _Frames | None = None
         self._closed = threading.Event()
         client._open_watches.add(self)
+        if client._connection.is_closed:
+            self._closed.set()
 
     @property
     def revision(self) -> int:
@@ -252,9 +253,11 @@ class Watch(Generic[Kind]):
     def _next(self, timeout: float) -> Event[Kind] | None:
         """The next event; None if there was none in time."""
         try:
+            if self._closed.is_set():
+                raise _ClosedError
             return run(self._follower.next_event(timeout), self._perform)
         except _ClosedError:
-            if self._client._closed.is_set():
+            if self._client._connection.is_closed:
                 raise closed() from None
             raise
 

@@ -7,123 +7,117 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import grpc
 import grpc.aio
 
-from skep.errors import Error, closed, from_call
+from skep.errors import Code, closed, from_call
 from skep.policy import DEADLINE_SECONDS, with_request_id
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class _Details(grpc.ClientCallDetails):
-    """How a call is made."""
-
-    method: str
-    timeout: float | None
-    metadata: Any
-    credentials: grpc.CallCredentials | None
-    wait_for_ready: bool | None
-    compression: grpc.Compression | None
-
-
-class BlockingCalls(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
-    """The layer under the stubs: deadlines, request ids, and failures as `Error`."""
-
-    def __init__(self, host: str) -> None:
-        self._host = host
-
-    def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
-        """A call with one answer."""
-        timeout = DEADLINE_SECONDS if details.timeout is None else details.timeout
-        return self._made(continuation, details, with_request_id(request), timeout)
-
-    def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
-        """A call with a stream of answers."""
-        return self._made(continuation, details, request, details.timeout)
-
-    def _made(self, continuation: Any, details: Any, request: Any, timeout: float | None) -> Any:
-        changed = _Details(
-            details.method,
-            timeout,
-            details.metadata,
-            details.credentials,
-            details.wait_for_ready,
-            details.compression,
-        )
-        return _Answer(continuation(changed, request), self._host, timeout)
-
-
-class _Answer:
-    """A call that is being made, or was: it fails with `Error`. All else is as gRPC has it."""
-
-    def __init__(self, call: Any, host: str, timeout: float | None) -> None:
-        self._call = call
-        self._host = host
-        self._timeout = timeout
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._call, name)
-
-    def result(self, timeout: float | None = None) -> Any:
-        """The answer."""
-        return self._in_plain_words(lambda: self._call.result(timeout))
-
-    def exception(self, timeout: float | None = None) -> BaseException | None:
-        """Why there is no answer."""
-        found: BaseException | None = self._call.exception(timeout)
-        return self._read(found) if isinstance(found, grpc.RpcError) else found
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
-
-    def __next__(self) -> Any:
-        return self._in_plain_words(lambda: next(self._call))
-
-    def _in_plain_words(self, ask: Callable[[], T]) -> T:
-        try:
-            return ask()
-        except grpc.RpcError as failure:
-            raise self._read(failure) from None
-        except ValueError as failure:
-            # What gRPC says of a channel that is closed.
-            if "closed channel" in str(failure):
-                raise closed() from None
-            raise
-
-    def _read(self, failure: grpc.RpcError) -> Error:
-        return from_call(failure, self._host, self._timeout)
 
 
 @dataclass
 class Connection:
-    """What the layer under the stubs knows of the connection."""
+    """What the layer knows of the connection."""
 
     host: str
     is_closed: bool = False
-
-    def details(self, given: Any, timeout: float | None) -> grpc.aio.ClientCallDetails:
-        """How a call is made."""
-        return grpc.aio.ClientCallDetails(
-            given.method, timeout, given.metadata, given.credentials, given.wait_for_ready
-        )
 
     @contextlib.contextmanager
     def in_plain_words(self, timeout: float | None) -> Iterator[None]:
         """Failures within as `Error`."""
         try:
             yield
-        except grpc.aio.AioRpcError as failure:
-            raise from_call(failure, self.host, timeout) from None
-        except (asyncio.CancelledError, grpc.aio.UsageError):
+        except grpc.RpcError as failure:
+            error = from_call(failure, self.host, timeout)
+            is_ours = self.is_closed and error.code is Code.CANCELLED
+            raise (closed() if is_ours else error) from None
+        except (ValueError, asyncio.CancelledError, grpc.aio.UsageError):
+            # What gRPC says of a channel that is closed.
             if self.is_closed:
                 raise closed() from None
             raise
+
+
+class BlockingCalls:
+    """What the stubs take for a channel.
+
+    Not an interceptor of gRPC: those look up the method anew for each call, which ends the whole
+    program if the channel was closed meanwhile.
+    """
+
+    def __init__(self, channel: grpc.Channel, connection: Connection) -> None:
+        self._channel = channel
+        self._connection = connection
+
+    def unary_unary(self, *args: Any, **options: Any) -> Any:
+        """A method with one answer."""
+        return _UnaryMethod(self._channel.unary_unary(*args, **options), self._connection)
+
+    def unary_stream(self, *args: Any, **options: Any) -> Any:
+        """A method with a stream of answers."""
+        method: Any = self._channel.unary_stream(*args, **options)
+
+        def call(request: Any, timeout: float | None = None, **options: Any) -> Any:
+            with self._connection.in_plain_words(timeout):
+                answers = method(request, timeout, **options)
+            return _Answer(answers, self._connection, timeout)
+
+        return call
+
+
+class _UnaryMethod:
+    """A method with one answer, as `grpc.UnaryUnaryMultiCallable` has it."""
+
+    def __init__(self, method: Any, connection: Connection) -> None:
+        self._method = method
+        self._connection = connection
+
+    def __call__(self, request: Any, timeout: float | None = None, **options: Any) -> Any:
+        answer, _ = self.with_call(request, timeout, **options)
+        return answer
+
+    def with_call(self, request: Any, timeout: float | None = None, **options: Any) -> Any:
+        timeout = DEADLINE_SECONDS if timeout is None else timeout
+        with self._connection.in_plain_words(timeout):
+            return self._method.with_call(with_request_id(request), timeout, **options)
+
+    def future(self, request: Any, timeout: float | None = None, **options: Any) -> Any:
+        timeout = DEADLINE_SECONDS if timeout is None else timeout
+        with self._connection.in_plain_words(timeout):
+            future = self._method.future(with_request_id(request), timeout, **options)
+        return _Answer(future, self._connection, timeout)
+
+
+class _Answer:
+    """A call that goes on: it fails with `Error`. All else is as gRPC has it."""
+
+    def __init__(self, call: Any, connection: Connection, timeout: float | None) -> None:
+        self._call = call
+        self._connection = connection
+        self._timeout = timeout
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
+
+    def result(self, timeout: float | None = None) -> Any:
+        with self._connection.in_plain_words(self._timeout):
+            return self._call.result(timeout)
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:
+        found: BaseException | None = self._call.exception(timeout)
+        if isinstance(found, grpc.RpcError):
+            return from_call(found, self._connection.host, self._timeout)
+        return found
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        with self._connection.in_plain_words(self._timeout):
+            return next(self._call)
 
 
 class UnaryCalls(grpc.aio.UnaryUnaryClientInterceptor):
@@ -136,8 +130,8 @@ class UnaryCalls(grpc.aio.UnaryUnaryClientInterceptor):
         """A call with one answer."""
         timeout = DEADLINE_SECONDS if details.timeout is None else details.timeout
         with self._connection.in_plain_words(timeout):
-            made = self._connection.details(details, timeout)
-            call = await continuation(made, with_request_id(request))
+            allowed = details._replace(timeout=timeout)
+            call = await continuation(allowed, with_request_id(request))
             await call
         return call
 

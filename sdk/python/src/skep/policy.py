@@ -52,8 +52,8 @@ def channel_options(address: Address) -> list[tuple[str, Any]]:
     reconnect = {
         "grpc.initial_reconnect_backoff_ms": _seconds(policy["initialBackoff"]) * 1000,
         "grpc.max_reconnect_backoff_ms": _seconds(policy["maxBackoff"]) * 1000,
-        # In spite of its name: how long an attempt to connect may take.
-        "grpc.min_reconnect_backoff_ms": DIAL_SECONDS * 1000,
+        # Longer than dialing waits. In spite of its name: how long an attempt to connect may take.
+        "grpc.min_reconnect_backoff_ms": (DIAL_SECONDS + 1) * 1000,
     }
     options: list[tuple[str, Any]] = [
         ("grpc.service_config", service_config()),

@@ -54,10 +54,13 @@ class Judge:
         Raises Error if it is gone, or has failed.
         """
         if service is None:
-            raise self._gone()
+            name = self._wanted.spec.name
+            message = f"the service {name} was deleted"
+            raise Error(Code.NOT_FOUND, message, "SERVICE_NOT_FOUND", {"service": name})
         stalled = self._holds(service, "STALLED")
         if stalled:
-            raise self._stalled(stalled)
+            facts = {"service": self._wanted.spec.name, "condition": "STALLED"}
+            raise Error(Code.FAILED_PRECONDITION, stalled.message, stalled.reason, facts)
         claim = self._claim_of(service)
         if claim and (self._stable_for <= 0 or service.status.running_tasks == 0):
             return True
@@ -98,17 +101,6 @@ class Judge:
         since = condition.transition_time
         return condition.observed_spec_revision, since.seconds, since.nanos
 
-    def _gone(self) -> Error:
-        name = self._wanted.spec.name or self._wanted.meta.id
-        facts = {"kind": "service", "name": name, "service": self._wanted.meta.id}
-        message = f'service "{name}" was removed while it was waited for'
-        return Error(Code.NOT_FOUND, message, "SERVICE_NOT_FOUND", facts)
-
-    def _stalled(self, condition: v1.Condition) -> Error:
-        facts = {"service": self._wanted.meta.id, "condition": "STALLED"}
-        message = condition.message or condition.reason.lower().replace("_", " ")
-        return Error(Code.FAILED_PRECONDITION, message, condition.reason, facts)
-
 
 def condition_of(service: v1.Service, name: str) -> v1.Condition | None:
     """The condition of this type, whatever it says."""
@@ -141,7 +133,7 @@ def converged(
             service = yield from _read(wanted, judge, until, now)
             if service is not None:
                 return service
-    raise (yield from _too_late(wanted, view, timeout))
+    raise (yield from _too_late(view.objects.get(wanted.meta.id, wanted)))
 
 
 def _read(
@@ -162,28 +154,24 @@ def _read(
     return got.service if judge.read(got.service, now()) else None
 
 
-def _too_late(
-    wanted: v1.Service, view: View[v1.Service], timeout: float | None
-) -> Generator[Call, Any, Error]:
+def _too_late(last: v1.Service) -> Generator[Call, Any, Error]:
     """What to say once the time is over: that tasks have no node, if so, because then waiting
     longer would not have helped; else what the service says itself."""
-    name, facts = wanted.spec.name or wanted.meta.id, {"service": wanted.meta.id}
-    causes = yield from _unplaced(wanted)
+    name = last.spec.name
+    causes = yield from _unplaced(last)
     if causes:
-        message = f"service {name} has tasks without a node after {timeout:g}s: {causes}"
-        return Error(Code.DEADLINE_EXCEEDED, message, "UNPLACED", facts)
-    message = f"service {name} has not converged after {timeout:g}s"
-    seen = view.objects.get(wanted.meta.id)
-    condition = condition_of(seen, "CONVERGED") if seen else None
-    facts["condition"] = "CONVERGED"
-    if condition and condition.message:
-        message += f": {condition.message}"
+        message = f"the service {name} has tasks without a node: {causes}"
+        return Error(Code.DEADLINE_EXCEEDED, message, "UNPLACED", {"service": name})
+    condition = condition_of(last, "CONVERGED")
+    why = (condition.message if condition else "") or "its status does not say why"
+    facts = {"service": name, "condition": "CONVERGED"}
+    message = f"the service {name} did not converge in time: {why}"
     return Error(Code.DEADLINE_EXCEEDED, message, "NOT_CONVERGED", facts)
 
 
-def _unplaced(wanted: v1.Service) -> Generator[Call, Any, str]:
+def _unplaced(last: v1.Service) -> Generator[Call, Any, str]:
     """Why tasks that should run have no node, each cause once; empty: none is known."""
-    pending = v1.TaskFilter(services=[wanted.meta.id], states=[v1.TASK_STATE_PENDING])
+    pending = v1.TaskFilter(services=[last.meta.id], states=[v1.TASK_STATE_PENDING])
     request = v1.ListTasksRequest(filter=pending, page_size=_LISTED_MAX)
     try:
         got: v1.ListTasksResponse
