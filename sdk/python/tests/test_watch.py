@@ -121,8 +121,17 @@ def test_a_watch_that_is_closed_comes_to_its_end(fake: tuple[Fake, str]) -> None
     seen: list[str] = []
     with skep.connect(host) as client:
         watch = client.watch_tasks()
-        reader = threading.Thread(target=lambda: seen.extend(map(words, watch)))
+        has_all = threading.Event()
+
+        def read() -> None:
+            for event in watch:
+                seen.append(words(event))
+                if isinstance(event, skep.Progress):
+                    has_all.set()
+
+        reader = threading.Thread(target=read)
         reader.start()
+        assert has_all.wait(LIMIT_SECONDS)
         assert server.open_watches.acquire(timeout=LIMIT_SECONDS)
         watch.close()
         reader.join(LIMIT_SECONDS)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import atexit
 import math
 import queue
 import socket
@@ -30,6 +31,16 @@ from skep.wait import STABLE_SECONDS, converged
 from skep.watch import Drop, Event, Filter, Follower, Kind, Open, Read, Sleep, Wish
 
 T = TypeVar("T")
+
+
+_open_clients: weakref.WeakSet[Client] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_open_clients() -> None:
+    """Closes what was left open, or gRPC may keep the process from ending."""
+    for client in list(_open_clients):
+        client.close()
 
 
 def connect(host: str | None = None, *, context: str | None = None) -> Client:
@@ -102,6 +113,8 @@ class Client:
         self._channel = channel
         self._connection = Connection(host)
         self._open_watches: weakref.WeakSet[Watch[Any]] = weakref.WeakSet()
+        self._lock = threading.Lock()
+        _open_clients.add(self)
         calls: Any = BlockingCalls(channel, self._connection)
         self.daemon = v1.DaemonServiceStub(calls)
         """The daemon itself: its state, founding and leaving a swarm."""
@@ -125,10 +138,13 @@ class Client:
 
     def close(self) -> None:
         """Ends all calls and watches and lets go of the connection, at once. No thread stays."""
-        self._connection.is_closed = True
-        for watch in list(self._open_watches):
+        with self._lock:
+            self._connection.is_closed = True
+            watches = list(self._open_watches)
+        for watch in watches:
             watch.close()
         self._channel.close()
+        _open_clients.discard(self)
 
     def __enter__(self) -> Self:
         return self
@@ -229,9 +245,10 @@ class Watch(Generic[Kind]):
         self._follower = Follower(kind, filter, from_revision)
         self._frames: _Frames | None = None
         self._closed = threading.Event()
-        client._open_watches.add(self)
-        if client._connection.is_closed:
-            self._closed.set()
+        with client._lock:
+            client._open_watches.add(self)
+            if client._connection.is_closed:
+                self._closed.set()
 
     @property
     def revision(self) -> int:
