@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from conftest import Either
 from fake import STAY, Fake, Refusal
+from google.protobuf.descriptor_pb2 import MethodOptions
 
 from skep import Code, Error, Violation, policy, v1
+from skep.v1 import daemon_pb2, log_pb2, node_pb2, service_pb2, swarm_pb2, task_pb2, watch_pb2
 
 UPDATE = v1.UpdateServiceRequest(service="web", spec=v1.ServiceSpec(name="web"))
 DONE = v1.UpdateServiceResponse(revision=7)
@@ -177,11 +179,17 @@ def test_the_policy_is_that_of_all_sdks() -> None:
     }
 
 
-def test_only_founding_and_leaving_are_unprotected() -> None:
-    assert policy.unrepeatable_methods() == [
-        {"service": "skep.v1.DaemonService", "method": "InitSwarm"},
-        {"service": "skep.v1.DaemonService", "method": "LeaveSwarm"},
+def test_only_what_is_protected_is_repeated() -> None:
+    modules = (daemon_pb2, log_pb2, node_pb2, service_pb2, swarm_pb2, task_pb2, watch_pb2)
+    unprotected = [
+        {"service": service.full_name, "method": method.name}
+        for module in modules
+        for service in module.DESCRIPTOR.services_by_name.values()
+        for method in service.methods
+        if method.GetOptions().idempotency_level == MethodOptions.IDEMPOTENCY_UNKNOWN
     ]
+    assert [found["method"] for found in unprotected] == ["InitSwarm", "LeaveSwarm"]
+    assert json.loads(policy.service_config())["methodConfig"][1] == {"name": unprotected}
 
 
 def test_waits_double_up_to_the_longest() -> None:

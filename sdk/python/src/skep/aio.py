@@ -15,7 +15,7 @@ import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Generator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 import grpc
 import grpc.aio
@@ -28,7 +28,7 @@ from skep.context import Address
 from skep.dial import Dial, NotSpokenError, first_that_answers
 from skep.edit import Edited, edit
 from skep.errors import Code, Error, closed
-from skep.layer import Connection, StreamCalls, UnaryCalls
+from skep.layer import AsyncCalls, Connection
 from skep.policy import DIAL_SECONDS, channel_options
 from skep.steps import Call, Next, run_async
 from skep.wait import STABLE_SECONDS, converged
@@ -89,13 +89,9 @@ async def _dial(wish: Dial[Client]) -> Client | OSError:
     try:
         # TimeoutError is an OSError, but asyncio has one of its own up to Python 3.10.
         await asyncio.wait_for(_knock(wish.address), DIAL_SECONDS)
-        connection = Connection(wish.address.host)
-        channel = grpc.aio.insecure_channel(
-            wish.address.target,
-            channel_options(wish.address),
-            interceptors=[UnaryCalls(connection), StreamCalls(connection)],
-        )
-        return Client(await _ready(channel, until), connection)
+        options = channel_options(wish.address)
+        channel = grpc.aio.insecure_channel(wish.address.target, options)
+        return Client(await _ready(channel, until), wish.address.host)
     except asyncio.TimeoutError:
         return TimeoutError()
     except OSError as error:
@@ -136,24 +132,26 @@ class Client:
     to four times with the same one. What fails raises `skep.Error`.
     """
 
-    def __init__(self, channel: grpc.aio.Channel, connection: Connection) -> None:
+    def __init__(self, channel: grpc.aio.Channel, host: str) -> None:
         """Use `connect`."""
         self._channel = channel
-        self._connection = connection
+        self._connection = Connection(host)
         self._open_watches: weakref.WeakSet[Watch[Any]] = weakref.WeakSet()
-        self.daemon: DaemonServiceAsyncStub = v1.DaemonServiceStub(channel)
+        # The stubs make their methods of it and ask for no more.
+        calls = cast("grpc.aio.Channel", AsyncCalls(channel, self._connection))
+        self.daemon: DaemonServiceAsyncStub = v1.DaemonServiceStub(calls)
         """The daemon itself: its state, founding and leaving a swarm."""
-        self.swarm: SwarmServiceAsyncStub = v1.SwarmServiceStub(channel)
+        self.swarm: SwarmServiceAsyncStub = v1.SwarmServiceStub(calls)
         """The swarm as a whole."""
-        self.nodes: NodeServiceAsyncStub = v1.NodeServiceStub(channel)
+        self.nodes: NodeServiceAsyncStub = v1.NodeServiceStub(calls)
         """Nodes."""
-        self.services: ServiceServiceAsyncStub = v1.ServiceServiceStub(channel)
+        self.services: ServiceServiceAsyncStub = v1.ServiceServiceStub(calls)
         """Services."""
-        self.tasks: TaskServiceAsyncStub = v1.TaskServiceStub(channel)
+        self.tasks: TaskServiceAsyncStub = v1.TaskServiceStub(calls)
         """Tasks."""
-        self.watches: WatchServiceAsyncStub = v1.WatchServiceStub(channel)
+        self.watches: WatchServiceAsyncStub = v1.WatchServiceStub(calls)
         """The watch as it is on the wire. `watch_tasks` and its siblings are those that resume."""
-        self.logs: LogServiceAsyncStub = v1.LogServiceStub(channel)
+        self.logs: LogServiceAsyncStub = v1.LogServiceStub(calls)
         """What tasks print."""
 
     @property

@@ -12,7 +12,7 @@ import time
 import weakref
 from collections.abc import Callable, Generator, Iterator
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import grpc
 from google.protobuf.message import Message
@@ -115,7 +115,8 @@ class Client:
         self._open_watches: weakref.WeakSet[Watch[Any]] = weakref.WeakSet()
         self._lock = threading.Lock()
         _open_clients.add(self)
-        calls: Any = BlockingCalls(channel, self._connection)
+        # The stubs make their methods of it and ask for no more.
+        calls = cast("grpc.Channel", BlockingCalls(channel, self._connection))
         self.daemon = v1.DaemonServiceStub(calls)
         """The daemon itself: its state, founding and leaving a swarm."""
         self.swarm = v1.SwarmServiceStub(calls)

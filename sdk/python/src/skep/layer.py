@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,35 +120,64 @@ class _Answer:
             return next(self._call)
 
 
-class UnaryCalls(grpc.aio.UnaryUnaryClientInterceptor):
-    """The layer under the stubs: deadlines, request ids, and failures as `Error`."""
+class AsyncCalls:
+    """What the stubs take for a channel of asyncio.
 
-    def __init__(self, connection: Connection) -> None:
+    Not an interceptor of gRPC: those complain of every failure that is no error of their own.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel, connection: Connection) -> None:
+        self._channel = channel
         self._connection = connection
 
-    async def intercept_unary_unary(self, continuation: Any, details: Any, request: Any) -> Any:
-        """A call with one answer."""
-        timeout = DEADLINE_SECONDS if details.timeout is None else details.timeout
-        with self._connection.in_plain_words(timeout):
-            allowed = details._replace(timeout=timeout)
-            call = await continuation(allowed, with_request_id(request))
-            await call
+    def unary_unary(self, *args: Any, **options: Any) -> Any:
+        """A method with one answer."""
+        method: Any = self._channel.unary_unary(*args, **options)
+
+        def call(request: Any, *, timeout: float | None = None, **options: Any) -> _AsyncAnswer:
+            timeout = DEADLINE_SECONDS if timeout is None else timeout
+            with self._connection.in_plain_words(timeout):
+                answer = method(with_request_id(request), timeout=timeout, **options)
+            return _AsyncAnswer(answer, self._connection, timeout)
+
+        return call
+
+    def unary_stream(self, *args: Any, **options: Any) -> Any:
+        """A method with a stream of answers."""
+        method: Any = self._channel.unary_stream(*args, **options)
+
+        def call(request: Any, *, timeout: float | None = None, **options: Any) -> _AsyncAnswer:
+            with self._connection.in_plain_words(timeout):
+                answers = method(request, timeout=timeout, **options)
+            return _AsyncAnswer(answers, self._connection, timeout)
+
         return call
 
 
-class StreamCalls(grpc.aio.UnaryStreamClientInterceptor):
-    """The layer under the stubs: failures as `Error`."""
+class _AsyncAnswer:
+    """A call that goes on: it fails with `Error`. All else is as gRPC has it."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, call: Any, connection: Connection, timeout: float | None) -> None:
+        self._call = call
         self._connection = connection
+        self._timeout = timeout
+        self._answers: Any = None
 
-    async def intercept_unary_stream(self, continuation: Any, details: Any, request: Any) -> Any:
-        """A call with a stream of answers."""
-        with self._connection.in_plain_words(details.timeout):
-            call = await continuation(details, request)
-        return self._answers(call, details.timeout)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
 
-    async def _answers(self, call: Any, timeout: float | None) -> AsyncIterator[Any]:
-        with self._connection.in_plain_words(timeout):
-            async for answer in call:
-                yield answer
+    def __await__(self) -> Generator[Any, None, Any]:
+        with self._connection.in_plain_words(self._timeout):
+            return (yield from self._call.__await__())
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        self._answers = self._call.__aiter__()
+        return self
+
+    async def __anext__(self) -> Any:
+        with self._connection.in_plain_words(self._timeout):
+            return await self._answers.__anext__()
+
+    async def read(self) -> Any:
+        with self._connection.in_plain_words(self._timeout):
+            return await self._call.read()

@@ -12,11 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from google.protobuf.descriptor import FileDescriptor
-from google.protobuf.descriptor_pb2 import MethodOptions
-
 from skep.context import Address
-from skep.v1 import daemon_pb2, log_pb2, node_pb2, service_pb2, swarm_pb2, task_pb2, watch_pb2
 
 DIAL_SECONDS = 5.0
 """How long one address may take to answer."""
@@ -30,20 +26,6 @@ take: a peer whose machine is gone is noticed."""
 
 _REQUEST_MAX_BYTES = 4 * 1024 * 1024
 """The largest request that a server takes."""
-
-_FILES: tuple[FileDescriptor, ...] = tuple(
-    module.DESCRIPTOR
-    for module in (
-        daemon_pb2,
-        log_pb2,
-        node_pb2,
-        service_pb2,
-        swarm_pb2,
-        task_pb2,
-        watch_pb2,
-    )
-)
-"""The files of the contract that hold services."""
 
 
 def channel_options(address: Address) -> list[tuple[str, Any]]:
@@ -77,22 +59,8 @@ def channel_options(address: Address) -> list[tuple[str, Any]]:
 
 @cache
 def service_config() -> str:
-    """The policy of all SDKs as gRPC takes it, less the methods that must not be repeated."""
-    config = _shared_config()
-    config["methodConfig"].append({"name": unrepeatable_methods()})
-    return json.dumps(config)
-
-
-@cache
-def unrepeatable_methods() -> list[dict[str, str]]:
-    """The methods that nothing protects from being done twice."""
-    return [
-        {"service": service.full_name, "method": method.name}
-        for file in _FILES
-        for service in file.services_by_name.values()
-        for method in service.methods
-        if method.GetOptions().idempotency_level == MethodOptions.IDEMPOTENCY_UNKNOWN
-    ]
+    """The policy of all SDKs, as gRPC takes it."""
+    return files("skep").joinpath("service_config.json").read_text(encoding="utf-8")
 
 
 def backoff_seconds(failures: int) -> float:
@@ -122,15 +90,9 @@ def with_request_id(request: Any) -> Any:
     return filled
 
 
-def _shared_config() -> dict[str, Any]:
-    text = files("skep").joinpath("service_config.json").read_text(encoding="utf-8")
-    config: dict[str, Any] = json.loads(text)
-    return config
-
-
 @cache
 def _retry_policy() -> dict[str, Any]:
-    policy: dict[str, Any] = _shared_config()["methodConfig"][0]["retryPolicy"]
+    policy: dict[str, Any] = json.loads(service_config())["methodConfig"][0]["retryPolicy"]
     return policy
 
 
