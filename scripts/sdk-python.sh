@@ -124,6 +124,7 @@ if [ -n "${SKEP_BIN_DIR:-}" ]; then
     # A program has to end by itself at once when it has closed its client.
     cat >"$user/at_once.py" <<'PYTHON'
 import runpy
+import signal
 import sys
 import threading
 import time
@@ -131,6 +132,8 @@ import time
 import skep
 import skep.aio
 
+# A shell ignores interrupts for what it runs behind, and Python would heed that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 now = time.monotonic
 closed = []
 
