@@ -75,6 +75,7 @@ echo "-- format, lints and types"
 "$bin/ruff" format --no-cache --quiet --check sdk/python "$examples" "$driver"
 "$bin/ruff" check --no-cache --quiet sdk/python "$examples" "$driver"
 # What the page shows is one program.
+# shellcheck disable=SC2016  # no command in there
 sed -n '/^```python$/,/^```$/{/^```/d;p}' sdk/python/README.md >"$folder/page.py"
 check_types() { # search path, files
     local path=$1
