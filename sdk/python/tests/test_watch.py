@@ -14,7 +14,8 @@ from fake import STAY, Fake, Refusal, frame, task
 
 import skep
 from skep import Code, Error, View, v1
-from skep.watch import Drop, Follower, Open, Read, Sleep
+from skep.steps import Sleep
+from skep.watch import Drop, Follower, Open, Read
 
 ADDED, CHANGED = v1.EVENT_TYPE_ADDED, v1.EVENT_TYPE_CHANGED
 LEFT, DELETED = v1.EVENT_TYPE_LEFT, v1.EVENT_TYPE_DELETED

@@ -30,9 +30,9 @@ from skep.edit import Edited, edit
 from skep.errors import Code, Error, closed
 from skep.layer import AsyncCalls, Connection
 from skep.policy import DIAL_SECONDS, channel_options
-from skep.steps import Call, Next, run_async
+from skep.steps import Call, Next, Sleep, run_async
 from skep.wait import STABLE_SECONDS, converged
-from skep.watch import Drop, Event, Filter, Follower, Kind, Open, Read, Sleep, Wish
+from skep.watch import Drop, Event, Filter, Follower, Kind, Open, Read, Wish
 
 if TYPE_CHECKING:
     from skep.v1.daemon_pb2_grpc import DaemonServiceAsyncStub
@@ -231,8 +231,12 @@ class Client:
         """Changes the settings of the swarm. See `edit_service`."""
         return await self._run(edit("swarm", "Swarm", {}, change))
 
-    async def _run(self, steps: Generator[Call, Any, T]) -> T:
-        return await run_async(steps, self._call)
+    async def _run(self, steps: Generator[Call | Sleep, Any, T]) -> T:
+        async def perform(wish: Call | Sleep) -> Any:
+            doing = self._call(wish) if isinstance(wish, Call) else asyncio.sleep(wish.seconds)
+            return await doing
+
+        return await run_async(steps, perform)
 
     async def _call(self, call: Call) -> Message:
         method = getattr(getattr(self, call.service), call.method)

@@ -26,9 +26,9 @@ from skep.edit import Edited, edit
 from skep.errors import Code, Error, closed
 from skep.layer import BlockingCalls, Connection
 from skep.policy import DIAL_SECONDS, channel_options
-from skep.steps import Call, Next, run
+from skep.steps import Call, Next, Sleep, run
 from skep.wait import STABLE_SECONDS, converged
-from skep.watch import Drop, Event, Filter, Follower, Kind, Open, Read, Sleep, Wish
+from skep.watch import Drop, Event, Filter, Follower, Kind, Open, Read, Wish
 
 T = TypeVar("T")
 
@@ -222,8 +222,11 @@ class Client:
         """Changes the settings of the swarm. See `edit_service`."""
         return self._run(edit("swarm", "Swarm", {}, change))
 
-    def _run(self, steps: Generator[Call, Any, T]) -> T:
-        return run(steps, self._call)
+    def _run(self, steps: Generator[Call | Sleep, Any, T]) -> T:
+        def perform(wish: Call | Sleep) -> Any:
+            return self._call(wish) if isinstance(wish, Call) else time.sleep(wish.seconds)
+
+        return run(steps, perform)
 
     def _call(self, call: Call) -> Message:
         method = getattr(getattr(self, call.service), call.method)

@@ -16,10 +16,14 @@ from google.protobuf.message import Message
 
 from skep import v1
 from skep.errors import Error
-from skep.steps import Call
+from skep.policy import backoff_seconds
+from skep.steps import Call, Sleep
 
 ROUNDS_MAX = 10
 """How often an edit is tried, because someone else changes the object meanwhile."""
+
+_PAUSE_MAX_SECONDS = 0.2
+"""The longest wait between two rounds: whoever is busy with the object gets out of the way."""
 
 Kind = TypeVar("Kind", bound="v1.Service | v1.Node | v1.Swarm")
 
@@ -38,7 +42,7 @@ class Edited(Generic[Kind]):
 
 def edit(
     service: str, kind: str, reference: dict[str, str], change: Callable[[Any], object]
-) -> Generator[Call, Any, Edited[Any]]:
+) -> Generator[Call | Sleep, Any, Edited[Any]]:
     """Edits the object that `reference` names: `{"service": "web"}`; the swarm needs no name.
 
     Requests and answers of all kinds have one shape, so they are found by the name of the kind.
@@ -65,6 +69,7 @@ def edit(
         except Error as error:
             if not error.is_(v1.ERROR_REASON_SPEC_REVISION_MISMATCH) or not rounds_left:
                 raise
+            yield Sleep(min(backoff_seconds(ROUNDS_MAX - rounds_left), _PAUSE_MAX_SECONDS))
         else:
             return Edited(getattr(answer, field), answer.revision, True)
     raise AssertionError("the last round returns or raises")

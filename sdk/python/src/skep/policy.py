@@ -17,8 +17,9 @@ from skep.context import Address
 DIAL_SECONDS = 5.0
 """How long one address may take to answer."""
 
-DEADLINE_SECONDS = 60.0
-"""How long a call may take if the caller sets no timeout: the most that a server allows."""
+DEADLINE_SECONDS = 59.9
+"""How long a call may take if the caller sets no timeout. The most that a server allows is 60 s,
+and gRPC tells it the next tenth of a second."""
 
 _KEEPALIVE_MS = 20_000
 """How often an open connection is tested while nothing happens on it, and how long the answer may

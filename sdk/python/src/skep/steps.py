@@ -41,6 +41,13 @@ class Next:
     """Seconds."""
 
 
+@dataclass(frozen=True)
+class Sleep:
+    """Wait."""
+
+    seconds: float
+
+
 def run(steps: Generator[W, Any, T], perform: Callable[[W], Any]) -> T:
     """Performs what steps wish for, to their end."""
     try:

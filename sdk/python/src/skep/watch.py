@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from skep import v1
 from skep.errors import Code, Error
 from skep.policy import backoff_seconds
+from skep.steps import Sleep
 
 _SILENCE_SECONDS = 15.0
 """So much silence means that the other side is gone: a server sends a frame at least every 5 s,
@@ -117,13 +118,6 @@ class Read:
 @dataclass(frozen=True)
 class Drop:
     """Let go of the stream."""
-
-
-@dataclass(frozen=True)
-class Sleep:
-    """Wait."""
-
-    seconds: float
 
 
 Wish = Open | Read | Drop | Sleep
