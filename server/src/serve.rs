@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use skep_gateway::GatewayLayer;
 use skep_manager::layer::{Door, GuardLayer};
 use tokio::net::{TcpListener, UnixListener};
 use tokio_stream::StreamExt;
@@ -12,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
+use tower::layer::util::{Identity, Stack};
 
 use crate::gather::Gathering;
 
@@ -20,12 +22,15 @@ const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 /// And is given up without an answer for this long.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
-fn server(
-    door: Door,
-) -> Server<tower::layer::util::Stack<GuardLayer, tower::layer::util::Identity>> {
+/// What stands before the services: outermost what makes gRPC of everything.
+type Layers = Stack<GuardLayer, Stack<GatewayLayer, Identity>>;
+
+fn server(door: Door) -> Server<Layers> {
     Server::builder()
+        .accept_http1(true)
         .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+        .layer(GatewayLayer)
         .layer(GuardLayer::new(door))
 }
 

@@ -3,6 +3,7 @@
 
 pub mod daemon;
 pub mod engine;
+pub mod page;
 pub mod registry;
 pub mod sim;
 mod skip;

@@ -86,7 +86,7 @@ pub(crate) fn write_baseline(root: &Path) -> Result<()> {
 }
 
 /// File names, each with "missing", "changed" or "not generated", of what differs.
-fn differences(
+pub(crate) fn differences(
     present: &BTreeMap<String, Vec<u8>>,
     wanted: &BTreeMap<String, Vec<u8>>,
 ) -> Vec<String> {
@@ -105,7 +105,7 @@ fn differences(
 }
 
 /// The files of a folder by name; none if there is no such folder.
-fn present(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+pub(crate) fn present(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut files = BTreeMap::new();
     if !folder.exists() {
         return Ok(files);
@@ -120,9 +120,7 @@ fn present(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
 
 /// All generated files by name.
 fn generate(root: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
-    let mut public = compiler(root)?;
-    public.include_imports(true).include_source_info(true);
-    public.open_files(proto_files(root, API)?)?;
+    let public = compiled(root)?;
 
     let mut internal = compiler(root)?;
     internal.include_imports(true);
@@ -141,6 +139,23 @@ fn generate(root: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     let descriptor = internal.encode_file_descriptor_set();
     files.insert("internal_descriptor.bin".to_owned(), descriptor);
     Ok(files)
+}
+
+/// The public files as data, with comments, without those of others that they import.
+///
+/// # Errors
+/// If they do not compile.
+pub(crate) fn public(root: &Path) -> Result<FileDescriptorSet> {
+    let mut set = compiled(root)?.file_descriptor_set();
+    set.file.retain(|file| file.package() == PACKAGE);
+    Ok(set)
+}
+
+fn compiled(root: &Path) -> Result<protox::Compiler> {
+    let mut public = compiler(root)?;
+    public.include_imports(true).include_source_info(true);
+    public.open_files(proto_files(root, API)?)?;
+    Ok(public)
 }
 
 fn compiler(root: &Path) -> Result<protox::Compiler> {

@@ -5,11 +5,13 @@ use std::path::Path;
 use std::process::ExitCode;
 
 mod contract;
+mod reference;
 mod tidy;
 
 const USAGE: &str = "usage: cargo run -p xtask -- COMMAND
 
-  gen            write the Rust code and the descriptors of proto/ to proto/src/gen/
+  gen            write the Rust code and the descriptors of proto/ to proto/src/gen/, and
+                 the reference of the API to docs/api/
   gen --check    write nothing; fail if what is there is not what gen would write
   baseline       take the contract as it is for proto/baseline*.binpb, which later
                  changes are compared with (add a line to CHANGELOG.md)
@@ -21,8 +23,8 @@ fn main() -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let root = repository_root();
     let done = match words.as_slice() {
-        ["gen"] => contract::write(root),
-        ["gen", "--check"] => contract::check(root),
+        ["gen"] => contract::write(root).and_then(|()| reference::write(root)),
+        ["gen", "--check"] => contract::check(root).and_then(|()| reference::check(root)),
         ["baseline"] => contract::write_baseline(root),
         ["tidy"] => tidy::run(root),
         _ => {

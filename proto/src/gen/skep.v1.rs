@@ -1008,6 +1008,8 @@ pub mod node_service_client {
             self
         }
         /// Reads one node.
+        ///
+        /// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
         pub async fn get_node(
             &mut self,
             request: impl tonic::IntoRequest<super::GetNodeRequest>,
@@ -1033,6 +1035,8 @@ pub mod node_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Reads a page of nodes.
+        ///
+        /// Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
         pub async fn list_nodes(
             &mut self,
             request: impl tonic::IntoRequest<super::ListNodesRequest>,
@@ -1058,6 +1062,8 @@ pub mod node_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Changes a node.
+        ///
+        /// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, NAME_TAKEN, SPEC_REVISION_MISMATCH.
         pub async fn update_node(
             &mut self,
             request: impl tonic::IntoRequest<super::UpdateNodeRequest>,
@@ -1083,6 +1089,9 @@ pub mod node_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Forgets a node; its tasks are replaced on others.
+        ///
+        /// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, SPEC_REVISION_MISMATCH, NODE_NOT_DOWN,
+        /// NODE_IS_MANAGER.
         pub async fn delete_node(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteNodeRequest>,
@@ -1123,11 +1132,15 @@ pub mod node_service_server {
     #[async_trait]
     pub trait NodeService: std::marker::Send + std::marker::Sync + 'static {
         /// Reads one node.
+        ///
+        /// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
         async fn get_node(
             &self,
             request: tonic::Request<super::GetNodeRequest>,
         ) -> std::result::Result<tonic::Response<super::GetNodeResponse>, tonic::Status>;
         /// Reads a page of nodes.
+        ///
+        /// Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
         async fn list_nodes(
             &self,
             request: tonic::Request<super::ListNodesRequest>,
@@ -1136,6 +1149,8 @@ pub mod node_service_server {
             tonic::Status,
         >;
         /// Changes a node.
+        ///
+        /// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, NAME_TAKEN, SPEC_REVISION_MISMATCH.
         async fn update_node(
             &self,
             request: tonic::Request<super::UpdateNodeRequest>,
@@ -1144,6 +1159,9 @@ pub mod node_service_server {
             tonic::Status,
         >;
         /// Forgets a node; its tasks are replaced on others.
+        ///
+        /// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, SPEC_REVISION_MISMATCH, NODE_NOT_DOWN,
+        /// NODE_IS_MANAGER.
         async fn delete_node(
             &self,
             request: tonic::Request<super::DeleteNodeRequest>,
@@ -1797,6 +1815,8 @@ pub mod swarm_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Changes the settings of the swarm.
+        ///
+        /// Fails with SPEC_REVISION_MISMATCH.
         pub async fn update_swarm(
             &mut self,
             request: impl tonic::IntoRequest<super::UpdateSwarmRequest>,
@@ -1845,6 +1865,8 @@ pub mod swarm_service_server {
             tonic::Status,
         >;
         /// Changes the settings of the swarm.
+        ///
+        /// Fails with SPEC_REVISION_MISMATCH.
         async fn update_swarm(
             &self,
             request: tonic::Request<super::UpdateSwarmRequest>,
@@ -2372,6 +2394,8 @@ pub mod daemon_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Founds a swarm with this node as its first manager.
+        ///
+        /// Fails with WRONG_SWARM_STATE, MANAGER_NOT_READY.
         pub async fn init_swarm(
             &mut self,
             request: impl tonic::IntoRequest<super::InitSwarmRequest>,
@@ -2398,6 +2422,8 @@ pub mod daemon_service_client {
         }
         /// Leaves the swarm: the tasks of this node stop. When its last manager leaves, the swarm and
         /// all that it knew are gone.
+        ///
+        /// Fails with WRONG_SWARM_STATE, QUORUM_AT_RISK, MANAGER_NOT_READY.
         pub async fn leave_swarm(
             &mut self,
             request: impl tonic::IntoRequest<super::LeaveSwarmRequest>,
@@ -2446,6 +2472,8 @@ pub mod daemon_service_server {
             tonic::Status,
         >;
         /// Founds a swarm with this node as its first manager.
+        ///
+        /// Fails with WRONG_SWARM_STATE, MANAGER_NOT_READY.
         async fn init_swarm(
             &self,
             request: tonic::Request<super::InitSwarmRequest>,
@@ -2455,6 +2483,8 @@ pub mod daemon_service_server {
         >;
         /// Leaves the swarm: the tasks of this node stop. When its last manager leaves, the swarm and
         /// all that it knew are gone.
+        ///
+        /// Fails with WRONG_SWARM_STATE, QUORUM_AT_RISK, MANAGER_NOT_READY.
         async fn leave_swarm(
             &self,
             request: tonic::Request<super::LeaveSwarmRequest>,
@@ -4516,6 +4546,8 @@ pub mod task_service_client {
             self
         }
         /// Reads one task, with its template.
+        ///
+        /// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
         pub async fn get_task(
             &mut self,
             request: impl tonic::IntoRequest<super::GetTaskRequest>,
@@ -4541,6 +4573,8 @@ pub mod task_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Reads a page of tasks.
+        ///
+        /// Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
         pub async fn list_tasks(
             &mut self,
             request: impl tonic::IntoRequest<super::ListTasksRequest>,
@@ -4566,6 +4600,8 @@ pub mod task_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Streams the tasks there are, then every change.
+        ///
+        /// Fails with REVISION_COMPACTED, REVISION_UNKNOWN.
         pub async fn watch_tasks(
             &mut self,
             request: impl tonic::IntoRequest<super::WatchTasksRequest>,
@@ -4591,6 +4627,8 @@ pub mod task_service_client {
             self.inner.server_streaming(req, path, codec).await
         }
         /// Stops one task; its service replaces it, after no delay and not as a failure.
+        ///
+        /// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
         pub async fn stop_task(
             &mut self,
             request: impl tonic::IntoRequest<super::StopTaskRequest>,
@@ -4631,11 +4669,15 @@ pub mod task_service_server {
     #[async_trait]
     pub trait TaskService: std::marker::Send + std::marker::Sync + 'static {
         /// Reads one task, with its template.
+        ///
+        /// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
         async fn get_task(
             &self,
             request: tonic::Request<super::GetTaskRequest>,
         ) -> std::result::Result<tonic::Response<super::GetTaskResponse>, tonic::Status>;
         /// Reads a page of tasks.
+        ///
+        /// Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
         async fn list_tasks(
             &self,
             request: tonic::Request<super::ListTasksRequest>,
@@ -4650,11 +4692,15 @@ pub mod task_service_server {
             + std::marker::Send
             + 'static;
         /// Streams the tasks there are, then every change.
+        ///
+        /// Fails with REVISION_COMPACTED, REVISION_UNKNOWN.
         async fn watch_tasks(
             &self,
             request: tonic::Request<super::WatchTasksRequest>,
         ) -> std::result::Result<tonic::Response<Self::WatchTasksStream>, tonic::Status>;
         /// Stops one task; its service replaces it, after no delay and not as a failure.
+        ///
+        /// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
         async fn stop_task(
             &self,
             request: tonic::Request<super::StopTaskRequest>,
@@ -6372,6 +6418,8 @@ pub mod service_service_client {
             self
         }
         /// Creates a service.
+        ///
+        /// Fails with NAME_TAKEN, PORT_TAKEN, POOL_EXHAUSTED.
         pub async fn create_service(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateServiceRequest>,
@@ -6397,6 +6445,8 @@ pub mod service_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Reads one service.
+        ///
+        /// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
         pub async fn get_service(
             &mut self,
             request: impl tonic::IntoRequest<super::GetServiceRequest>,
@@ -6422,6 +6472,8 @@ pub mod service_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Reads a page of services.
+        ///
+        /// Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
         pub async fn list_services(
             &mut self,
             request: impl tonic::IntoRequest<super::ListServicesRequest>,
@@ -6448,6 +6500,9 @@ pub mod service_service_client {
         }
         /// Changes a service, or with allow_missing makes it so. An equal spec changes nothing, but
         /// resumes a rollout that is paused.
+        ///
+        /// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, OBJECT_DELETING, SPEC_REVISION_MISMATCH,
+        /// NAME_TAKEN, PORT_TAKEN, POOL_EXHAUSTED.
         pub async fn update_service(
             &mut self,
             request: impl tonic::IntoRequest<super::UpdateServiceRequest>,
@@ -6473,6 +6528,8 @@ pub mod service_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Deletes a service and its tasks.
+        ///
+        /// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, SPEC_REVISION_MISMATCH.
         pub async fn delete_service(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteServiceRequest>,
@@ -6498,6 +6555,9 @@ pub mod service_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Pauses, resumes or rolls back a rollout.
+        ///
+        /// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, OBJECT_DELETING, SPEC_REVISION_MISMATCH,
+        /// ROLLOUT_STATE, NO_EARLIER_REVISION, PORT_TAKEN.
         pub async fn control_rollout(
             &mut self,
             request: impl tonic::IntoRequest<super::ControlRolloutRequest>,
@@ -6523,6 +6583,9 @@ pub mod service_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Reads the revisions of a service that are kept.
+        ///
+        /// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, BAD_PAGE_TOKEN, REVISION_COMPACTED,
+        /// REVISION_UNKNOWN.
         pub async fn list_service_revisions(
             &mut self,
             request: impl tonic::IntoRequest<super::ListServiceRevisionsRequest>,
@@ -6565,6 +6628,8 @@ pub mod service_service_server {
     #[async_trait]
     pub trait ServiceService: std::marker::Send + std::marker::Sync + 'static {
         /// Creates a service.
+        ///
+        /// Fails with NAME_TAKEN, PORT_TAKEN, POOL_EXHAUSTED.
         async fn create_service(
             &self,
             request: tonic::Request<super::CreateServiceRequest>,
@@ -6573,6 +6638,8 @@ pub mod service_service_server {
             tonic::Status,
         >;
         /// Reads one service.
+        ///
+        /// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
         async fn get_service(
             &self,
             request: tonic::Request<super::GetServiceRequest>,
@@ -6581,6 +6648,8 @@ pub mod service_service_server {
             tonic::Status,
         >;
         /// Reads a page of services.
+        ///
+        /// Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
         async fn list_services(
             &self,
             request: tonic::Request<super::ListServicesRequest>,
@@ -6590,6 +6659,9 @@ pub mod service_service_server {
         >;
         /// Changes a service, or with allow_missing makes it so. An equal spec changes nothing, but
         /// resumes a rollout that is paused.
+        ///
+        /// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, OBJECT_DELETING, SPEC_REVISION_MISMATCH,
+        /// NAME_TAKEN, PORT_TAKEN, POOL_EXHAUSTED.
         async fn update_service(
             &self,
             request: tonic::Request<super::UpdateServiceRequest>,
@@ -6598,6 +6670,8 @@ pub mod service_service_server {
             tonic::Status,
         >;
         /// Deletes a service and its tasks.
+        ///
+        /// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, SPEC_REVISION_MISMATCH.
         async fn delete_service(
             &self,
             request: tonic::Request<super::DeleteServiceRequest>,
@@ -6606,6 +6680,9 @@ pub mod service_service_server {
             tonic::Status,
         >;
         /// Pauses, resumes or rolls back a rollout.
+        ///
+        /// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, OBJECT_DELETING, SPEC_REVISION_MISMATCH,
+        /// ROLLOUT_STATE, NO_EARLIER_REVISION, PORT_TAKEN.
         async fn control_rollout(
             &self,
             request: tonic::Request<super::ControlRolloutRequest>,
@@ -6614,6 +6691,9 @@ pub mod service_service_server {
             tonic::Status,
         >;
         /// Reads the revisions of a service that are kept.
+        ///
+        /// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, BAD_PAGE_TOKEN, REVISION_COMPACTED,
+        /// REVISION_UNKNOWN.
         async fn list_service_revisions(
             &self,
             request: tonic::Request<super::ListServiceRevisionsRequest>,
@@ -7252,6 +7332,8 @@ pub mod watch_service_client {
             self
         }
         /// Streams the objects there are, then every change.
+        ///
+        /// Fails with REVISION_COMPACTED, REVISION_UNKNOWN.
         pub async fn watch(
             &mut self,
             request: impl tonic::IntoRequest<super::WatchRequest>,
@@ -7298,6 +7380,8 @@ pub mod watch_service_server {
             + std::marker::Send
             + 'static;
         /// Streams the objects there are, then every change.
+        ///
+        /// Fails with REVISION_COMPACTED, REVISION_UNKNOWN.
         async fn watch(
             &self,
             request: tonic::Request<super::WatchRequest>,

@@ -6,6 +6,7 @@ mod api;
 mod docker;
 mod faults;
 mod grpcurl;
+mod http;
 mod journeys;
 mod kill;
 mod network;

@@ -8,7 +8,7 @@ use super::Problem;
 use super::tree::{File, Tree};
 
 /// Each crate of ours, and those of ours that it may use. `["*"]`: all.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: [(&str, &[&str]); 16] = [
     ("skep-core", &[]),
     ("skep-proto", &[]),
     ("skep-wire", &["skep-core", "skep-proto"]),
@@ -25,6 +25,7 @@ const ARROWS: [(&str, &[&str]); 15] = [
         &["skep-core", "skep-wire", "skep-network", "skep-proto"],
     ),
     ("skep-docker", &["skep-core", "skep-agent"]),
+    ("skep-gateway", &["skep-manager", "skep-proto"]),
     ("skep-server", &["*"]),
     ("skep-sdk", &["skep-proto"]),
     ("skep-cli", &["skep-sdk"]),

@@ -42,9 +42,13 @@ type DaemonServiceClient interface {
 	// Reads its state.
 	GetDaemon(ctx context.Context, in *GetDaemonRequest, opts ...grpc.CallOption) (*GetDaemonResponse, error)
 	// Founds a swarm with this node as its first manager.
+	//
+	// Fails with WRONG_SWARM_STATE, MANAGER_NOT_READY.
 	InitSwarm(ctx context.Context, in *InitSwarmRequest, opts ...grpc.CallOption) (*InitSwarmResponse, error)
 	// Leaves the swarm: the tasks of this node stop. When its last manager leaves, the swarm and
 	// all that it knew are gone.
+	//
+	// Fails with WRONG_SWARM_STATE, QUORUM_AT_RISK, MANAGER_NOT_READY.
 	LeaveSwarm(ctx context.Context, in *LeaveSwarmRequest, opts ...grpc.CallOption) (*LeaveSwarmResponse, error)
 }
 
@@ -95,9 +99,13 @@ type DaemonServiceServer interface {
 	// Reads its state.
 	GetDaemon(context.Context, *GetDaemonRequest) (*GetDaemonResponse, error)
 	// Founds a swarm with this node as its first manager.
+	//
+	// Fails with WRONG_SWARM_STATE, MANAGER_NOT_READY.
 	InitSwarm(context.Context, *InitSwarmRequest) (*InitSwarmResponse, error)
 	// Leaves the swarm: the tasks of this node stop. When its last manager leaves, the swarm and
 	// all that it knew are gone.
+	//
+	// Fails with WRONG_SWARM_STATE, QUORUM_AT_RISK, MANAGER_NOT_READY.
 	LeaveSwarm(context.Context, *LeaveSwarmRequest) (*LeaveSwarmResponse, error)
 	mustEmbedUnimplementedDaemonServiceServer()
 }

@@ -40,12 +40,21 @@ const (
 // Nodes: where tasks run. Labelling, pausing and draining are updates with a mask.
 type NodeServiceClient interface {
 	// Reads one node.
+	//
+	// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
 	GetNode(ctx context.Context, in *GetNodeRequest, opts ...grpc.CallOption) (*GetNodeResponse, error)
 	// Reads a page of nodes.
+	//
+	// Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
 	ListNodes(ctx context.Context, in *ListNodesRequest, opts ...grpc.CallOption) (*ListNodesResponse, error)
 	// Changes a node.
+	//
+	// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, NAME_TAKEN, SPEC_REVISION_MISMATCH.
 	UpdateNode(ctx context.Context, in *UpdateNodeRequest, opts ...grpc.CallOption) (*UpdateNodeResponse, error)
 	// Forgets a node; its tasks are replaced on others.
+	//
+	// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, SPEC_REVISION_MISMATCH, NODE_NOT_DOWN,
+	// NODE_IS_MANAGER.
 	DeleteNode(ctx context.Context, in *DeleteNodeRequest, opts ...grpc.CallOption) (*DeleteNodeResponse, error)
 }
 
@@ -104,12 +113,21 @@ func (c *nodeServiceClient) DeleteNode(ctx context.Context, in *DeleteNodeReques
 // Nodes: where tasks run. Labelling, pausing and draining are updates with a mask.
 type NodeServiceServer interface {
 	// Reads one node.
+	//
+	// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
 	GetNode(context.Context, *GetNodeRequest) (*GetNodeResponse, error)
 	// Reads a page of nodes.
+	//
+	// Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
 	ListNodes(context.Context, *ListNodesRequest) (*ListNodesResponse, error)
 	// Changes a node.
+	//
+	// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, NAME_TAKEN, SPEC_REVISION_MISMATCH.
 	UpdateNode(context.Context, *UpdateNodeRequest) (*UpdateNodeResponse, error)
 	// Forgets a node; its tasks are replaced on others.
+	//
+	// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, SPEC_REVISION_MISMATCH, NODE_NOT_DOWN,
+	// NODE_IS_MANAGER.
 	DeleteNode(context.Context, *DeleteNodeRequest) (*DeleteNodeResponse, error)
 	mustEmbedUnimplementedNodeServiceServer()
 }

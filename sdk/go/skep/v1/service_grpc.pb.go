@@ -65,19 +65,36 @@ const (
 // a mask.
 type ServiceServiceClient interface {
 	// Creates a service.
+	//
+	// Fails with NAME_TAKEN, PORT_TAKEN, POOL_EXHAUSTED.
 	CreateService(ctx context.Context, in *CreateServiceRequest, opts ...grpc.CallOption) (*CreateServiceResponse, error)
 	// Reads one service.
+	//
+	// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
 	GetService(ctx context.Context, in *GetServiceRequest, opts ...grpc.CallOption) (*GetServiceResponse, error)
 	// Reads a page of services.
+	//
+	// Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
 	ListServices(ctx context.Context, in *ListServicesRequest, opts ...grpc.CallOption) (*ListServicesResponse, error)
 	// Changes a service, or with allow_missing makes it so. An equal spec changes nothing, but
 	// resumes a rollout that is paused.
+	//
+	// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, OBJECT_DELETING, SPEC_REVISION_MISMATCH,
+	// NAME_TAKEN, PORT_TAKEN, POOL_EXHAUSTED.
 	UpdateService(ctx context.Context, in *UpdateServiceRequest, opts ...grpc.CallOption) (*UpdateServiceResponse, error)
 	// Deletes a service and its tasks.
+	//
+	// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, SPEC_REVISION_MISMATCH.
 	DeleteService(ctx context.Context, in *DeleteServiceRequest, opts ...grpc.CallOption) (*DeleteServiceResponse, error)
 	// Pauses, resumes or rolls back a rollout.
+	//
+	// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, OBJECT_DELETING, SPEC_REVISION_MISMATCH,
+	// ROLLOUT_STATE, NO_EARLIER_REVISION, PORT_TAKEN.
 	ControlRollout(ctx context.Context, in *ControlRolloutRequest, opts ...grpc.CallOption) (*ControlRolloutResponse, error)
 	// Reads the revisions of a service that are kept.
+	//
+	// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, BAD_PAGE_TOKEN, REVISION_COMPACTED,
+	// REVISION_UNKNOWN.
 	ListServiceRevisions(ctx context.Context, in *ListServiceRevisionsRequest, opts ...grpc.CallOption) (*ListServiceRevisionsResponse, error)
 }
 
@@ -167,19 +184,36 @@ func (c *serviceServiceClient) ListServiceRevisions(ctx context.Context, in *Lis
 // a mask.
 type ServiceServiceServer interface {
 	// Creates a service.
+	//
+	// Fails with NAME_TAKEN, PORT_TAKEN, POOL_EXHAUSTED.
 	CreateService(context.Context, *CreateServiceRequest) (*CreateServiceResponse, error)
 	// Reads one service.
+	//
+	// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
 	GetService(context.Context, *GetServiceRequest) (*GetServiceResponse, error)
 	// Reads a page of services.
+	//
+	// Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
 	ListServices(context.Context, *ListServicesRequest) (*ListServicesResponse, error)
 	// Changes a service, or with allow_missing makes it so. An equal spec changes nothing, but
 	// resumes a rollout that is paused.
+	//
+	// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, OBJECT_DELETING, SPEC_REVISION_MISMATCH,
+	// NAME_TAKEN, PORT_TAKEN, POOL_EXHAUSTED.
 	UpdateService(context.Context, *UpdateServiceRequest) (*UpdateServiceResponse, error)
 	// Deletes a service and its tasks.
+	//
+	// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, SPEC_REVISION_MISMATCH.
 	DeleteService(context.Context, *DeleteServiceRequest) (*DeleteServiceResponse, error)
 	// Pauses, resumes or rolls back a rollout.
+	//
+	// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, OBJECT_DELETING, SPEC_REVISION_MISMATCH,
+	// ROLLOUT_STATE, NO_EARLIER_REVISION, PORT_TAKEN.
 	ControlRollout(context.Context, *ControlRolloutRequest) (*ControlRolloutResponse, error)
 	// Reads the revisions of a service that are kept.
+	//
+	// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, BAD_PAGE_TOKEN, REVISION_COMPACTED,
+	// REVISION_UNKNOWN.
 	ListServiceRevisions(context.Context, *ListServiceRevisionsRequest) (*ListServiceRevisionsResponse, error)
 	mustEmbedUnimplementedServiceServiceServer()
 }

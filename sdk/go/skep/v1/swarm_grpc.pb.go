@@ -37,6 +37,8 @@ type SwarmServiceClient interface {
 	// Reads the swarm, its managers and its Raft state.
 	GetSwarm(ctx context.Context, in *GetSwarmRequest, opts ...grpc.CallOption) (*GetSwarmResponse, error)
 	// Changes the settings of the swarm.
+	//
+	// Fails with SPEC_REVISION_MISMATCH.
 	UpdateSwarm(ctx context.Context, in *UpdateSwarmRequest, opts ...grpc.CallOption) (*UpdateSwarmResponse, error)
 }
 
@@ -77,6 +79,8 @@ type SwarmServiceServer interface {
 	// Reads the swarm, its managers and its Raft state.
 	GetSwarm(context.Context, *GetSwarmRequest) (*GetSwarmResponse, error)
 	// Changes the settings of the swarm.
+	//
+	// Fails with SPEC_REVISION_MISMATCH.
 	UpdateSwarm(context.Context, *UpdateSwarmRequest) (*UpdateSwarmResponse, error)
 	mustEmbedUnimplementedSwarmServiceServer()
 }

@@ -49,12 +49,20 @@ const (
 // Tasks: what runs.
 type TaskServiceClient interface {
 	// Reads one task, with its template.
+	//
+	// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
 	GetTask(ctx context.Context, in *GetTaskRequest, opts ...grpc.CallOption) (*GetTaskResponse, error)
 	// Reads a page of tasks.
+	//
+	// Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
 	ListTasks(ctx context.Context, in *ListTasksRequest, opts ...grpc.CallOption) (*ListTasksResponse, error)
 	// Streams the tasks there are, then every change.
+	//
+	// Fails with REVISION_COMPACTED, REVISION_UNKNOWN.
 	WatchTasks(ctx context.Context, in *WatchTasksRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchTasksResponse], error)
 	// Stops one task; its service replaces it, after no delay and not as a failure.
+	//
+	// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
 	StopTask(ctx context.Context, in *StopTaskRequest, opts ...grpc.CallOption) (*StopTaskResponse, error)
 }
 
@@ -122,12 +130,20 @@ func (c *taskServiceClient) StopTask(ctx context.Context, in *StopTaskRequest, o
 // Tasks: what runs.
 type TaskServiceServer interface {
 	// Reads one task, with its template.
+	//
+	// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
 	GetTask(context.Context, *GetTaskRequest) (*GetTaskResponse, error)
 	// Reads a page of tasks.
+	//
+	// Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
 	ListTasks(context.Context, *ListTasksRequest) (*ListTasksResponse, error)
 	// Streams the tasks there are, then every change.
+	//
+	// Fails with REVISION_COMPACTED, REVISION_UNKNOWN.
 	WatchTasks(*WatchTasksRequest, grpc.ServerStreamingServer[WatchTasksResponse]) error
 	// Stops one task; its service replaces it, after no delay and not as a failure.
+	//
+	// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
 	StopTask(context.Context, *StopTaskRequest) (*StopTaskResponse, error)
 	mustEmbedUnimplementedTaskServiceServer()
 }

@@ -36,6 +36,8 @@ const (
 // Watching: every kind of object in one totally ordered stream.
 type WatchServiceClient interface {
 	// Streams the objects there are, then every change.
+	//
+	// Fails with REVISION_COMPACTED, REVISION_UNKNOWN.
 	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
 }
 
@@ -73,6 +75,8 @@ type WatchService_WatchClient = grpc.ServerStreamingClient[WatchResponse]
 // Watching: every kind of object in one totally ordered stream.
 type WatchServiceServer interface {
 	// Streams the objects there are, then every change.
+	//
+	// Fails with REVISION_COMPACTED, REVISION_UNKNOWN.
 	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
 	mustEmbedUnimplementedWatchServiceServer()
 }

@@ -13,6 +13,7 @@ use tonic::Code;
 
 use crate::cluster::ClusterError;
 use crate::daemon::DaemonState;
+use crate::layer::REQUEST_BYTES_MAX;
 
 /// The domain of every reason.
 pub const DOMAIN: &str = "skep";
@@ -22,6 +23,8 @@ pub const DOMAIN: &str = "skep";
 pub enum Failure {
     /// Fields of the request break their rules.
     Invalid(Vec<Violation>),
+    /// The request is no such message at all, and why.
+    Unreadable(String),
     /// What is asked for may not be.
     Rejected(Rejection),
     /// The page token is damaged or from another query.
@@ -104,11 +107,21 @@ impl Failure {
         }])
     }
 
+    /// A request of more than [`REQUEST_BYTES_MAX`] bytes.
+    #[must_use]
+    pub fn too_large(what: &str) -> Failure {
+        Failure::Limit {
+            subject: "request_bytes",
+            limit: REQUEST_BYTES_MAX as u64,
+            message: format!("a request is at most {REQUEST_BYTES_MAX} bytes: {what}"),
+        }
+    }
+
     /// The reason, out of the contract's list.
     #[must_use]
     pub fn reason(&self) -> ErrorReason {
         match self {
-            Failure::Invalid(_) => ErrorReason::InvalidField,
+            Failure::Invalid(_) | Failure::Unreadable(_) => ErrorReason::InvalidField,
             Failure::Rejected(rejection) => reason_of(rejection),
             Failure::BadPageToken => ErrorReason::BadPageToken,
             Failure::Compacted(_) => ErrorReason::RevisionCompacted,

@@ -38,6 +38,7 @@ impl Failure {
     fn message(&self) -> String {
         match self {
             Failure::Invalid(violations) => summary(violations),
+            Failure::Unreadable(why) => format!("the request cannot be read: {why}"),
             Failure::Rejected(Rejection::Field { field, .. }) => bad_fields(&[field]),
             Failure::Rejected(rejection) => rejection.to_string(),
             Failure::BadPageToken => BAD_PAGE_TOKEN.to_owned(),
@@ -109,6 +110,10 @@ impl Failure {
         match self {
             Failure::Invalid(violations) => {
                 details.set_bad_request(listed(violations));
+            }
+            Failure::Unreadable(why) => {
+                let why = shortened(&format!("cannot be read: {why}"));
+                details.set_bad_request(vec![FieldViolation::new("(the whole request)", why)]);
             }
             Failure::Rejected(Rejection::Field { field, description }) => {
                 details.set_bad_request(vec![FieldViolation::new(field, description)]);

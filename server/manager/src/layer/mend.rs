@@ -13,7 +13,7 @@ use super::Until;
 use super::body::Guarded;
 
 /// Most bytes of a request.
-pub(crate) const REQUEST_BYTES_MAX: usize = 4 << 20;
+pub const REQUEST_BYTES_MAX: usize = 4 << 20;
 
 /// The same response, in which every error has an ErrorInfo, now or at its end.
 pub(super) fn response(response: Response<Body>, path: &str, until: Until) -> Response<Body> {
@@ -72,14 +72,10 @@ fn explained(status: &Status, path: &str, at: At) -> Status {
     match status.code() {
         // So the library calls a message that is too large; our clients would take the code
         // for "begin the watch again".
-        Code::OutOfRange | Code::ResourceExhausted => Status::from(Failure::Limit {
-            subject: "request_bytes",
-            limit: REQUEST_BYTES_MAX as u64,
-            message: format!("a request is at most {REQUEST_BYTES_MAX} bytes: {text}"),
-        }),
+        Code::OutOfRange | Code::ResourceExhausted => Status::from(Failure::too_large(text)),
         // And so a request that it cannot read: nothing of ours has seen it.
-        Code::Internal if at == At::Head => unreadable(text),
-        Code::InvalidArgument => unreadable(text),
+        Code::Internal if at == At::Head => Status::from(Failure::Unreadable(text.to_owned())),
+        Code::InvalidArgument => Status::from(Failure::Unreadable(text.to_owned())),
         Code::Unimplemented => Status::from(Failure::NotEnabled {
             feature: match text {
                 "" => format!("method {}", path.trim_start_matches('/')),
@@ -91,13 +87,6 @@ fn explained(status: &Status, path: &str, at: At) -> Status {
         Code::Unavailable => Status::from(Failure::NotReady(text.to_owned())),
         code => Status::from(Failure::internal(&format!("{path}: {code:?}: {text}"))),
     }
-}
-
-fn unreadable(text: &str) -> Status {
-    Status::from(Failure::field(
-        "(the whole request)",
-        format!("cannot be read: {text}"),
-    ))
 }
 
 /// What health and reflection say of names that they do not know.

@@ -27,7 +27,7 @@ use crate::error::Failure;
 use crate::roles::Methods;
 
 pub use door::Door;
-pub(crate) use mend::REQUEST_BYTES_MAX;
+pub use mend::REQUEST_BYTES_MAX;
 
 /// The longest that a call may take which answers with one message.
 pub const UNARY_TIME_MAX: Duration = Duration::from_secs(60);

@@ -66,6 +66,8 @@ class DaemonServiceServicer(object):
 
     def InitSwarm(self, request, context):
         """Founds a swarm with this node as its first manager.
+
+        Fails with WRONG_SWARM_STATE, MANAGER_NOT_READY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -74,6 +76,8 @@ class DaemonServiceServicer(object):
     def LeaveSwarm(self, request, context):
         """Leaves the swarm: the tasks of this node stop. When its last manager leaves, the swarm and
         all that it knew are gone.
+
+        Fails with WRONG_SWARM_STATE, QUORUM_AT_RISK, MANAGER_NOT_READY.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -42,10 +42,15 @@ class DaemonServiceStub:
     GetDaemon: _grpc.UnaryUnaryMultiCallable[_daemon_pb2.GetDaemonRequest, _daemon_pb2.GetDaemonResponse]
     """Reads its state."""
     InitSwarm: _grpc.UnaryUnaryMultiCallable[_daemon_pb2.InitSwarmRequest, _daemon_pb2.InitSwarmResponse]
-    """Founds a swarm with this node as its first manager."""
+    """Founds a swarm with this node as its first manager.
+
+    Fails with WRONG_SWARM_STATE, MANAGER_NOT_READY.
+    """
     LeaveSwarm: _grpc.UnaryUnaryMultiCallable[_daemon_pb2.LeaveSwarmRequest, _daemon_pb2.LeaveSwarmResponse]
     """Leaves the swarm: the tasks of this node stop. When its last manager leaves, the swarm and
     all that it knew are gone.
+
+    Fails with WRONG_SWARM_STATE, QUORUM_AT_RISK, MANAGER_NOT_READY.
     """
 
 @_typing.type_check_only
@@ -56,10 +61,15 @@ class DaemonServiceAsyncStub(DaemonServiceStub):
     GetDaemon: _aio.UnaryUnaryMultiCallable[_daemon_pb2.GetDaemonRequest, _daemon_pb2.GetDaemonResponse]  # type: ignore[assignment]
     """Reads its state."""
     InitSwarm: _aio.UnaryUnaryMultiCallable[_daemon_pb2.InitSwarmRequest, _daemon_pb2.InitSwarmResponse]  # type: ignore[assignment]
-    """Founds a swarm with this node as its first manager."""
+    """Founds a swarm with this node as its first manager.
+
+    Fails with WRONG_SWARM_STATE, MANAGER_NOT_READY.
+    """
     LeaveSwarm: _aio.UnaryUnaryMultiCallable[_daemon_pb2.LeaveSwarmRequest, _daemon_pb2.LeaveSwarmResponse]  # type: ignore[assignment]
     """Leaves the swarm: the tasks of this node stop. When its last manager leaves, the swarm and
     all that it knew are gone.
+
+    Fails with WRONG_SWARM_STATE, QUORUM_AT_RISK, MANAGER_NOT_READY.
     """
 
 class DaemonServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -79,7 +89,10 @@ class DaemonServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _daemon_pb2.InitSwarmRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_daemon_pb2.InitSwarmResponse, _abc.Awaitable[_daemon_pb2.InitSwarmResponse]]:
-        """Founds a swarm with this node as its first manager."""
+        """Founds a swarm with this node as its first manager.
+
+        Fails with WRONG_SWARM_STATE, MANAGER_NOT_READY.
+        """
 
     @_abc_1.abstractmethod
     def LeaveSwarm(
@@ -89,6 +102,8 @@ class DaemonServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_daemon_pb2.LeaveSwarmResponse, _abc.Awaitable[_daemon_pb2.LeaveSwarmResponse]]:
         """Leaves the swarm: the tasks of this node stop. When its last manager leaves, the swarm and
         all that it knew are gone.
+
+        Fails with WRONG_SWARM_STATE, QUORUM_AT_RISK, MANAGER_NOT_READY.
         """
 
 def add_DaemonServiceServicer_to_server(servicer: DaemonServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

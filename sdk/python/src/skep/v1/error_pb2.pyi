@@ -8,6 +8,11 @@ Every error has a canonical gRPC code and a google.rpc.ErrorInfo with domain "sk
 reason from this list, less the ERROR_REASON_ prefix. What a program needs beyond that is in
 the metadata of the ErrorInfo, under the keys named here. A client retries UNAVAILABLE, at
 another manager if there is one, and nothing else.
+
+Each method says what it fails with. Beyond that every call may fail with INVALID_FIELD,
+LIMIT_EXCEEDED, ROLE_REQUIRED, FEATURE_NOT_ENABLED, DEADLINE_EXCEEDED and INTERNAL; all but those
+of DaemonService with WRONG_SWARM_STATE, NO_QUORUM and MANAGER_NOT_READY; and those with a
+request_id with REQUEST_ID_REUSED and STORAGE_FAILED.
 """
 
 from google.protobuf import descriptor as _descriptor

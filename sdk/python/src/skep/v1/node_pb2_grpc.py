@@ -64,6 +64,8 @@ class NodeServiceServicer(object):
 
     def GetNode(self, request, context):
         """Reads one node.
+
+        Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -71,6 +73,8 @@ class NodeServiceServicer(object):
 
     def ListNodes(self, request, context):
         """Reads a page of nodes.
+
+        Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,6 +82,8 @@ class NodeServiceServicer(object):
 
     def UpdateNode(self, request, context):
         """Changes a node.
+
+        Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, NAME_TAKEN, SPEC_REVISION_MISMATCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -85,6 +91,9 @@ class NodeServiceServicer(object):
 
     def DeleteNode(self, request, context):
         """Forgets a node; its tasks are replaced on others.
+
+        Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, SPEC_REVISION_MISMATCH, NODE_NOT_DOWN,
+        NODE_IS_MANAGER.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -39,13 +39,26 @@ class NodeServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> NodeServiceAsyncStub: ...
     GetNode: _grpc.UnaryUnaryMultiCallable[_node_pb2.GetNodeRequest, _node_pb2.GetNodeResponse]
-    """Reads one node."""
+    """Reads one node.
+
+    Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
+    """
     ListNodes: _grpc.UnaryUnaryMultiCallable[_node_pb2.ListNodesRequest, _node_pb2.ListNodesResponse]
-    """Reads a page of nodes."""
+    """Reads a page of nodes.
+
+    Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
+    """
     UpdateNode: _grpc.UnaryUnaryMultiCallable[_node_pb2.UpdateNodeRequest, _node_pb2.UpdateNodeResponse]
-    """Changes a node."""
+    """Changes a node.
+
+    Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, NAME_TAKEN, SPEC_REVISION_MISMATCH.
+    """
     DeleteNode: _grpc.UnaryUnaryMultiCallable[_node_pb2.DeleteNodeRequest, _node_pb2.DeleteNodeResponse]
-    """Forgets a node; its tasks are replaced on others."""
+    """Forgets a node; its tasks are replaced on others.
+
+    Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, SPEC_REVISION_MISMATCH, NODE_NOT_DOWN,
+    NODE_IS_MANAGER.
+    """
 
 @_typing.type_check_only
 class NodeServiceAsyncStub(NodeServiceStub):
@@ -53,13 +66,26 @@ class NodeServiceAsyncStub(NodeServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetNode: _aio.UnaryUnaryMultiCallable[_node_pb2.GetNodeRequest, _node_pb2.GetNodeResponse]  # type: ignore[assignment]
-    """Reads one node."""
+    """Reads one node.
+
+    Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
+    """
     ListNodes: _aio.UnaryUnaryMultiCallable[_node_pb2.ListNodesRequest, _node_pb2.ListNodesResponse]  # type: ignore[assignment]
-    """Reads a page of nodes."""
+    """Reads a page of nodes.
+
+    Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
+    """
     UpdateNode: _aio.UnaryUnaryMultiCallable[_node_pb2.UpdateNodeRequest, _node_pb2.UpdateNodeResponse]  # type: ignore[assignment]
-    """Changes a node."""
+    """Changes a node.
+
+    Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, NAME_TAKEN, SPEC_REVISION_MISMATCH.
+    """
     DeleteNode: _aio.UnaryUnaryMultiCallable[_node_pb2.DeleteNodeRequest, _node_pb2.DeleteNodeResponse]  # type: ignore[assignment]
-    """Forgets a node; its tasks are replaced on others."""
+    """Forgets a node; its tasks are replaced on others.
+
+    Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, SPEC_REVISION_MISMATCH, NODE_NOT_DOWN,
+    NODE_IS_MANAGER.
+    """
 
 class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
     """Nodes: where tasks run. Labelling, pausing and draining are updates with a mask."""
@@ -70,7 +96,10 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _node_pb2.GetNodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_node_pb2.GetNodeResponse, _abc.Awaitable[_node_pb2.GetNodeResponse]]:
-        """Reads one node."""
+        """Reads one node.
+
+        Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
+        """
 
     @_abc_1.abstractmethod
     def ListNodes(
@@ -78,7 +107,10 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _node_pb2.ListNodesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_node_pb2.ListNodesResponse, _abc.Awaitable[_node_pb2.ListNodesResponse]]:
-        """Reads a page of nodes."""
+        """Reads a page of nodes.
+
+        Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
+        """
 
     @_abc_1.abstractmethod
     def UpdateNode(
@@ -86,7 +118,10 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _node_pb2.UpdateNodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_node_pb2.UpdateNodeResponse, _abc.Awaitable[_node_pb2.UpdateNodeResponse]]:
-        """Changes a node."""
+        """Changes a node.
+
+        Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, NAME_TAKEN, SPEC_REVISION_MISMATCH.
+        """
 
     @_abc_1.abstractmethod
     def DeleteNode(
@@ -94,6 +129,10 @@ class NodeServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _node_pb2.DeleteNodeRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_node_pb2.DeleteNodeResponse, _abc.Awaitable[_node_pb2.DeleteNodeResponse]]:
-        """Forgets a node; its tasks are replaced on others."""
+        """Forgets a node; its tasks are replaced on others.
+
+        Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, SPEC_REVISION_MISMATCH, NODE_NOT_DOWN,
+        NODE_IS_MANAGER.
+        """
 
 def add_NodeServiceServicer_to_server(servicer: NodeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

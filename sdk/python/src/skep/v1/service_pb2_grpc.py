@@ -81,6 +81,8 @@ class ServiceServiceServicer(object):
 
     def CreateService(self, request, context):
         """Creates a service.
+
+        Fails with NAME_TAKEN, PORT_TAKEN, POOL_EXHAUSTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -88,6 +90,8 @@ class ServiceServiceServicer(object):
 
     def GetService(self, request, context):
         """Reads one service.
+
+        Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -95,6 +99,8 @@ class ServiceServiceServicer(object):
 
     def ListServices(self, request, context):
         """Reads a page of services.
+
+        Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -103,6 +109,9 @@ class ServiceServiceServicer(object):
     def UpdateService(self, request, context):
         """Changes a service, or with allow_missing makes it so. An equal spec changes nothing, but
         resumes a rollout that is paused.
+
+        Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, OBJECT_DELETING, SPEC_REVISION_MISMATCH,
+        NAME_TAKEN, PORT_TAKEN, POOL_EXHAUSTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -110,6 +119,8 @@ class ServiceServiceServicer(object):
 
     def DeleteService(self, request, context):
         """Deletes a service and its tasks.
+
+        Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, SPEC_REVISION_MISMATCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -117,6 +128,9 @@ class ServiceServiceServicer(object):
 
     def ControlRollout(self, request, context):
         """Pauses, resumes or rolls back a rollout.
+
+        Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, OBJECT_DELETING, SPEC_REVISION_MISMATCH,
+        ROLLOUT_STATE, NO_EARLIER_REVISION, PORT_TAKEN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -124,6 +138,9 @@ class ServiceServiceServicer(object):
 
     def ListServiceRevisions(self, request, context):
         """Reads the revisions of a service that are kept.
+
+        Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, BAD_PAGE_TOKEN, REVISION_COMPACTED,
+        REVISION_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -62,21 +62,44 @@ class ServiceServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ServiceServiceAsyncStub: ...
     CreateService: _grpc.UnaryUnaryMultiCallable[_service_pb2.CreateServiceRequest, _service_pb2.CreateServiceResponse]
-    """Creates a service."""
+    """Creates a service.
+
+    Fails with NAME_TAKEN, PORT_TAKEN, POOL_EXHAUSTED.
+    """
     GetService: _grpc.UnaryUnaryMultiCallable[_service_pb2.GetServiceRequest, _service_pb2.GetServiceResponse]
-    """Reads one service."""
+    """Reads one service.
+
+    Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
+    """
     ListServices: _grpc.UnaryUnaryMultiCallable[_service_pb2.ListServicesRequest, _service_pb2.ListServicesResponse]
-    """Reads a page of services."""
+    """Reads a page of services.
+
+    Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
+    """
     UpdateService: _grpc.UnaryUnaryMultiCallable[_service_pb2.UpdateServiceRequest, _service_pb2.UpdateServiceResponse]
     """Changes a service, or with allow_missing makes it so. An equal spec changes nothing, but
     resumes a rollout that is paused.
+
+    Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, OBJECT_DELETING, SPEC_REVISION_MISMATCH,
+    NAME_TAKEN, PORT_TAKEN, POOL_EXHAUSTED.
     """
     DeleteService: _grpc.UnaryUnaryMultiCallable[_service_pb2.DeleteServiceRequest, _service_pb2.DeleteServiceResponse]
-    """Deletes a service and its tasks."""
+    """Deletes a service and its tasks.
+
+    Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, SPEC_REVISION_MISMATCH.
+    """
     ControlRollout: _grpc.UnaryUnaryMultiCallable[_service_pb2.ControlRolloutRequest, _service_pb2.ControlRolloutResponse]
-    """Pauses, resumes or rolls back a rollout."""
+    """Pauses, resumes or rolls back a rollout.
+
+    Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, OBJECT_DELETING, SPEC_REVISION_MISMATCH,
+    ROLLOUT_STATE, NO_EARLIER_REVISION, PORT_TAKEN.
+    """
     ListServiceRevisions: _grpc.UnaryUnaryMultiCallable[_service_pb2.ListServiceRevisionsRequest, _service_pb2.ListServiceRevisionsResponse]
-    """Reads the revisions of a service that are kept."""
+    """Reads the revisions of a service that are kept.
+
+    Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, BAD_PAGE_TOKEN, REVISION_COMPACTED,
+    REVISION_UNKNOWN.
+    """
 
 @_typing.type_check_only
 class ServiceServiceAsyncStub(ServiceServiceStub):
@@ -86,21 +109,44 @@ class ServiceServiceAsyncStub(ServiceServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateService: _aio.UnaryUnaryMultiCallable[_service_pb2.CreateServiceRequest, _service_pb2.CreateServiceResponse]  # type: ignore[assignment]
-    """Creates a service."""
+    """Creates a service.
+
+    Fails with NAME_TAKEN, PORT_TAKEN, POOL_EXHAUSTED.
+    """
     GetService: _aio.UnaryUnaryMultiCallable[_service_pb2.GetServiceRequest, _service_pb2.GetServiceResponse]  # type: ignore[assignment]
-    """Reads one service."""
+    """Reads one service.
+
+    Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
+    """
     ListServices: _aio.UnaryUnaryMultiCallable[_service_pb2.ListServicesRequest, _service_pb2.ListServicesResponse]  # type: ignore[assignment]
-    """Reads a page of services."""
+    """Reads a page of services.
+
+    Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
+    """
     UpdateService: _aio.UnaryUnaryMultiCallable[_service_pb2.UpdateServiceRequest, _service_pb2.UpdateServiceResponse]  # type: ignore[assignment]
     """Changes a service, or with allow_missing makes it so. An equal spec changes nothing, but
     resumes a rollout that is paused.
+
+    Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, OBJECT_DELETING, SPEC_REVISION_MISMATCH,
+    NAME_TAKEN, PORT_TAKEN, POOL_EXHAUSTED.
     """
     DeleteService: _aio.UnaryUnaryMultiCallable[_service_pb2.DeleteServiceRequest, _service_pb2.DeleteServiceResponse]  # type: ignore[assignment]
-    """Deletes a service and its tasks."""
+    """Deletes a service and its tasks.
+
+    Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, SPEC_REVISION_MISMATCH.
+    """
     ControlRollout: _aio.UnaryUnaryMultiCallable[_service_pb2.ControlRolloutRequest, _service_pb2.ControlRolloutResponse]  # type: ignore[assignment]
-    """Pauses, resumes or rolls back a rollout."""
+    """Pauses, resumes or rolls back a rollout.
+
+    Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, OBJECT_DELETING, SPEC_REVISION_MISMATCH,
+    ROLLOUT_STATE, NO_EARLIER_REVISION, PORT_TAKEN.
+    """
     ListServiceRevisions: _aio.UnaryUnaryMultiCallable[_service_pb2.ListServiceRevisionsRequest, _service_pb2.ListServiceRevisionsResponse]  # type: ignore[assignment]
-    """Reads the revisions of a service that are kept."""
+    """Reads the revisions of a service that are kept.
+
+    Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, BAD_PAGE_TOKEN, REVISION_COMPACTED,
+    REVISION_UNKNOWN.
+    """
 
 class ServiceServiceServicer(metaclass=_abc_1.ABCMeta):
     """Services: what should run. Scaling, restarting and changing the command are updates with
@@ -113,7 +159,10 @@ class ServiceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.CreateServiceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.CreateServiceResponse, _abc.Awaitable[_service_pb2.CreateServiceResponse]]:
-        """Creates a service."""
+        """Creates a service.
+
+        Fails with NAME_TAKEN, PORT_TAKEN, POOL_EXHAUSTED.
+        """
 
     @_abc_1.abstractmethod
     def GetService(
@@ -121,7 +170,10 @@ class ServiceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.GetServiceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.GetServiceResponse, _abc.Awaitable[_service_pb2.GetServiceResponse]]:
-        """Reads one service."""
+        """Reads one service.
+
+        Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
+        """
 
     @_abc_1.abstractmethod
     def ListServices(
@@ -129,7 +181,10 @@ class ServiceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.ListServicesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.ListServicesResponse, _abc.Awaitable[_service_pb2.ListServicesResponse]]:
-        """Reads a page of services."""
+        """Reads a page of services.
+
+        Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
+        """
 
     @_abc_1.abstractmethod
     def UpdateService(
@@ -139,6 +194,9 @@ class ServiceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_service_pb2.UpdateServiceResponse, _abc.Awaitable[_service_pb2.UpdateServiceResponse]]:
         """Changes a service, or with allow_missing makes it so. An equal spec changes nothing, but
         resumes a rollout that is paused.
+
+        Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, OBJECT_DELETING, SPEC_REVISION_MISMATCH,
+        NAME_TAKEN, PORT_TAKEN, POOL_EXHAUSTED.
         """
 
     @_abc_1.abstractmethod
@@ -147,7 +205,10 @@ class ServiceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.DeleteServiceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.DeleteServiceResponse, _abc.Awaitable[_service_pb2.DeleteServiceResponse]]:
-        """Deletes a service and its tasks."""
+        """Deletes a service and its tasks.
+
+        Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, SPEC_REVISION_MISMATCH.
+        """
 
     @_abc_1.abstractmethod
     def ControlRollout(
@@ -155,7 +216,11 @@ class ServiceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.ControlRolloutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.ControlRolloutResponse, _abc.Awaitable[_service_pb2.ControlRolloutResponse]]:
-        """Pauses, resumes or rolls back a rollout."""
+        """Pauses, resumes or rolls back a rollout.
+
+        Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, OBJECT_DELETING, SPEC_REVISION_MISMATCH,
+        ROLLOUT_STATE, NO_EARLIER_REVISION, PORT_TAKEN.
+        """
 
     @_abc_1.abstractmethod
     def ListServiceRevisions(
@@ -163,6 +228,10 @@ class ServiceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.ListServiceRevisionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.ListServiceRevisionsResponse, _abc.Awaitable[_service_pb2.ListServiceRevisionsResponse]]:
-        """Reads the revisions of a service that are kept."""
+        """Reads the revisions of a service that are kept.
+
+        Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, BAD_PAGE_TOKEN, REVISION_COMPACTED,
+        REVISION_UNKNOWN.
+        """
 
 def add_ServiceServiceServicer_to_server(servicer: ServiceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -61,6 +61,8 @@ class SwarmServiceServicer(object):
 
     def UpdateSwarm(self, request, context):
         """Changes the settings of the swarm.
+
+        Fails with SPEC_REVISION_MISMATCH.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,7 +37,10 @@ class SwarmServiceStub:
     GetSwarm: _grpc.UnaryUnaryMultiCallable[_swarm_pb2.GetSwarmRequest, _swarm_pb2.GetSwarmResponse]
     """Reads the swarm, its managers and its Raft state."""
     UpdateSwarm: _grpc.UnaryUnaryMultiCallable[_swarm_pb2.UpdateSwarmRequest, _swarm_pb2.UpdateSwarmResponse]
-    """Changes the settings of the swarm."""
+    """Changes the settings of the swarm.
+
+    Fails with SPEC_REVISION_MISMATCH.
+    """
 
 @_typing.type_check_only
 class SwarmServiceAsyncStub(SwarmServiceStub):
@@ -47,7 +50,10 @@ class SwarmServiceAsyncStub(SwarmServiceStub):
     GetSwarm: _aio.UnaryUnaryMultiCallable[_swarm_pb2.GetSwarmRequest, _swarm_pb2.GetSwarmResponse]  # type: ignore[assignment]
     """Reads the swarm, its managers and its Raft state."""
     UpdateSwarm: _aio.UnaryUnaryMultiCallable[_swarm_pb2.UpdateSwarmRequest, _swarm_pb2.UpdateSwarmResponse]  # type: ignore[assignment]
-    """Changes the settings of the swarm."""
+    """Changes the settings of the swarm.
+
+    Fails with SPEC_REVISION_MISMATCH.
+    """
 
 class SwarmServiceServicer(metaclass=_abc_1.ABCMeta):
     """The swarm as a whole."""
@@ -66,6 +72,9 @@ class SwarmServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _swarm_pb2.UpdateSwarmRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_swarm_pb2.UpdateSwarmResponse, _abc.Awaitable[_swarm_pb2.UpdateSwarmResponse]]:
-        """Changes the settings of the swarm."""
+        """Changes the settings of the swarm.
+
+        Fails with SPEC_REVISION_MISMATCH.
+        """
 
 def add_SwarmServiceServicer_to_server(servicer: SwarmServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -64,6 +64,8 @@ class TaskServiceServicer(object):
 
     def GetTask(self, request, context):
         """Reads one task, with its template.
+
+        Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -71,6 +73,8 @@ class TaskServiceServicer(object):
 
     def ListTasks(self, request, context):
         """Reads a page of tasks.
+
+        Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,6 +82,8 @@ class TaskServiceServicer(object):
 
     def WatchTasks(self, request, context):
         """Streams the tasks there are, then every change.
+
+        Fails with REVISION_COMPACTED, REVISION_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -85,6 +91,8 @@ class TaskServiceServicer(object):
 
     def StopTask(self, request, context):
         """Stops one task; its service replaces it, after no delay and not as a failure.
+
+        Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,13 +48,25 @@ class TaskServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TaskServiceAsyncStub: ...
     GetTask: _grpc.UnaryUnaryMultiCallable[_task_pb2.GetTaskRequest, _task_pb2.GetTaskResponse]
-    """Reads one task, with its template."""
+    """Reads one task, with its template.
+
+    Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
+    """
     ListTasks: _grpc.UnaryUnaryMultiCallable[_task_pb2.ListTasksRequest, _task_pb2.ListTasksResponse]
-    """Reads a page of tasks."""
+    """Reads a page of tasks.
+
+    Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
+    """
     WatchTasks: _grpc.UnaryStreamMultiCallable[_task_pb2.WatchTasksRequest, _task_pb2.WatchTasksResponse]
-    """Streams the tasks there are, then every change."""
+    """Streams the tasks there are, then every change.
+
+    Fails with REVISION_COMPACTED, REVISION_UNKNOWN.
+    """
     StopTask: _grpc.UnaryUnaryMultiCallable[_task_pb2.StopTaskRequest, _task_pb2.StopTaskResponse]
-    """Stops one task; its service replaces it, after no delay and not as a failure."""
+    """Stops one task; its service replaces it, after no delay and not as a failure.
+
+    Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
+    """
 
 @_typing.type_check_only
 class TaskServiceAsyncStub(TaskServiceStub):
@@ -62,13 +74,25 @@ class TaskServiceAsyncStub(TaskServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetTask: _aio.UnaryUnaryMultiCallable[_task_pb2.GetTaskRequest, _task_pb2.GetTaskResponse]  # type: ignore[assignment]
-    """Reads one task, with its template."""
+    """Reads one task, with its template.
+
+    Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
+    """
     ListTasks: _aio.UnaryUnaryMultiCallable[_task_pb2.ListTasksRequest, _task_pb2.ListTasksResponse]  # type: ignore[assignment]
-    """Reads a page of tasks."""
+    """Reads a page of tasks.
+
+    Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
+    """
     WatchTasks: _aio.UnaryStreamMultiCallable[_task_pb2.WatchTasksRequest, _task_pb2.WatchTasksResponse]  # type: ignore[assignment]
-    """Streams the tasks there are, then every change."""
+    """Streams the tasks there are, then every change.
+
+    Fails with REVISION_COMPACTED, REVISION_UNKNOWN.
+    """
     StopTask: _aio.UnaryUnaryMultiCallable[_task_pb2.StopTaskRequest, _task_pb2.StopTaskResponse]  # type: ignore[assignment]
-    """Stops one task; its service replaces it, after no delay and not as a failure."""
+    """Stops one task; its service replaces it, after no delay and not as a failure.
+
+    Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
+    """
 
 class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
     """Tasks: what runs."""
@@ -79,7 +103,10 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _task_pb2.GetTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_task_pb2.GetTaskResponse, _abc.Awaitable[_task_pb2.GetTaskResponse]]:
-        """Reads one task, with its template."""
+        """Reads one task, with its template.
+
+        Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
+        """
 
     @_abc_1.abstractmethod
     def ListTasks(
@@ -87,7 +114,10 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _task_pb2.ListTasksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_task_pb2.ListTasksResponse, _abc.Awaitable[_task_pb2.ListTasksResponse]]:
-        """Reads a page of tasks."""
+        """Reads a page of tasks.
+
+        Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
+        """
 
     @_abc_1.abstractmethod
     def WatchTasks(
@@ -95,7 +125,10 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _task_pb2.WatchTasksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_task_pb2.WatchTasksResponse], _abc.AsyncIterator[_task_pb2.WatchTasksResponse]]:
-        """Streams the tasks there are, then every change."""
+        """Streams the tasks there are, then every change.
+
+        Fails with REVISION_COMPACTED, REVISION_UNKNOWN.
+        """
 
     @_abc_1.abstractmethod
     def StopTask(
@@ -103,6 +136,9 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _task_pb2.StopTaskRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_task_pb2.StopTaskResponse, _abc.Awaitable[_task_pb2.StopTaskResponse]]:
-        """Stops one task; its service replaces it, after no delay and not as a failure."""
+        """Stops one task; its service replaces it, after no delay and not as a failure.
+
+        Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
+        """
 
 def add_TaskServiceServicer_to_server(servicer: TaskServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

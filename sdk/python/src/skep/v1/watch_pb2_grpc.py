@@ -49,6 +49,8 @@ class WatchServiceServicer(object):
 
     def Watch(self, request, context):
         """Streams the objects there are, then every change.
+
+        Fails with REVISION_COMPACTED, REVISION_UNKNOWN.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,10 @@ class WatchServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> WatchServiceAsyncStub: ...
     Watch: _grpc.UnaryStreamMultiCallable[_watch_pb2.WatchRequest, _watch_pb2.WatchResponse]
-    """Streams the objects there are, then every change."""
+    """Streams the objects there are, then every change.
+
+    Fails with REVISION_COMPACTED, REVISION_UNKNOWN.
+    """
 
 @_typing.type_check_only
 class WatchServiceAsyncStub(WatchServiceStub):
@@ -46,7 +49,10 @@ class WatchServiceAsyncStub(WatchServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Watch: _aio.UnaryStreamMultiCallable[_watch_pb2.WatchRequest, _watch_pb2.WatchResponse]  # type: ignore[assignment]
-    """Streams the objects there are, then every change."""
+    """Streams the objects there are, then every change.
+
+    Fails with REVISION_COMPACTED, REVISION_UNKNOWN.
+    """
 
 class WatchServiceServicer(metaclass=_abc_1.ABCMeta):
     """Watching: every kind of object in one totally ordered stream."""
@@ -57,6 +63,9 @@ class WatchServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _watch_pb2.WatchRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_watch_pb2.WatchResponse], _abc.AsyncIterator[_watch_pb2.WatchResponse]]:
-        """Streams the objects there are, then every change."""
+        """Streams the objects there are, then every change.
+
+        Fails with REVISION_COMPACTED, REVISION_UNKNOWN.
+        """
 
 def add_WatchServiceServicer_to_server(servicer: WatchServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

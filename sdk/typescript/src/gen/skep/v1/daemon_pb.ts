@@ -314,6 +314,8 @@ export const DaemonService: GenService<{
   /**
    * Founds a swarm with this node as its first manager.
    *
+   * Fails with WRONG_SWARM_STATE, MANAGER_NOT_READY.
+   *
    * @generated from rpc skep.v1.DaemonService.InitSwarm
    */
   initSwarm: {
@@ -324,6 +326,8 @@ export const DaemonService: GenService<{
   /**
    * Leaves the swarm: the tasks of this node stop. When its last manager leaves, the swarm and
    * all that it knew are gone.
+   *
+   * Fails with WRONG_SWARM_STATE, QUORUM_AT_RISK, MANAGER_NOT_READY.
    *
    * @generated from rpc skep.v1.DaemonService.LeaveSwarm
    */

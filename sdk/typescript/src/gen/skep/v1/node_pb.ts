@@ -777,6 +777,8 @@ export const NodeService: GenService<{
   /**
    * Reads one node.
    *
+   * Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
+   *
    * @generated from rpc skep.v1.NodeService.GetNode
    */
   getNode: {
@@ -786,6 +788,8 @@ export const NodeService: GenService<{
   },
   /**
    * Reads a page of nodes.
+   *
+   * Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
    *
    * @generated from rpc skep.v1.NodeService.ListNodes
    */
@@ -797,6 +801,8 @@ export const NodeService: GenService<{
   /**
    * Changes a node.
    *
+   * Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, NAME_TAKEN, SPEC_REVISION_MISMATCH.
+   *
    * @generated from rpc skep.v1.NodeService.UpdateNode
    */
   updateNode: {
@@ -806,6 +812,9 @@ export const NodeService: GenService<{
   },
   /**
    * Forgets a node; its tasks are replaced on others.
+   *
+   * Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, SPEC_REVISION_MISMATCH, NODE_NOT_DOWN,
+   * NODE_IS_MANAGER.
    *
    * @generated from rpc skep.v1.NodeService.DeleteNode
    */

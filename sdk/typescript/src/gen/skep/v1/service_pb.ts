@@ -960,6 +960,8 @@ export const ServiceService: GenService<{
   /**
    * Creates a service.
    *
+   * Fails with NAME_TAKEN, PORT_TAKEN, POOL_EXHAUSTED.
+   *
    * @generated from rpc skep.v1.ServiceService.CreateService
    */
   createService: {
@@ -970,6 +972,8 @@ export const ServiceService: GenService<{
   /**
    * Reads one service.
    *
+   * Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
+   *
    * @generated from rpc skep.v1.ServiceService.GetService
    */
   getService: {
@@ -979,6 +983,8 @@ export const ServiceService: GenService<{
   },
   /**
    * Reads a page of services.
+   *
+   * Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
    *
    * @generated from rpc skep.v1.ServiceService.ListServices
    */
@@ -991,6 +997,9 @@ export const ServiceService: GenService<{
    * Changes a service, or with allow_missing makes it so. An equal spec changes nothing, but
    * resumes a rollout that is paused.
    *
+   * Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, OBJECT_DELETING, SPEC_REVISION_MISMATCH,
+   * NAME_TAKEN, PORT_TAKEN, POOL_EXHAUSTED.
+   *
    * @generated from rpc skep.v1.ServiceService.UpdateService
    */
   updateService: {
@@ -1000,6 +1009,8 @@ export const ServiceService: GenService<{
   },
   /**
    * Deletes a service and its tasks.
+   *
+   * Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, SPEC_REVISION_MISMATCH.
    *
    * @generated from rpc skep.v1.ServiceService.DeleteService
    */
@@ -1011,6 +1022,9 @@ export const ServiceService: GenService<{
   /**
    * Pauses, resumes or rolls back a rollout.
    *
+   * Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, OBJECT_DELETING, SPEC_REVISION_MISMATCH,
+   * ROLLOUT_STATE, NO_EARLIER_REVISION, PORT_TAKEN.
+   *
    * @generated from rpc skep.v1.ServiceService.ControlRollout
    */
   controlRollout: {
@@ -1020,6 +1034,9 @@ export const ServiceService: GenService<{
   },
   /**
    * Reads the revisions of a service that are kept.
+   *
+   * Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, BAD_PAGE_TOKEN, REVISION_COMPACTED,
+   * REVISION_UNKNOWN.
    *
    * @generated from rpc skep.v1.ServiceService.ListServiceRevisions
    */

@@ -408,6 +408,8 @@ export const SwarmService: GenService<{
   /**
    * Changes the settings of the swarm.
    *
+   * Fails with SPEC_REVISION_MISMATCH.
+   *
    * @generated from rpc skep.v1.SwarmService.UpdateSwarm
    */
   updateSwarm: {

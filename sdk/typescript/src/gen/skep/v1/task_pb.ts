@@ -808,6 +808,8 @@ export const TaskService: GenService<{
   /**
    * Reads one task, with its template.
    *
+   * Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
+   *
    * @generated from rpc skep.v1.TaskService.GetTask
    */
   getTask: {
@@ -817,6 +819,8 @@ export const TaskService: GenService<{
   },
   /**
    * Reads a page of tasks.
+   *
+   * Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
    *
    * @generated from rpc skep.v1.TaskService.ListTasks
    */
@@ -828,6 +832,8 @@ export const TaskService: GenService<{
   /**
    * Streams the tasks there are, then every change.
    *
+   * Fails with REVISION_COMPACTED, REVISION_UNKNOWN.
+   *
    * @generated from rpc skep.v1.TaskService.WatchTasks
    */
   watchTasks: {
@@ -837,6 +843,8 @@ export const TaskService: GenService<{
   },
   /**
    * Stops one task; its service replaces it, after no delay and not as a failure.
+   *
+   * Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE.
    *
    * @generated from rpc skep.v1.TaskService.StopTask
    */

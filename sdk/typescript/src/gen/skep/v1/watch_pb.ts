@@ -198,6 +198,8 @@ export const WatchService: GenService<{
   /**
    * Streams the objects there are, then every change.
    *
+   * Fails with REVISION_COMPACTED, REVISION_UNKNOWN.
+   *
    * @generated from rpc skep.v1.WatchService.Watch
    */
   watch: {
