@@ -5,13 +5,13 @@
 
 import { randomInt } from "node:crypto";
 import {
-  clone,
   create,
   type DescMessage,
   type DescMethod,
   type DescMethodServerStreaming,
   type DescMethodUnary,
   type DescService,
+  fromBinary,
   type MessageInitShape,
   type MessageShape,
   toBinary,
@@ -226,22 +226,20 @@ function prepare<I extends DescMessage>(
   method: DescMethod & { input: I },
   input: MessageInitShape<I>,
 ): MessageShape<I> {
+  let request: MessageShape<I>;
   try {
-    // A copy, for the caller may use a message again, and that is another change.
-    const request = clone(method.input, create(method.input, input));
-    const { requestId } = method.input.field;
-    if (requestId !== undefined) {
-      const fields = reflect(method.input, request);
-      if (fields.get(requestId) === "") {
-        fields.set(requestId, newRequestId());
-      }
-    }
-    // What has no encoding is the caller's mistake, not the connection's.
-    toBinary(method.input, request);
-    return request;
+    // What has no encoding is the caller's mistake, not the connection's. And a copy is sent, for
+    // the caller may use a message again, and that is another change.
+    request = fromBinary(method.input, toBinary(method.input, create(method.input, input)));
   } catch (error) {
     throw misuse(`bad request of ${method.name}: ${messageOf(error)}`, error);
   }
+  const { requestId } = method.input.field;
+  const fields = reflect(method.input, request);
+  if (requestId !== undefined && fields.get(requestId) === "") {
+    fields.set(requestId, newRequestId());
+  }
+  return request;
 }
 
 /** The headers of an attempt that tell the server how long it may take; 0: for ever. */

@@ -6,7 +6,7 @@
 import { connect as connectHttp2 } from "node:http2";
 import { connect as connectSocket } from "node:net";
 import type { MessageInitShape } from "@bufbuild/protobuf";
-import type { CallOptions, Client as Stub } from "@connectrpc/connect";
+import type { Client as Stub } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { Calls } from "./calls.js";
 import { chooseHosts, here } from "./context.js";
@@ -47,6 +47,9 @@ const CONNECT_TIMEOUT_MS = 5_000;
  * may take: a peer whose machine is gone is noticed.
  */
 const KEEP_ALIVE_MS = 20_000;
+
+/** Why an address that takes connections is of no use. */
+const NOT_GRPC = "what listens there does not speak gRPC";
 
 /** How {@link connect} finds the daemon; what is empty counts as unset. */
 export interface ConnectOptions {
@@ -116,8 +119,11 @@ async function dial(host: string, signal: AbortSignal | undefined): Promise<void
       }
       timer = setTimeout(() => reject(new Error("no answer in time")), CONNECT_TIMEOUT_MS);
       session.once("remoteSettings", () => resolve());
-      session.once("close", () => reject(new Error("the connection was closed at once")));
-      session.on("error", reject);
+      session.once("close", () => reject(new Error(NOT_GRPC)));
+      session.on("error", (error) => {
+        const isHttp2 = "code" in error && String(error.code).startsWith("ERR_HTTP2");
+        reject(isHttp2 ? new Error(NOT_GRPC) : error);
+      });
     });
   } finally {
     clearTimeout(timer);
@@ -217,9 +223,9 @@ export class Client {
         this.watchServices({ services: [id] }, { signal }),
       read: async (id: string, signal: AbortSignal) =>
         (await this.services.getService({ service: id }, { signal })).service,
-      pending: async (id: string, options: CallOptions) => {
+      pending: async (id: string, timeoutMs: number) => {
         const filter = { services: [id], states: [TaskState.PENDING] };
-        return (await this.tasks.listTasks({ filter, pageSize: 1_000 }, options)).tasks;
+        return (await this.tasks.listTasks({ filter, pageSize: 1_000 }, { timeoutMs })).tasks;
       },
     };
     return waitConverged(sight, service, options);

@@ -43,22 +43,24 @@ export async function chooseHosts(
   given: { host?: string | undefined; context?: string | undefined },
   { env, isRoot }: Surroundings,
 ): Promise<string[]> {
-  const host = given.host ?? (given.context === undefined ? env.SKEP_HOST || undefined : undefined);
-  if (host !== undefined) {
+  const host = given.host || (given.context ? undefined : env.SKEP_HOST);
+  if (host) {
     return checked([host]);
   }
   const config = await readConfig(env);
-  const name = given.context ?? (env.SKEP_CONTEXT || config.current || DEFAULT);
+  const name = given.context || env.SKEP_CONTEXT || config.current || DEFAULT;
   if (name === DEFAULT) {
     return checked(sockets(env, isRoot));
   }
   const hosts = config.contexts.get(name);
   if (hosts === undefined) {
     const known = [...config.contexts.keys()].sort().join(", ");
-    throw misuse(`there is no context "${name}" in the configuration; there is: ${known}`);
+    throw misuse(
+      `there is no context ${JSON.stringify(name)} in the configuration; there is: ${known}`,
+    );
   }
   if (hosts.length === 0) {
-    throw misuse(`the context "${name}" of the configuration has no hosts`);
+    throw misuse(`the context ${JSON.stringify(name)} of the configuration has no hosts`);
   }
   return checked(hosts);
 }
@@ -115,7 +117,7 @@ function checked(hosts: string[]): string[] {
   for (const host of hosts) {
     const why = whatIsWrong(host);
     if (why !== undefined) {
-      throw misuse(`bad host "${host}": ${why}`);
+      throw misuse(`bad host ${JSON.stringify(host)}: ${why}`);
     }
   }
   return hosts;

@@ -2,7 +2,6 @@
 
 // Waiting until a service is as wanted and stays so, or it is known that it will not be.
 
-import type { CallOptions } from "@connectrpc/connect";
 import type { Calls } from "./calls.js";
 import { SkepError } from "./errors.js";
 import type { Service } from "./gen/skep/v1/service_pb.js";
@@ -19,7 +18,7 @@ const LAST_WORDS_MS = 5_000;
 
 /** How to wait. */
 export interface WaitOptions {
-  /** The longest wait, in milliseconds; unset: for ever. */
+  /** The longest wait, in milliseconds; unset or 0: for ever. */
   readonly timeoutMs?: number | undefined;
   /**
    * How long the service has to stay converged, without a break, before that counts, in
@@ -36,7 +35,7 @@ export interface Sight {
   readonly calls: Calls;
   readonly watch: (id: string, signal: AbortSignal) => Watch<Service>;
   readonly read: (id: string, signal: AbortSignal) => Promise<Service | undefined>;
-  readonly pending: (id: string, options: CallOptions) => Promise<readonly Task[]>;
+  readonly pending: (id: string, timeoutMs: number) => Promise<readonly Task[]>;
 }
 
 /** Waits for a service, as its answer showed it. */
@@ -52,7 +51,7 @@ export async function waitConverged(
     const scope = { timeoutMs, signal, late: () => late };
     return await sight.calls.within(scope, (signal) => wait.run(signal));
   } catch (error) {
-    throw error === late ? await wait.whyLate(timeoutMs ?? 0, signal) : error;
+    throw error === late ? await wait.whyLate() : error;
   }
 }
 
@@ -110,14 +109,14 @@ class Wait {
   /** Whether the wait is over with this; failures that are final are thrown. */
   #see(service: Service | undefined): boolean {
     if (service === undefined) {
-      const message = `service ${this.#name} was removed meanwhile`;
+      const message = `the service ${this.#name} was deleted`;
       throw this.#failure("NOT_FOUND", "SERVICE_NOT_FOUND", message);
     }
     this.#service = service;
     const stalled = this.#holds("STALLED");
     if (stalled !== undefined) {
-      const message = `service ${this.#name} is stalled: ${stalled.message || stalled.reason}`;
-      throw this.#failure("FAILED_PRECONDITION", stalled.reason, message, "STALLED");
+      const { reason, message } = stalled;
+      throw this.#failure("FAILED_PRECONDITION", reason, message || reason, "STALLED");
     }
     const converged = this.#holds("CONVERGED");
     if (converged === undefined) {
@@ -134,18 +133,19 @@ class Wait {
 
   /** Asks whether it is still as it was seen: a watch that is silent may be cut off. */
   async #confirm(signal: AbortSignal): Promise<boolean> {
-    const before = this.#held?.claim;
+    const held = this.#held;
+    let service: Service | undefined;
     try {
-      const service = await this.#sight.read(this.#id, signal);
-      return this.#see(service) || (before !== undefined && this.#held?.claim === before);
+      service = await this.#sight.read(this.#id, signal);
     } catch (error) {
-      if (!signal.aborted && error instanceof SkepError && isPassing(error)) {
-        // The watch tells of a service that is gone, and goes on once there is a manager.
-        this.#held = before === undefined ? undefined : { claim: before, since: performance.now() };
-        return false;
+      if (signal.aborted || !(error instanceof SkepError) || !isPassing(error)) {
+        throw error;
       }
-      throw error;
+      // What was seen before proves nothing.
+      this.#held = held && { claim: held.claim, since: performance.now() };
+      return false;
     }
+    return this.#see(service) || this.#held?.claim === held?.claim;
   }
 
   /** The condition of that type, if it holds for the wanted spec or a later one. */
@@ -159,19 +159,17 @@ class Wait {
     return this.#service.status?.conditions.find((condition) => condition.type === type);
   }
 
-  /** What to throw when the time is over. */
-  async whyLate(timeoutMs: number, signal: AbortSignal | undefined): Promise<SkepError> {
-    const options = { timeoutMs: LAST_WORDS_MS, ...(signal && { signal }) };
-    const pending = await this.#sight.pending(this.#id, options).catch(() => []);
-    const within = `after ${timeoutMs / 1_000} s`;
+  /** What to throw when the time is over: why it was not enough. */
+  async whyLate(): Promise<SkepError> {
+    const pending = await this.#sight.pending(this.#id, LAST_WORDS_MS).catch(() => []);
     const causes = new Set(pending.flatMap((task) => unplaced(task)));
+    const name = `the service ${this.#name}`;
     if (causes.size > 0) {
-      const lines = [...causes].map((cause) => `\n  ${cause}`).join("");
-      const message = `service ${this.#name} has tasks without a node ${within}:${lines}`;
-      return this.#failure("DEADLINE_EXCEEDED", "UNPLACED", message, "CONVERGED");
+      const message = `${name} has tasks without a node: ${[...causes].join("; ")}`;
+      return this.#failure("DEADLINE_EXCEEDED", "UNPLACED", message);
     }
-    const says = this.#condition("CONVERGED")?.message;
-    const message = `service ${this.#name} has not converged ${within}${says ? `: ${says}` : ""}`;
+    const why = this.#condition("CONVERGED")?.message || "its status does not say why";
+    const message = `${name} did not converge in time: ${why}`;
     return this.#failure("DEADLINE_EXCEEDED", "NOT_CONVERGED", message, "CONVERGED");
   }
 
@@ -195,20 +193,18 @@ function claimOf({ observedSpecRevision, transitionTime }: Condition): string {
   return `${observedSpecRevision} ${transitionTime?.seconds ?? 0n}.${transitionTime?.nanos ?? 0}`;
 }
 
-/** Whether a read that failed with this says nothing about the next one. */
+/**
+ * Whether a read that failed with this says nothing about the next one: the watch tells of a
+ * service that is gone, and goes on once there is a manager.
+ */
 function isPassing({ code, reason }: SkepError): boolean {
-  const isFinal = reason === "SERVICE_NOT_FOUND" || code === "FAILED_PRECONDITION";
-  const mayPass = reason === "" || ["NOT_FOUND", "UNAVAILABLE", "DEADLINE_EXCEEDED"].includes(code);
-  return mayPass && !isFinal;
+  return reason === "" || ["NOT_FOUND", "UNAVAILABLE", "DEADLINE_EXCEEDED"].includes(code);
 }
 
 /** Why a task that should run has no node, cause by cause. */
 function unplaced({ desiredState, status }: Task): string[] {
-  const isMeant = desiredState <= TaskState.RUNNING && status?.state === TaskState.PENDING;
-  const found = isMeant ? status.unplaced : undefined;
-  return (
-    found?.causes.map(({ message, nodes }) => `${message} (${nodes} of ${found.nodes} nodes)`) ?? []
-  );
+  const causes = desiredState <= TaskState.RUNNING ? status?.unplaced?.causes : undefined;
+  return causes?.map(({ message }) => message) ?? [];
 }
 
 /** What is awaited; undefined if it has not come when the local clock shows `until`. */
