@@ -216,7 +216,7 @@ export class Client {
    * DEADLINE_EXCEEDED: the time is over, UNPLACED with the causes if tasks have found no node,
    * else NOT_CONVERGED. Metadata: service, its name; condition.
    */
-  waitConverged(service: Service, options: WaitOptions = {}): Promise<Service> {
+  waitConverged(service: Service | undefined, options: WaitOptions = {}): Promise<Service> {
     const sight = {
       calls: this.#calls,
       watch: (id: string, signal: AbortSignal) =>

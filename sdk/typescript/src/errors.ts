@@ -132,9 +132,17 @@ export function whyLost(error: unknown): string {
       return "nothing listens there";
     case "ETIMEDOUT":
       return "no answer in time";
-    default:
-      return root instanceof ConnectError ? root.rawMessage : messageOf(root);
+    case "ENOTFOUND":
+      return "no such host";
+    case "ECONNRESET":
+    case "EPIPE":
+      return "it was closed";
   }
+  if (root instanceof ConnectError) {
+    const isClosed = root.rawMessage.startsWith("http/2 stream closed");
+    return isClosed ? "it was closed" : root.rawMessage;
+  }
+  return messageOf(root);
 }
 
 /** The error below all layers of an error. */

@@ -20,6 +20,12 @@
 
 // What makes and reads messages, so that programs need no second package.
 export { clone, create, equals, fromJson, type JsonValue, toJson } from "@bufbuild/protobuf";
+export {
+  durationFromMs,
+  durationMs,
+  timestampDate,
+  timestampFromDate,
+} from "@bufbuild/protobuf/wkt";
 export type { CallOptions } from "@connectrpc/connect";
 export { newRequestId } from "./calls.js";
 export { Client, type ConnectOptions, connect, type EditOptions } from "./client.js";

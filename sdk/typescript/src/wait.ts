@@ -3,7 +3,7 @@
 // Waiting until a service is as wanted and stays so, or it is known that it will not be.
 
 import type { Calls } from "./calls.js";
-import { SkepError } from "./errors.js";
+import { misuse, SkepError } from "./errors.js";
 import type { Service } from "./gen/skep/v1/service_pb.js";
 import { type Task, TaskState } from "./gen/skep/v1/task_pb.js";
 import { type Condition, Condition_Status } from "./gen/skep/v1/types_pb.js";
@@ -41,9 +41,12 @@ export interface Sight {
 /** Waits for a service, as its answer showed it. */
 export async function waitConverged(
   sight: Sight,
-  service: Service,
+  service: Service | undefined,
   options: WaitOptions,
 ): Promise<Service> {
+  if (service === undefined) {
+    throw misuse("there is no service to wait for");
+  }
   const { timeoutMs, signal } = options;
   const wait = new Wait(sight, service, options.stableForMs ?? STABLE_FOR_MS);
   const late = new SkepError("DEADLINE_EXCEEDED", "the time is over");

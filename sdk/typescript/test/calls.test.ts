@@ -157,6 +157,22 @@ test(
   },
 );
 
+test("a connection that breaks in a call says so", options, async (test) => {
+  const { client, fake } = await connected(test, (router) =>
+    router.service(DaemonService, {
+      initSwarm() {
+        fake.cut();
+        return {};
+      },
+    }),
+  );
+  await assert.rejects(client.daemon.initSwarm({}), {
+    code: "UNAVAILABLE",
+    reason: "",
+    message: `the connection to ${fake.host} is lost: it was closed`,
+  });
+});
+
 test("a value that cannot be sent is the caller's mistake", options, async (test) => {
   const { client } = await connected(test, () => undefined);
   const replicated = { case: "replicated", value: { replicas: -1 } } as const;
