@@ -23,7 +23,7 @@ root=$PWD
 tools=$root/.tools/sdk-typescript-$(cksum <sdk/typescript/package-lock.json | cut -d' ' -f1)
 
 npm_quietly() {
-    npm "$@" --silent --no-audit --no-fund --prefer-offline >&2
+    npm "$@" --loglevel=error --no-audit --no-fund --prefer-offline >&2
 }
 
 # Installs into a folder of its own and renames it when whole, so that an interrupted installation
@@ -82,7 +82,10 @@ echo "-- types, lints and tests"
     cd "$sources"
     "$bin/tsc"
     "$bin/biome" check --error-on-warnings .
-    node --test build/test/*.test.js >"$folder/tests" || { cat "$folder/tests"; exit 1; }
+    node --test --test-reporter=tap build/test/*.test.js >"$folder/tests" || {
+        grep -A 30 '^not ok' "$folder/tests"
+        exit 1
+    }
     grep -E '^# (tests|pass|skipped)' "$folder/tests"
 )
 for other in examples/typescript tests/conformance/drivers/typescript; do
@@ -95,11 +98,47 @@ install_package "$user"
 cp examples/typescript/{*.ts,tsconfig.json} "$user"
 # What the page shows is one program.
 {
+    # shellcheck disable=SC2016  # no command in there
     sed -n '/^```ts$/,/^```$/{/^```/d;p}' sdk/typescript/README.md
     echo 'await client.services.deleteService({ service: "web" });'
     echo 'client.close();'
 } >"$user/page.ts"
 mkdir "$user/driver"
-cp tests/conformance/drivers/typescript/*.ts "$user/driver"
-(cd "$user" && "$bin/tsc")
-(cd "$user/driver" && "$bin/tsc" -p ../tsconfig.json)
+cp tests/conformance/drivers/typescript/{*.ts,tsconfig.json} "$user/driver"
+for program in . driver; do
+    (cd "$user/$program" && "$bin/tsc")
+done
+
+if [ -n "${SKEP_BIN_DIR:-}" ]; then
+    echo "-- the examples and the page beside a daemon"
+    # A program has to end by itself at once when it has closed its client.
+    cat >"$user/at-once.js" <<'JAVASCRIPT'
+import { Client } from "@skep/client";
+
+const { close } = Client.prototype;
+Client.prototype.close = function () {
+  close.call(this);
+  const closed = performance.now();
+  process.once("exit", () => {
+    const ms = Math.round(performance.now() - closed);
+    if (ms > 5_000) {
+      console.error(`the process ended ${ms} ms after close`);
+      process.exitCode = 1;
+    }
+  });
+};
+JAVASCRIPT
+    mkdir "$user/bin"
+    program() { # name, the file it runs
+        printf '#!/bin/sh\nexec node --import "%s/at-once.js" "%s/build/%s.js" "$@"\n' \
+            "$user" "$user" "$2" >"$user/bin/$1"
+        chmod +x "$user/bin/$1"
+    }
+    for example in examples/typescript/*.ts; do
+        program "$(basename "$example" .ts)" "$(basename "$example" .ts)"
+    done
+    program quickstart-user quickstart
+    program page page
+    scripts/dev-daemon.sh scripts/try-examples.sh "$user/bin"
+    scripts/dev-daemon.sh timeout 60s "$user/bin/page"
+fi

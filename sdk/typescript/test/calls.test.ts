@@ -110,14 +110,14 @@ test("a call has the deadline of its caller, else one of a minute", options, asy
     }),
   );
   await client.daemon.getDaemon({});
-  await assert.rejects(client.daemon.getDaemon({}, { timeoutMs: 50 }), {
+  await assert.rejects(client.daemon.getDaemon({}, { timeoutMs: 500 }), {
     code: "DEADLINE_EXCEEDED",
     reason: "",
-    message: `no answer from ${fake.host} within 0.05 s; a change may have been made or not`,
+    message: `no answer from ${fake.host} within 0.5 s; a change may have been made or not`,
   });
   const [first, second] = seen.map((header) => Number(header?.replace(/m$/, "")));
-  assert.ok(first !== undefined && first > 50_000 && first <= 60_000, `${first}`);
-  assert.ok(second !== undefined && second > 0 && second <= 50, `${second}`);
+  assert.ok(first !== undefined && first > 1_000 && first <= 60_000, `${first}`);
+  assert.ok(second !== undefined && second > 0 && second <= 500, `${second}`);
 });
 
 test("a signal ends a call, and the wait before the next attempt", options, async (test) => {

@@ -173,8 +173,9 @@ test("a service that is gone fails", options, async (test) => {
 
 test("when the time is over it says what is missing", options, async (test) => {
   const judged = { ...holds("CONVERGED", 7n, 1n, "", "1 of 2 tasks run"), status: 2 };
-  const { client } = await scripted(test, { steps: [{ conditions: [judged] }] });
-  await assert.rejects(client.waitConverged(web(), { timeoutMs: STABLE_MS }), {
+  const status = { conditions: [judged] };
+  const { client } = await scripted(test, { steps: [status] });
+  await assert.rejects(client.waitConverged(web(status), { timeoutMs: STABLE_MS }), {
     code: "DEADLINE_EXCEEDED",
     reason: "NOT_CONVERGED",
     message: "the service web did not converge in time: 1 of 2 tasks run",

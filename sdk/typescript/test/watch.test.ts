@@ -223,7 +223,7 @@ test("a server that is silent is left", options, async (test) => {
       await silence(signal);
     },
   );
-  const watch = client.watchTasks({}, { progressIntervalMs: 20 });
+  const watch = client.watchTasks({}, { progressIntervalMs: 300 });
   const expected = ["reset a", "progress 4 of 5", "changed a", "progress 5 of 6"];
   assert.deepEqual(await readTo(watch, 5n), expected);
   assert.equal(asked[1]?.afterRevision, 4n);

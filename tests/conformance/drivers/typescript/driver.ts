@@ -17,9 +17,9 @@ import {
   SwarmSpecSchema,
   toJson,
 } from "@skep/client";
+import { asEdited, setting } from "./edit.js";
 import { Forgetful, faultFromEnv } from "./faults.js";
 import { Broken, field, type Json, number, text } from "./json.js";
-import { asEdited, setting } from "./edit.js";
 import { call, method } from "./methods.js";
 import { readStream, Watches } from "./streams.js";
 

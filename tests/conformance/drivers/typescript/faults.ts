@@ -4,22 +4,22 @@
 
 import { connect as connectSocket } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
+import { Code, ConnectError, createClient } from "@connectrpc/connect";
+import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import {
   type CallOptions,
   type Client,
   EventType,
   fromJson,
-  newRequestId,
   NodeFilterSchema,
+  newRequestId,
   ServiceFilterSchema,
   SkepError,
   TaskFilterSchema,
-  type Watched,
   type WatchEvent,
+  type Watched,
   type WatchResponse_Event,
 } from "@skep/client";
-import { Code, ConnectError, createClient } from "@connectrpc/connect";
-import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { type Json, object, text } from "./json.js";
 import type { Message, Method } from "./methods.js";
 

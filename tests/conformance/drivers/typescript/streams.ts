@@ -12,8 +12,8 @@ import {
   TaskFilterSchema,
   TaskSchema,
   toJson,
-  type Watched,
   type WatchEvent,
+  type Watched,
 } from "@skep/client";
 import { type Fault, lateWatch } from "./faults.js";
 import { Broken, field, type Json, number, object, text } from "./json.js";
