@@ -76,7 +76,7 @@ async function unary(order: Json): Promise<JsonValue> {
   const timeoutMs = number(order, "timeout_ms");
   const options = timeoutMs === undefined ? {} : { timeoutMs };
   if (fault === "forget_request_id") {
-    forgetful ??= new Forgetful(client.host);
+    forgetful ??= new Forgetful(client);
     return toJson(found.output, await forgetful.call(found, request, options));
   }
   return toJson(found.output, await call(client, found, request, options));

@@ -21,7 +21,7 @@ import {
   type WatchResponse_Event,
 } from "@skep/client";
 import { type Json, object, text } from "./json.js";
-import type { Message, Method } from "./methods.js";
+import { call, type Message, type Method } from "./methods.js";
 
 /** How often something is tried again. */
 const ATTEMPTS = 10;
@@ -56,40 +56,51 @@ export function faultFromEnv(): Fault | undefined {
 
 /** Calls as an SDK makes them that takes a new `request_id` for each attempt. */
 export class Forgetful {
+  readonly #client: Client;
   readonly #sessions: Http2SessionManager;
   readonly #origin: string;
 
-  constructor(host: string) {
+  constructor(client: Client) {
+    const { host } = client;
     const path = host.startsWith("unix://") ? host.slice("unix://".length) : undefined;
-    this.#origin = path === undefined ? new URL(host).origin : "http://localhost";
     const options = path === undefined ? {} : { createConnection: () => connectSocket({ path }) };
+    this.#client = client;
+    this.#origin = path === undefined ? new URL(host).origin : "http://localhost";
     this.#sessions = new Http2SessionManager(this.#origin, {}, options);
   }
 
   async call(method: Method, request: Message, options: CallOptions): Promise<Message> {
-    const transport = createGrpcTransport({
-      baseUrl: this.#origin,
-      sessionManager: this.#sessions,
-    });
-    const client = createClient(method.parent, transport);
-    const call = client[method.localName] as unknown as (
-      request: Message,
-      options: CallOptions,
-    ) => Promise<Message>;
-    const hasNone = "requestId" in request && request.requestId === "";
+    if (!("requestId" in request) || request.requestId !== "") {
+      return call(this.#client, method, request, options);
+    }
     for (let failures = 1; ; failures++) {
-      const attempt = hasNone ? { ...request, requestId: newRequestId() } : request;
+      const attempt = { ...request, requestId: newRequestId() };
       try {
-        return await call(attempt, options);
+        return await this.#attempt(method, attempt, options);
       } catch (error) {
-        const { code, rawMessage, metadata } = ConnectError.from(error);
-        const isTold = metadata.has("grpc-status");
-        if ((isTold && code !== Code.Unavailable) || failures > ATTEMPTS) {
-          throw new SkepError(isTold ? "UNKNOWN" : "UNAVAILABLE", rawMessage);
+        const { code, metadata } = ConnectError.from(error);
+        const isRefused = metadata.has("grpc-status") && code !== Code.Unavailable;
+        if (isRefused || failures > ATTEMPTS) {
+          // The SDK is told the same, and says it in its own words.
+          return call(this.#client, method, attempt, options);
         }
         await pause(PAUSE_MS);
       }
     }
+  }
+
+  /** One attempt, with nothing of the SDK under it. */
+  #attempt(method: Method, request: Message, options: CallOptions): Promise<Message> {
+    const transport = createGrpcTransport({
+      baseUrl: this.#origin,
+      sessionManager: this.#sessions,
+    });
+    const stub = createClient(method.parent, transport);
+    const attempt = stub[method.localName] as unknown as (
+      request: Message,
+      options: CallOptions,
+    ) => Promise<Message>;
+    return attempt(request, options);
   }
 
   close(): void {
