@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { test } from "node:test";
 import { Code } from "@connectrpc/connect";
+import * as index from "../src/index.js";
 import {
   connect,
   create,
@@ -256,6 +257,24 @@ test("a client that is closed ends what goes on and refuses what comes", options
   await call;
   await assert.rejects(client.daemon.getDaemon({}), { message: "the client is closed" });
   await until("the connection is closed", () => fake.connections === 0);
+});
+
+test("all of the contract is exported, and each service has its member", options, async (test) => {
+  const folder = new URL("../src/gen/skep/v1/", import.meta.url);
+  const files = (await readdir(folder)).filter((file) => file.endsWith(".js"));
+  assert.ok(files.length > 10, `${files}`);
+  for (const file of files) {
+    const names = Object.keys(await import(new URL(file, folder).href));
+    const missing = names.filter((name) => !(name in index));
+    assert.deepEqual(missing, [], file);
+  }
+  const { client } = await connected(test, () => undefined);
+  const members = Object.values(client).filter((member) => typeof member === "object");
+  const calls = new Set(members.flatMap((member) => Object.keys(member)));
+  const methods = Object.values(index).flatMap((value) =>
+    "kind" in value && value.kind === "service" ? value.methods : [],
+  );
+  assert.deepEqual(calls, new Set(methods.map((method) => method.localName)));
 });
 
 test("the policy is that of all SDKs", async () => {
