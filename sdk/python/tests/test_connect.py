@@ -249,6 +249,7 @@ def test_closing_leaves_no_thread(fake: tuple[Fake, str]) -> None:
         tasks, nodes = client.watch_tasks(), client.watch_nodes()
         assert [type(next(tasks)), type(next(nodes))] == [skep.Reset] * 2
         assert clients_threads() - before
+    assert not [thread for thread in clients_threads() - before if thread.name == "skep-watch"]
     assert threads_after(before) == set()
 
     async def main() -> None:
@@ -257,6 +258,11 @@ def test_closing_leaves_no_thread(fake: tuple[Fake, str]) -> None:
             tasks, nodes = client.watch_tasks(), client.watch_nodes()
             assert isinstance(await tasks.__anext__(), skep.Reset)
             assert isinstance(await nodes.__anext__(), skep.Reset)
+            assert await nodes._next(0.01) is not None
+            assert await nodes._next(0.01) is None
+            reading = nodes._reading
+        assert reading is not None
+        assert reading.done()
         others = [found for found in asyncio.all_tasks() if found is not asyncio.current_task()]
         if others:
             _, left = await asyncio.wait(others, timeout=LIMIT_SECONDS)
@@ -272,6 +278,8 @@ def test_a_process_ends_at_once(fake: tuple[Fake, str], module: str, close: bool
     server, host = fake
     server.script("Watch", [frame(3), STAY])
     blocking = f"""
+import atexit
+atexit.register(lambda: print(client._connection.is_closed))
 import skep
 client = skep.connect({host!r})
 watch = client.watch_tasks()
@@ -298,3 +306,5 @@ asyncio.run(main())
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+    if module == "skep":
+        assert done.stdout == "True\n"

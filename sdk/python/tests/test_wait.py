@@ -178,6 +178,10 @@ def test_converged_has_to_last_and_is_read_again() -> None:
     play = Play((0.0, skep.Reset([steady])), DONE, (3.0, skep.Progress(10, 10)), steady)
     assert play.wait() == steady
     assert play.reads == [105.0], "an empty frame is no break"
+    other = service(("CONVERGED", 7, 1), running=2)
+    play = Play(*shown(0, steady), *shown(3, other), other)
+    assert play.wait() == other
+    assert play.reads == [105.0], "what else changes is no break"
 
 
 def test_a_break_begins_the_time_anew() -> None:

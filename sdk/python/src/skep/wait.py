@@ -70,7 +70,7 @@ class Judge:
     def read(self, service: v1.Service, now: float) -> bool:
         """Takes in the service, read at `read_at`; True: it has converged and stayed so."""
         claim = self._claim_of(service)
-        if claim and claim == self._claim and now - self._since >= self._stable_for:
+        if claim and claim == self._claim:
             return True
         self._hold(claim, now)
         return False
