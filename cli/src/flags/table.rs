@@ -48,11 +48,13 @@ const PARTS: &str = "parts_are_one_object";
 const PRETTY: &str = "a_service_is_shown_for_people";
 const PRETTY_NODE: &str = "a_node_is_shown_for_people";
 const POLICY: &str = "flags_of_policies_reach_both";
+const PROGRESS: &str = "lines_are_objects_and_come_when_something_changed";
 const ROLLBACK: &str = "a_rollback_asks_for_its_revision";
 const SENT: &str = "commands_send_what_their_flags_say";
 const SERVICES: &str = "services_are_listed_as_docker_does";
 const SERVICE_FILTERS: &str = "service_filters_reach_their_fields";
 const SHOWN: &str = "events_are_lines_for_people";
+const STEER: &str = "roll_outs_are_paused_and_resumed";
 const SWARM: &str = "every_flag_of_swarm_init_and_update_reaches_its_field";
 const TASKS: &str = "tasks_are_listed_by_slot_with_their_history";
 const TASK_FILTERS: &str = "task_filters_reach_their_fields";
@@ -200,6 +202,7 @@ pub(super) const COMMANDS: &[Command] = &[
         sets("--dns-search", &["spec.template.container.dns.search"], BOX),
         here("--detach", "does not wait", SENT),
         here("--quiet", "shows no progress", SENT),
+        here("--progress", "how progress is shown", PROGRESS),
         here("--timeout", "longest wait", WAIT),
         here("--stable-for", "how long it has to stay as wanted", WAIT),
     ]),
@@ -274,6 +277,7 @@ pub(super) const COMMANDS: &[Command] = &[
         sets("--health-start-interval", &["spec.template.health_check.start_interval"], BOX_UPDATE),
         here("--detach", "does not wait", SENT),
         here("--quiet", "shows no progress", SENT),
+        here("--progress", "how progress is shown", PROGRESS),
         here("--timeout", "longest wait", WAIT),
         here("--stable-for", "how long it has to stay as wanted", WAIT),
     ]),
@@ -300,6 +304,7 @@ pub(super) const COMMANDS: &[Command] = &[
         sets("SERVICE=REPLICAS", &["spec.replicated.replicas"], SENT),
         here("--detach", "does not wait", SENT),
         here("--quiet", "shows no progress", SENT),
+        here("--progress", "how progress is shown", PROGRESS),
         here("--timeout", "longest wait", WAIT),
         here("--stable-for", "how long it has to stay as wanted", WAIT),
     ]),
@@ -308,6 +313,18 @@ pub(super) const COMMANDS: &[Command] = &[
         sets("--to", &["to_template_revision"], ROLLBACK),
         here("--detach", "does not wait", SENT),
         here("--quiet", "shows no progress", SENT),
+        here("--progress", "how progress is shown", PROGRESS),
+        here("--timeout", "longest wait", WAIT),
+        here("--stable-for", "how long it has to stay as wanted", WAIT),
+    ]),
+    command("service pause", "ControlRolloutRequest", &[
+        sets("SERVICE", &["service"], STEER),
+    ]),
+    command("service resume", "ControlRolloutRequest", &[
+        sets("SERVICE", &["service"], STEER),
+        here("--detach", "does not wait", SENT),
+        here("--quiet", "shows no progress", SENT),
+        here("--progress", "how progress is shown", PROGRESS),
         here("--timeout", "longest wait", WAIT),
         here("--stable-for", "how long it has to stay as wanted", WAIT),
     ]),
@@ -315,6 +332,7 @@ pub(super) const COMMANDS: &[Command] = &[
         sets("SERVICE", &["service"], SENT),
         here("--detach", "does not wait", SENT),
         here("--quiet", "shows no progress", SENT),
+        here("--progress", "how progress is shown", PROGRESS),
         here("--timeout", "longest wait", WAIT),
     ]),
     command("service logs", "StreamLogsRequest", &[
