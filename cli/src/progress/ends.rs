@@ -8,6 +8,7 @@ use super::{Subject, picture};
 use crate::args::ConvergeFlags;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output::human::one_line;
 use crate::output::words;
 use crate::parse::duration::format_duration;
 
@@ -131,9 +132,12 @@ pub(super) fn failure(
         _ => {
             let why = match error.message.as_str() {
                 "" => error.reason.to_lowercase().replace('_', " "),
-                message => message.to_owned(),
+                message => one_line(message),
             };
-            format!(": {why}{}", lines(failed(subject, view)))
+            let mut failed = failed(subject, view);
+            // The reason often quotes the last of them.
+            failed.retain(|(_, words)| words.is_empty() || !why.contains(words.as_str()));
+            format!(": {why}{}", lines(failed.iter().map(line).collect()))
         }
     };
     let (name, state) = (&subject.name, end.state);
@@ -152,13 +156,15 @@ fn left(view: &View<Object>) -> String {
 }
 
 /// The last failures since the change. What a task repeats is said once.
-fn failed(subject: &Subject, view: &View<Object>) -> Vec<String> {
+fn failed(subject: &Subject, view: &View<Object>) -> Vec<(String, String)> {
     let mut failures = picture::failures(view, subject.revision);
     failures.dedup();
     let skip = failures.len().saturating_sub(MAX_QUOTED);
-    let last = failures.drain(skip..);
-    last.map(|(name, words)| format!("{name}: {words}"))
-        .collect()
+    failures.split_off(skip)
+}
+
+fn line((name, words): &(String, String)) -> String {
+    format!("{name}: {words}")
 }
 
 /// What tasks that do not run yet are doing, then the last failures.
@@ -169,7 +175,7 @@ fn doing(subject: &Subject, view: &View<Object>) -> Vec<String> {
         busy.truncate(MAX_QUOTED);
         busy.push(format!("and {more} more"));
     }
-    busy.extend(failed(subject, view));
+    busy.extend(failed(subject, view).iter().map(line));
     busy
 }
 

@@ -207,6 +207,7 @@ async fn roll_outs_are_paused_and_resumed() {
             "nothing to change; going on with the roll-out that is paused\n"
         )
     );
+    swarm.asked();
     let asked = requests(&swarm, "service update -d web").await;
     assert!(
         !asked

@@ -7,6 +7,7 @@ mod docker;
 mod faults;
 mod grpcurl;
 mod journeys;
+mod journeys_rollouts;
 mod kill;
 mod network;
 mod sim;

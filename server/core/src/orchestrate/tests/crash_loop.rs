@@ -18,17 +18,21 @@ fn begun(nodes: u8, spec: ServiceSpec) -> Case {
     case
 }
 
-/// The task of this name ends, saying so.
-fn end(case: &mut Case, name: &str, state: TaskState, code: Option<i32>) {
+/// The task of this name ends, saying so if its code is not 0.
+fn end(case: &mut Case, name: &str, state: TaskState, code: i32) {
     let task = case.task(name).meta.id;
-    let mut observation = Observation::of(state, case.world.now).because("EXITED", "boom\nbang");
-    observation.exit_code = code;
+    let words = match code {
+        0 => String::new(),
+        code => format!("exited with code {code}; last output:\nboom\nbang"),
+    };
+    let mut observation = Observation::of(state, case.world.now).because("EXITED", words);
+    observation.exit_code = Some(code);
     case.world.apply([Write::ObserveTask { task, observation }]);
 }
 
 /// It fails, and the next attempt waits for its time.
 fn fail(case: &mut Case, name: &str) {
-    end(case, name, TaskState::Failed, Some(3));
+    end(case, name, TaskState::Failed, 3);
     case.apply_plan();
 }
 
@@ -63,7 +67,8 @@ fn three_early_ends_in_a_row_are_a_loop_until_an_attempt_is_stable() {
     run(&mut case, "web.1");
     assert_eq!(reason(&case), "");
     fail(&mut case, "web.1");
-    let message = "1 of 1 tasks ends again and again: web.1: exit 3: boom bang";
+    let message =
+        "1 of 1 tasks ends again and again: web.1: exited with code 3; last output: boom bang";
     let fact = case.fact("STALLED");
     assert_eq!(fact, (true, "CRASH_LOOP".into(), message.into()));
 
@@ -101,7 +106,8 @@ fn an_end_after_a_stable_run_ends_the_row() {
 fn what_is_on_its_way_elsewhere_is_waited_for_and_what_rests_is_not() {
     let mut case = begun(1, replicated("web", 2));
     fail_often(&mut case, "web.1", 3);
-    let message = "1 of 2 tasks ends again and again: web.1: exit 3: boom bang";
+    let message =
+        "1 of 2 tasks ends again and again: web.1: exited with code 3; last output: boom bang";
     assert_eq!(case.fact("STALLED").2, message);
     // A slot without a task, then with one on its way, then with one without a node.
     case.scale(3);
@@ -123,7 +129,7 @@ fn what_is_on_its_way_elsewhere_is_waited_for_and_what_rests_is_not() {
     fail(&mut case, "web.1");
     assert_eq!(
         case.fact("STALLED").2,
-        "2 of 3 tasks end again and again: web.1: exit 3: boom bang"
+        "2 of 3 tasks end again and again: web.1: exited with code 3; last output: boom bang"
     );
 }
 
@@ -132,17 +138,18 @@ fn an_end_with_code_0_counts_if_the_task_is_made_anew() {
     let mut case = begun(1, replicated("web", 1));
     for _ in 0..3 {
         run(&mut case, "web.1");
-        end(&mut case, "web.1", TaskState::Completed, Some(0));
+        end(&mut case, "web.1", TaskState::Completed, 0);
         case.apply_plan();
     }
-    assert_eq!(reason(&case), "CRASH_LOOP");
+    let message = "1 of 1 tasks ends again and again: web.1: exited with code 0";
+    assert_eq!(case.fact("STALLED").2, message);
     // With the last of them, nothing follows.
     case.update(|spec| {
         let template = Arc::make_mut(&mut spec.template);
         template.restart.condition = Some(RestartCondition::OnFailure);
     });
     run(&mut case, "web.1");
-    end(&mut case, "web.1", TaskState::Completed, Some(0));
+    end(&mut case, "web.1", TaskState::Completed, 0);
     case.apply_plan();
     assert_eq!(reason(&case), "");
     assert!(case.holds("CONVERGED"));
@@ -195,7 +202,7 @@ fn another_template_is_another_chance_and_its_rollout_judges() {
         if n > 0 {
             run(&mut case, "web.1");
         }
-        end(&mut case, "web.1", TaskState::Failed, Some(3));
+        end(&mut case, "web.1", TaskState::Failed, 3);
         assert!(!going(&case) || reason(&case).is_empty());
         case.apply_plan();
     }
@@ -220,7 +227,7 @@ fn with_one_task_a_node_the_node_is_the_place() {
     fail_often(&mut case, "agent.node-2", 3);
     assert_eq!(
         case.fact("STALLED").2,
-        "1 of 2 tasks ends again and again: agent.node-2: exit 3: boom bang"
+        "1 of 2 tasks ends again and again: agent.node-2: exited with code 3; last output: boom bang"
     );
     case.set_availability(2, Availability::Drain);
     case.apply_plan();

@@ -113,23 +113,16 @@ fn last_end<'a>(state: &'a State, service: &Service) -> Option<&'a Arc<Task>> {
     }
 }
 
-/// How a task ended: its exit code, and its last words on one line.
+/// How a task ended, on one line: in the words of its node, else its exit code or the reason.
 fn words_of(task: &Task) -> String {
     let status = &task.status;
-    let said = status
-        .message
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
-    let code = status.exit_code.map(|code| format!("exit {code}"));
-    let words: Vec<String> = code
-        .into_iter()
-        .chain((!said.is_empty()).then_some(said))
-        .collect();
-    match words.join(": ") {
-        words if words.is_empty() => status.reason.to_lowercase().replace('_', " "),
-        words => words.chars().take(QUOTE_CHARS_MAX).collect(),
-    }
+    let said: Vec<&str> = status.message.split_whitespace().collect();
+    let words = match (said.is_empty(), status.exit_code) {
+        (false, _) => said.join(" "),
+        (true, Some(code)) => format!("exited with code {code}"),
+        (true, None) => status.reason.to_lowercase().replace('_', " "),
+    };
+    words.chars().take(QUOTE_CHARS_MAX).collect()
 }
 
 /// A node that is not down cannot open a port that is published on every node.
