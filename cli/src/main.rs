@@ -7,6 +7,7 @@
 
 mod args;
 mod commands;
+mod exit;
 mod failure;
 mod filter;
 mod flags;
@@ -30,7 +31,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 
 use args::Cli;
-use failure::{DONE, Failure, USAGE};
+use exit::Exit;
+use failure::Failure;
 use output::{notice, print};
 use session::Session;
 
@@ -52,10 +54,10 @@ fn say(error: &clap::Error, words: &[std::ffi::OsString]) -> ExitCode {
     let text = refusals::explain(error, words);
     if error.use_stderr() {
         notice(text.trim_end());
-        ExitCode::from(USAGE)
+        ExitCode::from(Exit::Usage.code())
     } else {
         print(&text);
-        ExitCode::from(DONE)
+        ExitCode::from(Exit::Done.code())
     }
 }
 
@@ -80,7 +82,7 @@ fn run(cli: Cli, path: &str) -> ExitCode {
             None
         }
     });
-    ExitCode::from(outcome.unwrap_or(DONE))
+    ExitCode::from(outcome.unwrap_or(Exit::Done.code()))
 }
 
 /// Says a failure, with names that are like one that is unknown. Gives the exit code.

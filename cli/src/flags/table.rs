@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The table of flags. `docs/cli-flags.md` is written from it.
 
+use super::proofs::*;
 use super::{Command, Flag, Sets};
 
 const fn command(on: &'static str, request: &'static str, flags: &'static [Flag]) -> Command {
@@ -24,43 +25,6 @@ const fn here(name: &'static str, what: &'static str, test: &'static str) -> Fla
         test,
     }
 }
-
-// The tests.
-const ASKED: &str = "tasks_are_asked_in_four_ways_or_not_at_all";
-const BOX: &str = "every_flag_of_a_container_reaches_its_field";
-const BOX_UPDATE: &str = "flags_of_containers_change_a_container_alone";
-const ALONE: &str = "commands_need_no_daemon_where_they_ask_none";
-const CREATE: &str = "every_flag_of_create_reaches_its_field";
-const DAEMON: &str = "flags_beat_the_environment_and_it_beats_the_file";
-const ENTRYPOINT: &str = "an_entrypoint_makes_the_words_arguments";
-const EVENTS: &str = "events_are_objects_for_programs";
-const FILE: &str = "a_spec_is_its_proto_json";
-const JOINED: &str = "flags_of_the_node_reach_their_fields";
-const LABELS: &str = "labels_of_the_swarm_come_and_go";
-const LINES: &str = "lines_say_who_printed_them";
-const LIST: &str = "every_format_shows_the_same_objects";
-const LOGS: &str = "flags_of_logs_reach_their_fields";
-const NODE: &str = "every_flag_of_node_update_reaches_its_field";
-const NODES: &str = "nodes_are_listed_as_docker_does";
-const NODE_FILTERS: &str = "node_filters_reach_their_fields";
-const OBJECTS: &str = "objects_are_one_array_or_a_line_each";
-const PARTS: &str = "parts_are_one_object";
-const PRETTY: &str = "a_service_is_shown_for_people";
-const PRETTY_NODE: &str = "a_node_is_shown_for_people";
-const POLICY: &str = "flags_of_policies_reach_both";
-const ROLLBACK: &str = "a_rollback_asks_for_its_revision";
-const SENT: &str = "commands_send_what_their_flags_say";
-const SERVICES: &str = "services_are_listed_as_docker_does";
-const SERVICE_FILTERS: &str = "service_filters_reach_their_fields";
-const SHOWN: &str = "events_are_lines_for_people";
-const SWARM: &str = "every_flag_of_swarm_init_and_update_reaches_its_field";
-const TASKS: &str = "tasks_are_listed_by_slot_with_their_history";
-const TASK_FILTERS: &str = "task_filters_reach_their_fields";
-const UNSET: &str = "what_is_not_given_stays_unset";
-const UPDATE: &str = "every_flag_of_update_reaches_its_field";
-const WAIT: &str = "each_end_has_its_words_and_its_code";
-const WATCH: &str = "flags_of_watch_reach_their_fields";
-const WATCHED: &str = "named_services_and_nodes_leave_the_rest_out";
 
 /// All flags, by command.
 #[rustfmt::skip]
@@ -200,6 +164,7 @@ pub(super) const COMMANDS: &[Command] = &[
         sets("--dns-search", &["spec.template.container.dns.search"], BOX),
         here("--detach", "does not wait", SENT),
         here("--quiet", "shows no progress", SENT),
+        here("--progress", "how progress is shown", PROGRESS),
         here("--timeout", "longest wait", WAIT),
         here("--stable-for", "how long it has to stay as wanted", WAIT),
     ]),
@@ -274,6 +239,7 @@ pub(super) const COMMANDS: &[Command] = &[
         sets("--health-start-interval", &["spec.template.health_check.start_interval"], BOX_UPDATE),
         here("--detach", "does not wait", SENT),
         here("--quiet", "shows no progress", SENT),
+        here("--progress", "how progress is shown", PROGRESS),
         here("--timeout", "longest wait", WAIT),
         here("--stable-for", "how long it has to stay as wanted", WAIT),
     ]),
@@ -300,6 +266,7 @@ pub(super) const COMMANDS: &[Command] = &[
         sets("SERVICE=REPLICAS", &["spec.replicated.replicas"], SENT),
         here("--detach", "does not wait", SENT),
         here("--quiet", "shows no progress", SENT),
+        here("--progress", "how progress is shown", PROGRESS),
         here("--timeout", "longest wait", WAIT),
         here("--stable-for", "how long it has to stay as wanted", WAIT),
     ]),
@@ -308,6 +275,18 @@ pub(super) const COMMANDS: &[Command] = &[
         sets("--to", &["to_template_revision"], ROLLBACK),
         here("--detach", "does not wait", SENT),
         here("--quiet", "shows no progress", SENT),
+        here("--progress", "how progress is shown", PROGRESS),
+        here("--timeout", "longest wait", WAIT),
+        here("--stable-for", "how long it has to stay as wanted", WAIT),
+    ]),
+    command("service pause", "ControlRolloutRequest", &[
+        sets("SERVICE", &["service"], STEER),
+    ]),
+    command("service resume", "ControlRolloutRequest", &[
+        sets("SERVICE", &["service"], STEER),
+        here("--detach", "does not wait", SENT),
+        here("--quiet", "shows no progress", SENT),
+        here("--progress", "how progress is shown", PROGRESS),
         here("--timeout", "longest wait", WAIT),
         here("--stable-for", "how long it has to stay as wanted", WAIT),
     ]),
@@ -315,6 +294,7 @@ pub(super) const COMMANDS: &[Command] = &[
         sets("SERVICE", &["service"], SENT),
         here("--detach", "does not wait", SENT),
         here("--quiet", "shows no progress", SENT),
+        here("--progress", "how progress is shown", PROGRESS),
         here("--timeout", "longest wait", WAIT),
     ]),
     command("service logs", "StreamLogsRequest", &[

@@ -192,9 +192,19 @@ impl Fake {
                 };
                 Ok(service)
             }
+            id if id == "halted" || id == id_of("halted") => Ok(halted()),
             _ => Err(not_found("service", reference)),
         }
     }
+}
+
+/// A service whose roll-out is paused.
+fn halted() -> Service {
+    let mut service = sample::service();
+    service.meta.as_mut().unwrap().id = id_of("halted");
+    let status = service.status.as_mut().unwrap();
+    status.rollout.get_or_insert_default().state = rollout::State::Paused.into();
+    service
 }
 
 #[tonic::async_trait]
@@ -420,7 +430,10 @@ impl TaskService for Fake {
 
     async fn list_tasks(&self, request: Request<ListTasksRequest>) -> Answer<ListTasksResponse> {
         self.keep(request.get_ref());
-        let tasks = vec![sample::task(1, 1), sample::pending_task(4, 2)];
+        let services = request.into_inner().filter.unwrap_or_default().services;
+        let mut tasks = vec![sample::task(1, 1), sample::pending_task(4, 2)];
+        // It is on its way all the time.
+        tasks.retain(|_| !services.contains(&id_of("slow")));
         Ok(Response::new(ListTasksResponse {
             tasks,
             revision: 40,
