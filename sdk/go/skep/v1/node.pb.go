@@ -252,7 +252,7 @@ func (x ManagerStatus_State) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ManagerStatus_State.Descriptor instead.
 func (ManagerStatus_State) EnumDescriptor() ([]byte, []int) {
-	return file_skep_v1_node_proto_rawDescGZIP(), []int{12, 0}
+	return file_skep_v1_node_proto_rawDescGZIP(), []int{13, 0}
 }
 
 // Asks for one node.
@@ -1018,7 +1018,9 @@ type NodeStatus struct {
 	Manager *ManagerStatus `protobuf:"bytes,17,opt,name=manager,proto3" json:"manager,omitempty"` // 18 and 19 are kept for certificates.
 	// PORT_IN_USE: another program holds a published port. ENGINE_UNREACHABLE: its container
 	// engine does not answer. The list may grow.
-	Conditions    []*Condition `protobuf:"bytes,20,rep,name=conditions,proto3" json:"conditions,omitempty"`
+	Conditions []*Condition `protobuf:"bytes,20,rep,name=conditions,proto3" json:"conditions,omitempty"`
+	// The published ports of PORT_IN_USE, in order. The services are STALLED.
+	PortsInUse    []*PublishedPort `protobuf:"bytes,21,rep,name=ports_in_use,json=portsInUse,proto3" json:"ports_in_use,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1165,6 +1167,68 @@ func (x *NodeStatus) GetConditions() []*Condition {
 	return nil
 }
 
+func (x *NodeStatus) GetPortsInUse() []*PublishedPort {
+	if x != nil {
+		return x.PortsInUse
+	}
+	return nil
+}
+
+// A port as it is published on nodes. Output only.
+type PublishedPort struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its number.
+	Published uint32 `protobuf:"varint,1,opt,name=published,proto3" json:"published,omitempty"`
+	// Transport protocol.
+	Protocol      Port_Protocol `protobuf:"varint,2,opt,name=protocol,proto3,enum=skep.v1.Port_Protocol" json:"protocol,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PublishedPort) Reset() {
+	*x = PublishedPort{}
+	mi := &file_skep_v1_node_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PublishedPort) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PublishedPort) ProtoMessage() {}
+
+func (x *PublishedPort) ProtoReflect() protoreflect.Message {
+	mi := &file_skep_v1_node_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PublishedPort.ProtoReflect.Descriptor instead.
+func (*PublishedPort) Descriptor() ([]byte, []int) {
+	return file_skep_v1_node_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *PublishedPort) GetPublished() uint32 {
+	if x != nil {
+		return x.Published
+	}
+	return 0
+}
+
+func (x *PublishedPort) GetProtocol() Port_Protocol {
+	if x != nil {
+		return x.Protocol
+	}
+	return Port_PROTOCOL_UNSPECIFIED
+}
+
 // A manager as a Raft member. Output only.
 type ManagerStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1182,7 +1246,7 @@ type ManagerStatus struct {
 
 func (x *ManagerStatus) Reset() {
 	*x = ManagerStatus{}
-	mi := &file_skep_v1_node_proto_msgTypes[12]
+	mi := &file_skep_v1_node_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1194,7 +1258,7 @@ func (x *ManagerStatus) String() string {
 func (*ManagerStatus) ProtoMessage() {}
 
 func (x *ManagerStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_skep_v1_node_proto_msgTypes[12]
+	mi := &file_skep_v1_node_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1207,7 +1271,7 @@ func (x *ManagerStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ManagerStatus.ProtoReflect.Descriptor instead.
 func (*ManagerStatus) Descriptor() ([]byte, []int) {
-	return file_skep_v1_node_proto_rawDescGZIP(), []int{12}
+	return file_skep_v1_node_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ManagerStatus) GetRaftId() uint64 {
@@ -1242,7 +1306,7 @@ var File_skep_v1_node_proto protoreflect.FileDescriptor
 
 const file_skep_v1_node_proto_rawDesc = "" +
 	"\n" +
-	"\x12skep/v1/node.proto\x12\askep.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15skep/v1/options.proto\x1a\x13skep/v1/types.proto\"\\\n" +
+	"\x12skep/v1/node.proto\x12\askep.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16skep/v1/endpoint.proto\x1a\x15skep/v1/options.proto\x1a\x13skep/v1/types.proto\"\\\n" +
 	"\x0eGetNodeRequest\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x126\n" +
 	"\vconsistency\x18\x02 \x01(\v2\x14.skep.v1.ConsistencyR\vconsistency\"P\n" +
@@ -1301,7 +1365,7 @@ const file_skep_v1_node_proto_rawDesc = "" +
 	"\x18AVAILABILITY_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13AVAILABILITY_ACTIVE\x10\x01\x12\x16\n" +
 	"\x12AVAILABILITY_PAUSE\x10\x02\x12\x16\n" +
-	"\x12AVAILABILITY_DRAIN\x10\x03\"\xfd\x05\n" +
+	"\x12AVAILABILITY_DRAIN\x10\x03\"\xb7\x06\n" +
 	"\n" +
 	"NodeStatus\x12/\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x19.skep.v1.NodeStatus.StateR\x05state\x12\x18\n" +
@@ -1322,13 +1386,18 @@ const file_skep_v1_node_proto_rawDesc = "" +
 	"\amanager\x18\x11 \x01(\v2\x16.skep.v1.ManagerStatusR\amanager\x122\n" +
 	"\n" +
 	"conditions\x18\x14 \x03(\v2\x12.skep.v1.ConditionR\n" +
-	"conditions\"R\n" +
+	"conditions\x128\n" +
+	"\fports_in_use\x18\x15 \x03(\v2\x16.skep.v1.PublishedPortR\n" +
+	"portsInUse\"R\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vSTATE_READY\x10\x01\x12\x0e\n" +
 	"\n" +
 	"STATE_DOWN\x10\x02\x12\x11\n" +
-	"\rSTATE_UNKNOWN\x10\x03\"\xfc\x01\n" +
+	"\rSTATE_UNKNOWN\x10\x03\"a\n" +
+	"\rPublishedPort\x12\x1c\n" +
+	"\tpublished\x18\x01 \x01(\rR\tpublished\x122\n" +
+	"\bprotocol\x18\x02 \x01(\x0e2\x16.skep.v1.Port.ProtocolR\bprotocol\"\xfc\x01\n" +
 	"\rManagerStatus\x12\x17\n" +
 	"\araft_id\x18\x01 \x01(\x04R\x06raftId\x122\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x1c.skep.v1.ManagerStatus.StateR\x05state\x12\x1c\n" +
@@ -1365,7 +1434,7 @@ func file_skep_v1_node_proto_rawDescGZIP() []byte {
 }
 
 var file_skep_v1_node_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_skep_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_skep_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_skep_v1_node_proto_goTypes = []any{
 	(NodeRole)(0),                 // 0: skep.v1.NodeRole
 	(NodeSpec_Availability)(0),    // 1: skep.v1.NodeSpec.Availability
@@ -1383,57 +1452,61 @@ var file_skep_v1_node_proto_goTypes = []any{
 	(*Node)(nil),                  // 13: skep.v1.Node
 	(*NodeSpec)(nil),              // 14: skep.v1.NodeSpec
 	(*NodeStatus)(nil),            // 15: skep.v1.NodeStatus
-	(*ManagerStatus)(nil),         // 16: skep.v1.ManagerStatus
-	nil,                           // 17: skep.v1.NodeSpec.LabelsEntry
-	(*Consistency)(nil),           // 18: skep.v1.Consistency
-	(*fieldmaskpb.FieldMask)(nil), // 19: google.protobuf.FieldMask
-	(*Requirement)(nil),           // 20: skep.v1.Requirement
-	(*Meta)(nil),                  // 21: skep.v1.Meta
-	(*timestamppb.Timestamp)(nil), // 22: google.protobuf.Timestamp
-	(*Platform)(nil),              // 23: skep.v1.Platform
-	(*Resources)(nil),             // 24: skep.v1.Resources
-	(*Condition)(nil),             // 25: skep.v1.Condition
+	(*PublishedPort)(nil),         // 16: skep.v1.PublishedPort
+	(*ManagerStatus)(nil),         // 17: skep.v1.ManagerStatus
+	nil,                           // 18: skep.v1.NodeSpec.LabelsEntry
+	(*Consistency)(nil),           // 19: skep.v1.Consistency
+	(*fieldmaskpb.FieldMask)(nil), // 20: google.protobuf.FieldMask
+	(*Requirement)(nil),           // 21: skep.v1.Requirement
+	(*Meta)(nil),                  // 22: skep.v1.Meta
+	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
+	(*Platform)(nil),              // 24: skep.v1.Platform
+	(*Resources)(nil),             // 25: skep.v1.Resources
+	(*Condition)(nil),             // 26: skep.v1.Condition
+	(Port_Protocol)(0),            // 27: skep.v1.Port.Protocol
 }
 var file_skep_v1_node_proto_depIdxs = []int32{
-	18, // 0: skep.v1.GetNodeRequest.consistency:type_name -> skep.v1.Consistency
+	19, // 0: skep.v1.GetNodeRequest.consistency:type_name -> skep.v1.Consistency
 	13, // 1: skep.v1.GetNodeResponse.node:type_name -> skep.v1.Node
 	12, // 2: skep.v1.ListNodesRequest.filter:type_name -> skep.v1.NodeFilter
-	18, // 3: skep.v1.ListNodesRequest.consistency:type_name -> skep.v1.Consistency
+	19, // 3: skep.v1.ListNodesRequest.consistency:type_name -> skep.v1.Consistency
 	13, // 4: skep.v1.ListNodesResponse.nodes:type_name -> skep.v1.Node
 	14, // 5: skep.v1.UpdateNodeRequest.spec:type_name -> skep.v1.NodeSpec
-	19, // 6: skep.v1.UpdateNodeRequest.update_mask:type_name -> google.protobuf.FieldMask
+	20, // 6: skep.v1.UpdateNodeRequest.update_mask:type_name -> google.protobuf.FieldMask
 	13, // 7: skep.v1.UpdateNodeResponse.node:type_name -> skep.v1.Node
 	0,  // 8: skep.v1.NodeFilter.roles:type_name -> skep.v1.NodeRole
 	2,  // 9: skep.v1.NodeFilter.states:type_name -> skep.v1.NodeStatus.State
 	1,  // 10: skep.v1.NodeFilter.availabilities:type_name -> skep.v1.NodeSpec.Availability
-	20, // 11: skep.v1.NodeFilter.requirements:type_name -> skep.v1.Requirement
-	21, // 12: skep.v1.Node.meta:type_name -> skep.v1.Meta
+	21, // 11: skep.v1.NodeFilter.requirements:type_name -> skep.v1.Requirement
+	22, // 12: skep.v1.Node.meta:type_name -> skep.v1.Meta
 	14, // 13: skep.v1.Node.spec:type_name -> skep.v1.NodeSpec
 	15, // 14: skep.v1.Node.status:type_name -> skep.v1.NodeStatus
-	17, // 15: skep.v1.NodeSpec.labels:type_name -> skep.v1.NodeSpec.LabelsEntry
+	18, // 15: skep.v1.NodeSpec.labels:type_name -> skep.v1.NodeSpec.LabelsEntry
 	1,  // 16: skep.v1.NodeSpec.availability:type_name -> skep.v1.NodeSpec.Availability
 	2,  // 17: skep.v1.NodeStatus.state:type_name -> skep.v1.NodeStatus.State
-	22, // 18: skep.v1.NodeStatus.transition_time:type_name -> google.protobuf.Timestamp
-	23, // 19: skep.v1.NodeStatus.platform:type_name -> skep.v1.Platform
-	24, // 20: skep.v1.NodeStatus.capacity:type_name -> skep.v1.Resources
-	24, // 21: skep.v1.NodeStatus.reserved:type_name -> skep.v1.Resources
+	23, // 18: skep.v1.NodeStatus.transition_time:type_name -> google.protobuf.Timestamp
+	24, // 19: skep.v1.NodeStatus.platform:type_name -> skep.v1.Platform
+	25, // 20: skep.v1.NodeStatus.capacity:type_name -> skep.v1.Resources
+	25, // 21: skep.v1.NodeStatus.reserved:type_name -> skep.v1.Resources
 	0,  // 22: skep.v1.NodeStatus.role:type_name -> skep.v1.NodeRole
-	16, // 23: skep.v1.NodeStatus.manager:type_name -> skep.v1.ManagerStatus
-	25, // 24: skep.v1.NodeStatus.conditions:type_name -> skep.v1.Condition
-	3,  // 25: skep.v1.ManagerStatus.state:type_name -> skep.v1.ManagerStatus.State
-	4,  // 26: skep.v1.NodeService.GetNode:input_type -> skep.v1.GetNodeRequest
-	6,  // 27: skep.v1.NodeService.ListNodes:input_type -> skep.v1.ListNodesRequest
-	8,  // 28: skep.v1.NodeService.UpdateNode:input_type -> skep.v1.UpdateNodeRequest
-	10, // 29: skep.v1.NodeService.DeleteNode:input_type -> skep.v1.DeleteNodeRequest
-	5,  // 30: skep.v1.NodeService.GetNode:output_type -> skep.v1.GetNodeResponse
-	7,  // 31: skep.v1.NodeService.ListNodes:output_type -> skep.v1.ListNodesResponse
-	9,  // 32: skep.v1.NodeService.UpdateNode:output_type -> skep.v1.UpdateNodeResponse
-	11, // 33: skep.v1.NodeService.DeleteNode:output_type -> skep.v1.DeleteNodeResponse
-	30, // [30:34] is the sub-list for method output_type
-	26, // [26:30] is the sub-list for method input_type
-	26, // [26:26] is the sub-list for extension type_name
-	26, // [26:26] is the sub-list for extension extendee
-	0,  // [0:26] is the sub-list for field type_name
+	17, // 23: skep.v1.NodeStatus.manager:type_name -> skep.v1.ManagerStatus
+	26, // 24: skep.v1.NodeStatus.conditions:type_name -> skep.v1.Condition
+	16, // 25: skep.v1.NodeStatus.ports_in_use:type_name -> skep.v1.PublishedPort
+	27, // 26: skep.v1.PublishedPort.protocol:type_name -> skep.v1.Port.Protocol
+	3,  // 27: skep.v1.ManagerStatus.state:type_name -> skep.v1.ManagerStatus.State
+	4,  // 28: skep.v1.NodeService.GetNode:input_type -> skep.v1.GetNodeRequest
+	6,  // 29: skep.v1.NodeService.ListNodes:input_type -> skep.v1.ListNodesRequest
+	8,  // 30: skep.v1.NodeService.UpdateNode:input_type -> skep.v1.UpdateNodeRequest
+	10, // 31: skep.v1.NodeService.DeleteNode:input_type -> skep.v1.DeleteNodeRequest
+	5,  // 32: skep.v1.NodeService.GetNode:output_type -> skep.v1.GetNodeResponse
+	7,  // 33: skep.v1.NodeService.ListNodes:output_type -> skep.v1.ListNodesResponse
+	9,  // 34: skep.v1.NodeService.UpdateNode:output_type -> skep.v1.UpdateNodeResponse
+	11, // 35: skep.v1.NodeService.DeleteNode:output_type -> skep.v1.DeleteNodeResponse
+	32, // [32:36] is the sub-list for method output_type
+	28, // [28:32] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_skep_v1_node_proto_init() }
@@ -1441,6 +1514,7 @@ func file_skep_v1_node_proto_init() {
 	if File_skep_v1_node_proto != nil {
 		return
 	}
+	file_skep_v1_endpoint_proto_init()
 	file_skep_v1_options_proto_init()
 	file_skep_v1_types_proto_init()
 	type x struct{}
@@ -1449,7 +1523,7 @@ func file_skep_v1_node_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_skep_v1_node_proto_rawDesc), len(file_skep_v1_node_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

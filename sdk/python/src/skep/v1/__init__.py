@@ -77,6 +77,7 @@ from skep.v1.node_pb2 import (
     NodeRole as NodeRole,
     NodeSpec as NodeSpec,
     NodeStatus as NodeStatus,
+    PublishedPort as PublishedPort,
     UpdateNodeRequest as UpdateNodeRequest,
     UpdateNodeResponse as UpdateNodeResponse,
 )
@@ -342,6 +343,7 @@ __all__ = [
     "Platform",
     "Port",
     "Process",
+    "PublishedPort",
     "ROLE_ADMIN",
     "ROLE_OPERATOR",
     "ROLE_UNSPECIFIED",

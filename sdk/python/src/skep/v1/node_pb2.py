@@ -25,11 +25,12 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from skep.v1 import endpoint_pb2 as skep_dot_v1_dot_endpoint__pb2
 from skep.v1 import options_pb2 as skep_dot_v1_dot_options__pb2
 from skep.v1 import types_pb2 as skep_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12skep/v1/node.proto\x12\x07skep.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15skep/v1/options.proto\x1a\x13skep/v1/types.proto\"\\\n\x0eGetNodeRequest\x12\x12\n\x04node\x18\x01 \x01(\tR\x04node\x12\x36\n\x0b\x63onsistency\x18\x02 \x01(\x0b\x32\x14.skep.v1.ConsistencyR\x0b\x63onsistency\"P\n\x0fGetNodeResponse\x12!\n\x04node\x18\x01 \x01(\x0b\x32\r.skep.v1.NodeR\x04node\x12\x1a\n\x08revision\x18\x02 \x01(\x04R\x08revision\"\xb3\x01\n\x10ListNodesRequest\x12+\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x13.skep.v1.NodeFilterR\x06\x66ilter\x12\x1b\n\tpage_size\x18\x02 \x01(\rR\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x12\x36\n\x0b\x63onsistency\x18\x04 \x01(\x0b\x32\x14.skep.v1.ConsistencyR\x0b\x63onsistency\"|\n\x11ListNodesResponse\x12#\n\x05nodes\x18\x01 \x03(\x0b\x32\r.skep.v1.NodeR\x05nodes\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x1a\n\x08revision\x18\x03 \x01(\x04R\x08revision\"\xd4\x01\n\x11UpdateNodeRequest\x12\x12\n\x04node\x18\x01 \x01(\tR\x04node\x12%\n\x04spec\x18\x02 \x01(\x0b\x32\x11.skep.v1.NodeSpecR\x04spec\x12;\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12(\n\x10if_spec_revision\x18\x04 \x01(\x04R\x0eifSpecRevision\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestId\"S\n\x12UpdateNodeResponse\x12!\n\x04node\x18\x01 \x01(\x0b\x32\r.skep.v1.NodeR\x04node\x12\x1a\n\x08revision\x18\x02 \x01(\x04R\x08revision\"\xab\x01\n\x11\x44\x65leteNodeRequest\x12\x12\n\x04node\x18\x01 \x01(\tR\x04node\x12\x14\n\x05\x66orce\x18\x02 \x01(\x08R\x05\x66orce\x12(\n\x10if_spec_revision\x18\x03 \x01(\x04R\x0eifSpecRevision\x12#\n\rallow_missing\x18\x04 \x01(\x08R\x0c\x61llowMissing\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestId\"0\n\x12\x44\x65leteNodeResponse\x12\x1a\n\x08revision\x18\x01 \x01(\x04R\x08revision\"\x80\x02\n\nNodeFilter\x12\x14\n\x05nodes\x18\x01 \x03(\tR\x05nodes\x12\'\n\x05roles\x18\x02 \x03(\x0e\x32\x11.skep.v1.NodeRoleR\x05roles\x12\x31\n\x06states\x18\x03 \x03(\x0e\x32\x19.skep.v1.NodeStatus.StateR\x06states\x12\x46\n\x0e\x61vailabilities\x18\x04 \x03(\x0e\x32\x1e.skep.v1.NodeSpec.AvailabilityR\x0e\x61vailabilities\x12\x38\n\x0crequirements\x18\x05 \x03(\x0b\x32\x14.skep.v1.RequirementR\x0crequirements\"}\n\x04Node\x12!\n\x04meta\x18\x01 \x01(\x0b\x32\r.skep.v1.MetaR\x04meta\x12%\n\x04spec\x18\x02 \x01(\x0b\x32\x11.skep.v1.NodeSpecR\x04spec\x12+\n\x06status\x18\x03 \x01(\x0b\x32\x13.skep.v1.NodeStatusR\x06status\"\xcb\x02\n\x08NodeSpec\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x35\n\x06labels\x18\x02 \x03(\x0b\x32\x1d.skep.v1.NodeSpec.LabelsEntryR\x06labels\x12\x42\n\x0c\x61vailability\x18\x04 \x01(\x0e\x32\x1e.skep.v1.NodeSpec.AvailabilityR\x0c\x61vailability\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"u\n\x0c\x41vailability\x12\x1c\n\x18\x41VAILABILITY_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41VAILABILITY_ACTIVE\x10\x01\x12\x16\n\x12\x41VAILABILITY_PAUSE\x10\x02\x12\x16\n\x12\x41VAILABILITY_DRAIN\x10\x03\"\xfd\x05\n\nNodeStatus\x12/\n\x05state\x18\x01 \x01(\x0e\x32\x19.skep.v1.NodeStatus.StateR\x05state\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x43\n\x0ftransition_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0etransitionTime\x12\x1a\n\x08hostname\x18\x04 \x01(\tR\x08hostname\x12\x18\n\x07\x61\x64\x64ress\x18\x05 \x01(\tR\x07\x61\x64\x64ress\x12-\n\x08platform\x18\x07 \x01(\x0b\x32\x11.skep.v1.PlatformR\x08platform\x12\x18\n\x07version\x18\x08 \x01(\tR\x07version\x12\"\n\x0c\x63\x61pabilities\x18\n \x03(\tR\x0c\x63\x61pabilities\x12.\n\x08\x63\x61pacity\x18\x0b \x01(\x0b\x32\x12.skep.v1.ResourcesR\x08\x63\x61pacity\x12.\n\x08reserved\x18\x0c \x01(\x0b\x32\x12.skep.v1.ResourcesR\x08reserved\x12!\n\x0c\x61\x63tive_tasks\x18\r \x01(\rR\x0b\x61\x63tiveTasks\x12+\n\x11\x61ssigned_revision\x18\x0e \x01(\x04R\x10\x61ssignedRevision\x12+\n\x11\x65ndpoint_revision\x18\x0f \x01(\x04R\x10\x65ndpointRevision\x12%\n\x04role\x18\x10 \x01(\x0e\x32\x11.skep.v1.NodeRoleR\x04role\x12\x30\n\x07manager\x18\x11 \x01(\x0b\x32\x16.skep.v1.ManagerStatusR\x07manager\x12\x32\n\nconditions\x18\x14 \x03(\x0b\x32\x12.skep.v1.ConditionR\nconditions\"R\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSTATE_READY\x10\x01\x12\x0e\n\nSTATE_DOWN\x10\x02\x12\x11\n\rSTATE_UNKNOWN\x10\x03\"\xfc\x01\n\rManagerStatus\x12\x17\n\x07raft_id\x18\x01 \x01(\x04R\x06raftId\x12\x32\n\x05state\x18\x02 \x01(\x0e\x32\x1c.skep.v1.ManagerStatus.StateR\x05state\x12\x1c\n\treachable\x18\x03 \x01(\x08R\treachable\x12%\n\x0ematch_revision\x18\x05 \x01(\x04R\rmatchRevision\"Y\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_LEADER\x10\x01\x12\x12\n\x0eSTATE_FOLLOWER\x10\x02\x12\x13\n\x0fSTATE_CANDIDATE\x10\x04*R\n\x08NodeRole\x12\x19\n\x15NODE_ROLE_UNSPECIFIED\x10\x00\x12\x14\n\x10NODE_ROLE_WORKER\x10\x01\x12\x15\n\x11NODE_ROLE_MANAGER\x10\x02\x32\xc1\x02\n\x0bNodeService\x12\x45\n\x07GetNode\x12\x17.skep.v1.GetNodeRequest\x1a\x18.skep.v1.GetNodeResponse\"\x07\x90\x02\x01\xe8\xc7\x18\x01\x12K\n\tListNodes\x12\x19.skep.v1.ListNodesRequest\x1a\x1a.skep.v1.ListNodesResponse\"\x07\x90\x02\x01\xe8\xc7\x18\x01\x12N\n\nUpdateNode\x12\x1a.skep.v1.UpdateNodeRequest\x1a\x1b.skep.v1.UpdateNodeResponse\"\x07\x90\x02\x02\xe8\xc7\x18\x03\x12N\n\nDeleteNode\x12\x1a.skep.v1.DeleteNodeRequest\x1a\x1b.skep.v1.DeleteNodeResponse\"\x07\x90\x02\x02\xe8\xc7\x18\x03\x42z\n\x0b\x63om.skep.v1B\tNodeProtoP\x01Z#skep.dev/skep/sdk/go/skep/v1;skepv1\xa2\x02\x03SXX\xaa\x02\x07Skep.V1\xca\x02\x07Skep\\V1\xe2\x02\x13Skep\\V1\\GPBMetadata\xea\x02\x08Skep::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12skep/v1/node.proto\x12\x07skep.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16skep/v1/endpoint.proto\x1a\x15skep/v1/options.proto\x1a\x13skep/v1/types.proto\"\\\n\x0eGetNodeRequest\x12\x12\n\x04node\x18\x01 \x01(\tR\x04node\x12\x36\n\x0b\x63onsistency\x18\x02 \x01(\x0b\x32\x14.skep.v1.ConsistencyR\x0b\x63onsistency\"P\n\x0fGetNodeResponse\x12!\n\x04node\x18\x01 \x01(\x0b\x32\r.skep.v1.NodeR\x04node\x12\x1a\n\x08revision\x18\x02 \x01(\x04R\x08revision\"\xb3\x01\n\x10ListNodesRequest\x12+\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x13.skep.v1.NodeFilterR\x06\x66ilter\x12\x1b\n\tpage_size\x18\x02 \x01(\rR\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x12\x36\n\x0b\x63onsistency\x18\x04 \x01(\x0b\x32\x14.skep.v1.ConsistencyR\x0b\x63onsistency\"|\n\x11ListNodesResponse\x12#\n\x05nodes\x18\x01 \x03(\x0b\x32\r.skep.v1.NodeR\x05nodes\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x1a\n\x08revision\x18\x03 \x01(\x04R\x08revision\"\xd4\x01\n\x11UpdateNodeRequest\x12\x12\n\x04node\x18\x01 \x01(\tR\x04node\x12%\n\x04spec\x18\x02 \x01(\x0b\x32\x11.skep.v1.NodeSpecR\x04spec\x12;\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12(\n\x10if_spec_revision\x18\x04 \x01(\x04R\x0eifSpecRevision\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestId\"S\n\x12UpdateNodeResponse\x12!\n\x04node\x18\x01 \x01(\x0b\x32\r.skep.v1.NodeR\x04node\x12\x1a\n\x08revision\x18\x02 \x01(\x04R\x08revision\"\xab\x01\n\x11\x44\x65leteNodeRequest\x12\x12\n\x04node\x18\x01 \x01(\tR\x04node\x12\x14\n\x05\x66orce\x18\x02 \x01(\x08R\x05\x66orce\x12(\n\x10if_spec_revision\x18\x03 \x01(\x04R\x0eifSpecRevision\x12#\n\rallow_missing\x18\x04 \x01(\x08R\x0c\x61llowMissing\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestId\"0\n\x12\x44\x65leteNodeResponse\x12\x1a\n\x08revision\x18\x01 \x01(\x04R\x08revision\"\x80\x02\n\nNodeFilter\x12\x14\n\x05nodes\x18\x01 \x03(\tR\x05nodes\x12\'\n\x05roles\x18\x02 \x03(\x0e\x32\x11.skep.v1.NodeRoleR\x05roles\x12\x31\n\x06states\x18\x03 \x03(\x0e\x32\x19.skep.v1.NodeStatus.StateR\x06states\x12\x46\n\x0e\x61vailabilities\x18\x04 \x03(\x0e\x32\x1e.skep.v1.NodeSpec.AvailabilityR\x0e\x61vailabilities\x12\x38\n\x0crequirements\x18\x05 \x03(\x0b\x32\x14.skep.v1.RequirementR\x0crequirements\"}\n\x04Node\x12!\n\x04meta\x18\x01 \x01(\x0b\x32\r.skep.v1.MetaR\x04meta\x12%\n\x04spec\x18\x02 \x01(\x0b\x32\x11.skep.v1.NodeSpecR\x04spec\x12+\n\x06status\x18\x03 \x01(\x0b\x32\x13.skep.v1.NodeStatusR\x06status\"\xcb\x02\n\x08NodeSpec\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x35\n\x06labels\x18\x02 \x03(\x0b\x32\x1d.skep.v1.NodeSpec.LabelsEntryR\x06labels\x12\x42\n\x0c\x61vailability\x18\x04 \x01(\x0e\x32\x1e.skep.v1.NodeSpec.AvailabilityR\x0c\x61vailability\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\"u\n\x0c\x41vailability\x12\x1c\n\x18\x41VAILABILITY_UNSPECIFIED\x10\x00\x12\x17\n\x13\x41VAILABILITY_ACTIVE\x10\x01\x12\x16\n\x12\x41VAILABILITY_PAUSE\x10\x02\x12\x16\n\x12\x41VAILABILITY_DRAIN\x10\x03\"\xb7\x06\n\nNodeStatus\x12/\n\x05state\x18\x01 \x01(\x0e\x32\x19.skep.v1.NodeStatus.StateR\x05state\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\x12\x43\n\x0ftransition_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0etransitionTime\x12\x1a\n\x08hostname\x18\x04 \x01(\tR\x08hostname\x12\x18\n\x07\x61\x64\x64ress\x18\x05 \x01(\tR\x07\x61\x64\x64ress\x12-\n\x08platform\x18\x07 \x01(\x0b\x32\x11.skep.v1.PlatformR\x08platform\x12\x18\n\x07version\x18\x08 \x01(\tR\x07version\x12\"\n\x0c\x63\x61pabilities\x18\n \x03(\tR\x0c\x63\x61pabilities\x12.\n\x08\x63\x61pacity\x18\x0b \x01(\x0b\x32\x12.skep.v1.ResourcesR\x08\x63\x61pacity\x12.\n\x08reserved\x18\x0c \x01(\x0b\x32\x12.skep.v1.ResourcesR\x08reserved\x12!\n\x0c\x61\x63tive_tasks\x18\r \x01(\rR\x0b\x61\x63tiveTasks\x12+\n\x11\x61ssigned_revision\x18\x0e \x01(\x04R\x10\x61ssignedRevision\x12+\n\x11\x65ndpoint_revision\x18\x0f \x01(\x04R\x10\x65ndpointRevision\x12%\n\x04role\x18\x10 \x01(\x0e\x32\x11.skep.v1.NodeRoleR\x04role\x12\x30\n\x07manager\x18\x11 \x01(\x0b\x32\x16.skep.v1.ManagerStatusR\x07manager\x12\x32\n\nconditions\x18\x14 \x03(\x0b\x32\x12.skep.v1.ConditionR\nconditions\x12\x38\n\x0cports_in_use\x18\x15 \x03(\x0b\x32\x16.skep.v1.PublishedPortR\nportsInUse\"R\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSTATE_READY\x10\x01\x12\x0e\n\nSTATE_DOWN\x10\x02\x12\x11\n\rSTATE_UNKNOWN\x10\x03\"a\n\rPublishedPort\x12\x1c\n\tpublished\x18\x01 \x01(\rR\tpublished\x12\x32\n\x08protocol\x18\x02 \x01(\x0e\x32\x16.skep.v1.Port.ProtocolR\x08protocol\"\xfc\x01\n\rManagerStatus\x12\x17\n\x07raft_id\x18\x01 \x01(\x04R\x06raftId\x12\x32\n\x05state\x18\x02 \x01(\x0e\x32\x1c.skep.v1.ManagerStatus.StateR\x05state\x12\x1c\n\treachable\x18\x03 \x01(\x08R\treachable\x12%\n\x0ematch_revision\x18\x05 \x01(\x04R\rmatchRevision\"Y\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_LEADER\x10\x01\x12\x12\n\x0eSTATE_FOLLOWER\x10\x02\x12\x13\n\x0fSTATE_CANDIDATE\x10\x04*R\n\x08NodeRole\x12\x19\n\x15NODE_ROLE_UNSPECIFIED\x10\x00\x12\x14\n\x10NODE_ROLE_WORKER\x10\x01\x12\x15\n\x11NODE_ROLE_MANAGER\x10\x02\x32\xc1\x02\n\x0bNodeService\x12\x45\n\x07GetNode\x12\x17.skep.v1.GetNodeRequest\x1a\x18.skep.v1.GetNodeResponse\"\x07\x90\x02\x01\xe8\xc7\x18\x01\x12K\n\tListNodes\x12\x19.skep.v1.ListNodesRequest\x1a\x1a.skep.v1.ListNodesResponse\"\x07\x90\x02\x01\xe8\xc7\x18\x01\x12N\n\nUpdateNode\x12\x1a.skep.v1.UpdateNodeRequest\x1a\x1b.skep.v1.UpdateNodeResponse\"\x07\x90\x02\x02\xe8\xc7\x18\x03\x12N\n\nDeleteNode\x12\x1a.skep.v1.DeleteNodeRequest\x1a\x1b.skep.v1.DeleteNodeResponse\"\x07\x90\x02\x02\xe8\xc7\x18\x03\x42z\n\x0b\x63om.skep.v1B\tNodeProtoP\x01Z#skep.dev/skep/sdk/go/skep/v1;skepv1\xa2\x02\x03SXX\xaa\x02\x07Skep.V1\xca\x02\x07Skep\\V1\xe2\x02\x13Skep\\V1\\GPBMetadata\xea\x02\x08Skep::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,42 +48,44 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NODESERVICE'].methods_by_name['UpdateNode']._serialized_options = b'\220\002\002\350\307\030\003'
   _globals['_NODESERVICE'].methods_by_name['DeleteNode']._loaded_options = None
   _globals['_NODESERVICE'].methods_by_name['DeleteNode']._serialized_options = b'\220\002\002\350\307\030\003'
-  _globals['_NODEROLE']._serialized_start=2893
-  _globals['_NODEROLE']._serialized_end=2975
-  _globals['_GETNODEREQUEST']._serialized_start=142
-  _globals['_GETNODEREQUEST']._serialized_end=234
-  _globals['_GETNODERESPONSE']._serialized_start=236
-  _globals['_GETNODERESPONSE']._serialized_end=316
-  _globals['_LISTNODESREQUEST']._serialized_start=319
-  _globals['_LISTNODESREQUEST']._serialized_end=498
-  _globals['_LISTNODESRESPONSE']._serialized_start=500
-  _globals['_LISTNODESRESPONSE']._serialized_end=624
-  _globals['_UPDATENODEREQUEST']._serialized_start=627
-  _globals['_UPDATENODEREQUEST']._serialized_end=839
-  _globals['_UPDATENODERESPONSE']._serialized_start=841
-  _globals['_UPDATENODERESPONSE']._serialized_end=924
-  _globals['_DELETENODEREQUEST']._serialized_start=927
-  _globals['_DELETENODEREQUEST']._serialized_end=1098
-  _globals['_DELETENODERESPONSE']._serialized_start=1100
-  _globals['_DELETENODERESPONSE']._serialized_end=1148
-  _globals['_NODEFILTER']._serialized_start=1151
-  _globals['_NODEFILTER']._serialized_end=1407
-  _globals['_NODE']._serialized_start=1409
-  _globals['_NODE']._serialized_end=1534
-  _globals['_NODESPEC']._serialized_start=1537
-  _globals['_NODESPEC']._serialized_end=1868
-  _globals['_NODESPEC_LABELSENTRY']._serialized_start=1692
-  _globals['_NODESPEC_LABELSENTRY']._serialized_end=1749
-  _globals['_NODESPEC_AVAILABILITY']._serialized_start=1751
-  _globals['_NODESPEC_AVAILABILITY']._serialized_end=1868
-  _globals['_NODESTATUS']._serialized_start=1871
-  _globals['_NODESTATUS']._serialized_end=2636
-  _globals['_NODESTATUS_STATE']._serialized_start=2554
-  _globals['_NODESTATUS_STATE']._serialized_end=2636
-  _globals['_MANAGERSTATUS']._serialized_start=2639
-  _globals['_MANAGERSTATUS']._serialized_end=2891
-  _globals['_MANAGERSTATUS_STATE']._serialized_start=2802
-  _globals['_MANAGERSTATUS_STATE']._serialized_end=2891
-  _globals['_NODESERVICE']._serialized_start=2978
-  _globals['_NODESERVICE']._serialized_end=3299
+  _globals['_NODEROLE']._serialized_start=3074
+  _globals['_NODEROLE']._serialized_end=3156
+  _globals['_GETNODEREQUEST']._serialized_start=166
+  _globals['_GETNODEREQUEST']._serialized_end=258
+  _globals['_GETNODERESPONSE']._serialized_start=260
+  _globals['_GETNODERESPONSE']._serialized_end=340
+  _globals['_LISTNODESREQUEST']._serialized_start=343
+  _globals['_LISTNODESREQUEST']._serialized_end=522
+  _globals['_LISTNODESRESPONSE']._serialized_start=524
+  _globals['_LISTNODESRESPONSE']._serialized_end=648
+  _globals['_UPDATENODEREQUEST']._serialized_start=651
+  _globals['_UPDATENODEREQUEST']._serialized_end=863
+  _globals['_UPDATENODERESPONSE']._serialized_start=865
+  _globals['_UPDATENODERESPONSE']._serialized_end=948
+  _globals['_DELETENODEREQUEST']._serialized_start=951
+  _globals['_DELETENODEREQUEST']._serialized_end=1122
+  _globals['_DELETENODERESPONSE']._serialized_start=1124
+  _globals['_DELETENODERESPONSE']._serialized_end=1172
+  _globals['_NODEFILTER']._serialized_start=1175
+  _globals['_NODEFILTER']._serialized_end=1431
+  _globals['_NODE']._serialized_start=1433
+  _globals['_NODE']._serialized_end=1558
+  _globals['_NODESPEC']._serialized_start=1561
+  _globals['_NODESPEC']._serialized_end=1892
+  _globals['_NODESPEC_LABELSENTRY']._serialized_start=1716
+  _globals['_NODESPEC_LABELSENTRY']._serialized_end=1773
+  _globals['_NODESPEC_AVAILABILITY']._serialized_start=1775
+  _globals['_NODESPEC_AVAILABILITY']._serialized_end=1892
+  _globals['_NODESTATUS']._serialized_start=1895
+  _globals['_NODESTATUS']._serialized_end=2718
+  _globals['_NODESTATUS_STATE']._serialized_start=2636
+  _globals['_NODESTATUS_STATE']._serialized_end=2718
+  _globals['_PUBLISHEDPORT']._serialized_start=2720
+  _globals['_PUBLISHEDPORT']._serialized_end=2817
+  _globals['_MANAGERSTATUS']._serialized_start=2820
+  _globals['_MANAGERSTATUS']._serialized_end=3072
+  _globals['_MANAGERSTATUS_STATE']._serialized_start=2983
+  _globals['_MANAGERSTATUS_STATE']._serialized_end=3072
+  _globals['_NODESERVICE']._serialized_start=3159
+  _globals['_NODESERVICE']._serialized_end=3480
 # @@protoc_insertion_point(module_scope)

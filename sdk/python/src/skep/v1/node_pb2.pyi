@@ -15,6 +15,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from skep.v1 import endpoint_pb2 as _endpoint_pb2
 from skep.v1 import types_pb2 as _types_pb2
 import builtins as _builtins
 import sys
@@ -527,6 +528,7 @@ class NodeStatus(_message.Message):
     ROLE_FIELD_NUMBER: _builtins.int
     MANAGER_FIELD_NUMBER: _builtins.int
     CONDITIONS_FIELD_NUMBER: _builtins.int
+    PORTS_IN_USE_FIELD_NUMBER: _builtins.int
     state: Global___NodeStatus.State.ValueType
     """Whether it can be reached."""
     message: _builtins.str
@@ -585,6 +587,10 @@ class NodeStatus(_message.Message):
         engine does not answer. The list may grow.
         """
 
+    @_builtins.property
+    def ports_in_use(self) -> _containers.RepeatedCompositeFieldContainer[Global___PublishedPort]:
+        """The published ports of PORT_IN_USE, in order. The services are STALLED."""
+
     def __init__(
         self,
         *,
@@ -604,14 +610,41 @@ class NodeStatus(_message.Message):
         role: Global___NodeRole.ValueType = ...,
         manager: Global___ManagerStatus | None = ...,
         conditions: _abc.Iterable[_types_pb2.Condition] | None = ...,
+        ports_in_use: _abc.Iterable[Global___PublishedPort] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["capacity", b"capacity", "manager", b"manager", "platform", b"platform", "reserved", b"reserved", "transition_time", b"transition_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_tasks", b"active_tasks", "address", b"address", "assigned_revision", b"assigned_revision", "capabilities", b"capabilities", "capacity", b"capacity", "conditions", b"conditions", "endpoint_revision", b"endpoint_revision", "hostname", b"hostname", "manager", b"manager", "message", b"message", "platform", b"platform", "reserved", b"reserved", "role", b"role", "state", b"state", "transition_time", b"transition_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["active_tasks", b"active_tasks", "address", b"address", "assigned_revision", b"assigned_revision", "capabilities", b"capabilities", "capacity", b"capacity", "conditions", b"conditions", "endpoint_revision", b"endpoint_revision", "hostname", b"hostname", "manager", b"manager", "message", b"message", "platform", b"platform", "ports_in_use", b"ports_in_use", "reserved", b"reserved", "role", b"role", "state", b"state", "transition_time", b"transition_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NodeStatus: _TypeAlias = NodeStatus  # noqa: Y015
+
+@_typing.final
+class PublishedPort(_message.Message):
+    """A port as it is published on nodes. Output only."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PUBLISHED_FIELD_NUMBER: _builtins.int
+    PROTOCOL_FIELD_NUMBER: _builtins.int
+    published: _builtins.int
+    """Its number."""
+    protocol: _endpoint_pb2.Port.Protocol.ValueType
+    """Transport protocol."""
+    def __init__(
+        self,
+        *,
+        published: _builtins.int = ...,
+        protocol: _endpoint_pb2.Port.Protocol.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["protocol", b"protocol", "published", b"published"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishedPort: _TypeAlias = PublishedPort  # noqa: Y015
 
 @_typing.final
 class ManagerStatus(_message.Message):

@@ -21,12 +21,17 @@ that says them, so applying either again writes nothing.
 
 Waiting. There is no operation to poll: after a change, watch the service until one of two
 conditions is TRUE, with observed_spec_revision at least the meta.spec_revision of the
-answer. STALLED: the change has failed, and nothing more will happen by itself; its reason
-is ROLLOUT_PAUSED, ROLLED_BACK (by on_failure), ROLLBACK_PAUSED, NO_PROGRESS (what is left to
-change is on nodes that are paused) or ATTEMPTS_EXHAUSTED (a slot used up
-restart.max_attempts). CONVERGED: no rollout is going on or paused, and all tasks wanted run
-and are up to date, or have ended well and restart.condition lets none follow. Look at STALLED
-first: after an automatic rollback both are TRUE, until the next change of the spec.
+answer. STALLED: waiting longer does not help unless something else changes. Its reason is
+- ROLLOUT_PAUSED, ROLLED_BACK (by on_failure) or ROLLBACK_PAUSED;
+- NODE_PAUSED: what is left to change is on nodes that are paused;
+- ATTEMPTS_EXHAUSTED: a slot used up restart.max_attempts;
+- CRASH_LOOP: where nothing else is on its way, attempts ended 3 times in a row before they had
+  run for 5 s. New ones go on, and the condition ends once one has run for so long;
+- PORT_IN_USE: another program holds a published port on a node. The node keeps trying.
+While a rollout is going on, only the first four reasons are given. CONVERGED: no rollout is going on or
+paused, and all tasks wanted run and are up to date, or have ended well and restart.condition
+lets none follow. Look at STALLED first: both can be TRUE, as after an automatic rollback until
+the next change of the spec.
 """
 
 from collections import abc as _abc
