@@ -29,6 +29,9 @@ const (
 	// keepAlive is how often an open connection is tested while nothing happens on it, and how
 	// long the answer may take: a peer whose machine is gone is noticed.
 	keepAlive = 20 * time.Second
+	// requestBytesMax is the largest request that a server takes; gRPC would repeat none above
+	// 256 KiB by itself.
+	requestBytesMax = 4 << 20
 )
 
 // Client is a connection to a daemon. Its fields are the generated stubs of the API. When the
@@ -162,6 +165,7 @@ func dialOptions(host string, dialer grpc.DialOption) []grpc.DialOption {
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
 		grpc.WithDefaultServiceConfig(serviceConfig),
 		grpc.WithDisableServiceConfig(),
+		grpc.WithDefaultCallOptions(grpc.MaxRetryRPCBufferSize(requestBytesMax)),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{
 			Time: keepAlive, Timeout: keepAlive, PermitWithoutStream: true,
 		}),

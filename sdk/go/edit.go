@@ -4,6 +4,8 @@ package skep
 
 import (
 	"context"
+	"math/rand/v2"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -14,6 +16,10 @@ import (
 
 // editRounds is how often an edit starts over because someone else changed the object meanwhile.
 const editRounds = 10
+
+// editPauseMax is the longest pause before it does, of a random length: someone who writes all the
+// time would else win every race.
+const editPauseMax = 200 * time.Millisecond
 
 // Edited is what came of an edit.
 type Edited[O Object] struct {
@@ -36,7 +42,7 @@ type Edited[O Object] struct {
 func (c *Client) EditService(
 	ctx context.Context, service string, change func(*skepv1.ServiceSpec),
 ) (Edited[*skepv1.Service], error) {
-	return edit(change,
+	return edit(ctx, change,
 		func() (*skepv1.Service, uint64, error) {
 			answer, err := c.Services.GetService(ctx, &skepv1.GetServiceRequest{Service: service})
 			return answer.GetService(), answer.GetRevision(), err
@@ -53,7 +59,7 @@ func (c *Client) EditService(
 func (c *Client) EditNode(
 	ctx context.Context, node string, change func(*skepv1.NodeSpec),
 ) (Edited[*skepv1.Node], error) {
-	return edit(change,
+	return edit(ctx, change,
 		func() (*skepv1.Node, uint64, error) {
 			answer, err := c.Nodes.GetNode(ctx, &skepv1.GetNodeRequest{Node: node})
 			return answer.GetNode(), answer.GetRevision(), err
@@ -70,7 +76,7 @@ func (c *Client) EditNode(
 func (c *Client) EditSwarm(
 	ctx context.Context, change func(*skepv1.SwarmSpec),
 ) (Edited[*skepv1.Swarm], error) {
-	return edit(change,
+	return edit(ctx, change,
 		func() (*skepv1.Swarm, uint64, error) {
 			answer, err := c.Swarm.GetSwarm(ctx, &skepv1.GetSwarmRequest{})
 			return answer.GetSwarm(), answer.GetRevision(), err
@@ -90,6 +96,7 @@ type editable[S proto.Message] interface {
 }
 
 func edit[O editable[S], S proto.Message](
+	ctx context.Context,
 	change func(S),
 	get func() (O, uint64, error),
 	update func(*skepv1.Meta, S, *fieldmaskpb.FieldMask) (O, uint64, error),
@@ -110,6 +117,11 @@ func edit[O editable[S], S proto.Message](
 			return Edited[O]{Object: object, Revision: revision, Changed: true}, nil
 		}
 		if round == editRounds || !IsReason(err, "SPEC_REVISION_MISMATCH") {
+			return Edited[O]{}, err
+		}
+		select {
+		case <-time.After(rand.N(editPauseMax)):
+		case <-ctx.Done():
 			return Edited[O]{}, err
 		}
 	}

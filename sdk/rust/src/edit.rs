@@ -4,7 +4,10 @@
 //! Fields this client does not know are never sent back, so an old client cannot erase what a
 //! newer one wrote; and two editors of one object never undo each other's work.
 
+use std::time::Duration;
+
 use prost_types::FieldMask;
+use rand::Rng;
 
 use crate::client::Client;
 use crate::error::Error;
@@ -16,6 +19,10 @@ use crate::v1::{
 
 /// How often an edit starts over because someone else changed the object meanwhile.
 const MAX_ROUNDS: u32 = 10;
+
+/// The longest pause before it does, of a random length: someone who writes all the time would
+/// else win every race.
+const PAUSE_MAX: Duration = Duration::from_millis(200);
 
 /// What came of an edit.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,7 +82,11 @@ macro_rules! edits {
                         }
                         Err(error)
                             if error.is(ErrorReason::SpecRevisionMismatch)
-                                && round < MAX_ROUNDS => {}
+                                && round < MAX_ROUNDS =>
+                        {
+                            let share = rand::rng().random_range(0.0..=1.0);
+                            tokio::time::sleep(PAUSE_MAX.mul_f64(share)).await;
+                        }
                         Err(error) => return Err(error),
                     }
                 }

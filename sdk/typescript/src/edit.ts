@@ -5,6 +5,7 @@
 // Fields this client does not know are never sent back, so an old client cannot erase what a
 // newer one wrote; and two editors of one object never undo each other's work.
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { clone, create, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
 import { SkepError } from "./errors.js";
 import { ErrorReason } from "./gen/skep/v1/error_pb.js";
@@ -13,6 +14,12 @@ import { diff } from "./mask.js";
 
 /** How often an edit starts over because someone else changed the object meanwhile. */
 const MAX_ROUNDS = 10;
+
+/**
+ * The longest pause before it does, of a random length: someone who writes all the time would
+ * else win every race.
+ */
+const PAUSE_MAX_MS = 200;
 
 /** What came of an edit. */
 export interface Edited<T> {
@@ -78,6 +85,7 @@ export async function edit<
       if (!lost || round >= MAX_ROUNDS) {
         throw error;
       }
+      await sleep(Math.random() * PAUSE_MAX_MS);
     }
   }
 }
