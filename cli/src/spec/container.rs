@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the flags of containers and health checks set.
 
+use std::collections::BTreeMap;
+
 use skep_sdk::v1::health_check::Probe;
 use skep_sdk::v1::task_template::Workload;
-use skep_sdk::v1::{Container, ExecProbe, TaskTemplate};
+use skep_sdk::v1::{Container, DnsConfig, ExecProbe, HealthCheck, HostEntry, Mount, TaskTemplate};
 
+use super::edit::{Change, Notices, edit, edit_map};
 use super::proto_duration;
-use crate::commands::service::container_flags::{ContainerCreateFlags, ContainerFlags};
+use crate::commands::service::container_flags::{
+    ContainerCreateFlags, ContainerFlags, ContainerUpdateFlags,
+};
+use crate::parse::host::Unhost;
 
 /// The container of a template.
 pub(crate) fn container<'a>(
@@ -38,8 +44,8 @@ pub(crate) fn apply(flags: &ContainerFlags, template: &mut TaskTemplate) -> Resu
     if let Some(pull) = flags.pull {
         container(template, "--pull")?.pull = pull.into_proto().into();
     }
-    if flags.no_resolve_image {
-        container(template, "--no-resolve-image")?.unpinned = true;
+    if let Some(unpinned) = flags.no_resolve_image {
+        container(template, "--no-resolve-image")?.unpinned = unpinned;
     }
     if let Some(score) = flags.oom_score_adj {
         container(template, "--oom-score-adj")?.oom_score_adj = score;
@@ -65,7 +71,11 @@ fn apply_log(flags: &ContainerFlags, template: &mut TaskTemplate) {
 }
 
 fn apply_health(flags: &ContainerFlags, template: &mut TaskTemplate) {
-    let mut check = template.health_check.clone().unwrap_or_default();
+    let before = template.health_check.clone().unwrap_or_default();
+    let mut check = before.clone();
+    if flags.no_healthcheck == Some(false) && check.probe == Some(Probe::Disabled(true)) {
+        check.probe = None;
+    }
     let command = flags.health_cmd.as_ref().map(|text| {
         let command = ["/bin/sh", "-c", text].map(str::to_owned).into();
         Probe::Exec(ExecProbe { command })
@@ -74,7 +84,7 @@ fn apply_health(flags: &ContainerFlags, template: &mut TaskTemplate) {
         .or_else(|| flags.health_http.clone())
         .or_else(|| flags.health_tcp.clone())
         .or_else(|| flags.health_grpc.clone())
-        .or_else(|| flags.no_healthcheck.then_some(Probe::Disabled(true)));
+        .or_else(|| (flags.no_healthcheck == Some(true)).then_some(Probe::Disabled(true)));
     check.probe = asked.or(check.probe);
     for (flag, field) in [
         (flags.health_interval, &mut check.interval),
@@ -85,36 +95,49 @@ fn apply_health(flags: &ContainerFlags, template: &mut TaskTemplate) {
         *field = flag.map(proto_duration).or(*field);
     }
     check.retries = flags.health_retries.unwrap_or(check.retries);
-    if check != template.health_check.clone().unwrap_or_default() {
-        template.health_check = Some(check);
+    if check != before {
+        template.health_check = (check != HealthCheck::default()).then_some(check);
     }
 }
 
 /// Takes over the flags that `create` alone has.
-pub(crate) fn apply_new(
+pub(super) fn apply_new(
     flags: &ContainerCreateFlags,
     template: &mut TaskTemplate,
 ) -> Result<(), String> {
-    template.mounts.clone_from(&flags.mount);
-    if !flags.container_label.is_empty() {
-        let labels = flags.container_label.iter().cloned().collect();
-        container(template, "--container-label")?.labels = labels;
-    }
-    if !flags.sysctl.is_empty() {
-        let sysctls = flags.sysctl.iter().cloned().collect();
-        container(template, "--sysctl")?.sysctls = sysctls;
-    }
-    if !flags.hosts.is_empty() {
-        container(template, "--add-host")?
-            .hosts
-            .clone_from(&flags.hosts);
-    }
+    let lists = Lists {
+        is_new: true,
+        mounts: only(&flags.mount),
+        hosts: only(&flags.hosts),
+        maps: [
+            (
+                "container-label",
+                "container label",
+                only(&flags.container_label),
+                labels,
+            ),
+            ("sysctl", "kernel parameter", only(&flags.sysctl), sysctls),
+        ],
+        texts: [
+            ("dns", "name server", only(&flags.dns), dns_servers),
+            (
+                "dns-option",
+                "resolver option",
+                only(&flags.dns_option),
+                dns_options,
+            ),
+            (
+                "dns-search",
+                "search domain",
+                only(&flags.dns_search),
+                dns_search,
+            ),
+        ],
+    };
+    lists.apply(template, &mut Notices::default())?;
     for (flag, given, pick) in [
-        ("--cap-add", &flags.cap_add, capabilities_add as Pick),
+        ("--cap-add", &flags.cap_add, capabilities_add as Texts),
         ("--cap-drop", &flags.cap_drop, capabilities_drop),
-        ("--dns", &flags.dns, dns_servers),
-        ("--dns-option", &flags.dns_option, dns_options),
-        ("--dns-search", &flags.dns_search, dns_search),
     ] {
         if !given.is_empty() {
             pick(container(template, flag)?).clone_from(given);
@@ -123,8 +146,176 @@ pub(crate) fn apply_new(
     Ok(())
 }
 
+/// Takes over the flags that `update` alone has.
+pub(super) fn apply_changes(
+    flags: &ContainerUpdateFlags,
+    template: &mut TaskTemplate,
+    notices: &mut Notices,
+) -> Result<(), String> {
+    let lists = Lists {
+        is_new: false,
+        mounts: both(&flags.mount_rm, &flags.mount_add),
+        hosts: both(&flags.host_rm, &flags.host_add),
+        maps: [
+            (
+                "container-label",
+                "container label",
+                both(&flags.container_label_rm, &flags.container_label_add),
+                labels,
+            ),
+            (
+                "sysctl",
+                "kernel parameter",
+                both(&flags.sysctl_rm, &flags.sysctl_add),
+                sysctls,
+            ),
+        ],
+        texts: [
+            (
+                "dns",
+                "name server",
+                both(&flags.dns_rm, &flags.dns_add),
+                dns_servers,
+            ),
+            (
+                "dns-option",
+                "resolver option",
+                both(&flags.dns_option_rm, &flags.dns_option_add),
+                dns_options,
+            ),
+            (
+                "dns-search",
+                "search domain",
+                both(&flags.dns_search_rm, &flags.dns_search_add),
+                dns_search,
+            ),
+        ],
+    };
+    lists.apply(template, notices)?;
+    apply_capabilities(flags, template)
+}
+
+/// What comes to a list that is new.
+fn only<Gone, New>(new: &[New]) -> Change<'_, Gone, New> {
+    Change { gone: &[], new }
+}
+
+/// What goes from a list and comes to it.
+fn both<'a, Gone, New>(gone: &'a [Gone], new: &'a [New]) -> Change<'a, Gone, New> {
+    Change { gone, new }
+}
+
 /// A list of texts within a container.
-type Pick = fn(&mut Container) -> &mut Vec<String>;
+type Texts = fn(&mut Container) -> &mut Vec<String>;
+
+/// A map of texts within a container.
+type Map = fn(&mut Container) -> &mut BTreeMap<String, String>;
+
+/// The lists and maps of a container, each with the flag that changes it, less its ending, and with
+/// what an entry is called.
+struct Lists<'a> {
+    /// Whether the service is new, so that flags have no `-add` and `-rm`.
+    is_new: bool,
+    mounts: Change<'a, String, Mount>,
+    hosts: Change<'a, Unhost, HostEntry>,
+    maps: [(
+        &'static str,
+        &'static str,
+        Change<'a, String, (String, String)>,
+        Map,
+    ); 2],
+    texts: [(
+        &'static str,
+        &'static str,
+        Change<'a, String, String>,
+        Texts,
+    ); 3],
+}
+
+impl Lists<'_> {
+    fn apply(&self, template: &mut TaskTemplate, notices: &mut Notices) -> Result<(), String> {
+        edit(&mut template.mounts, "mount", self.mounts, notices);
+        if !self.hosts.is_empty() {
+            let inside = container(template, &self.flag("host", &self.hosts))?;
+            edit(&mut inside.hosts, "host", self.hosts, notices);
+        }
+        for (flag, what, change, pick) in self.maps {
+            if !change.is_empty() {
+                let inside = container(template, &self.flag(flag, &change))?;
+                edit_map(pick(inside), what, change, notices);
+            }
+        }
+        for (flag, what, change, pick) in self.texts {
+            if !change.is_empty() {
+                let inside = container(template, &self.flag(flag, &change))?;
+                edit(pick(inside), what, change, notices);
+                // Settings that say nothing are none.
+                inside.dns.take_if(|dns| *dns == DnsConfig::default());
+            }
+        }
+        Ok(())
+    }
+
+    /// The flag that was given.
+    fn flag<Gone, New>(&self, stem: &str, change: &Change<'_, Gone, New>) -> String {
+        match (self.is_new, stem) {
+            (true, "host") => "--add-host".to_owned(),
+            (true, stem) => format!("--{stem}"),
+            (false, stem) if change.new.is_empty() => format!("--{stem}-rm"),
+            (false, stem) => format!("--{stem}-add"),
+        }
+    }
+}
+
+/// Adds and drops capabilities as Docker does: what was dropped and is to be added is dropped no
+/// longer, and the other way round. What both flags name is added.
+fn apply_capabilities(
+    flags: &ContainerUpdateFlags,
+    template: &mut TaskTemplate,
+) -> Result<(), String> {
+    let is_same = |one: &str, other: &str| plain(one) == plain(other);
+    let is_added = |name: &&String| flags.cap_add.iter().any(|added| is_same(added, name));
+    let dropped: Vec<String> = flags
+        .cap_drop
+        .iter()
+        .filter(|name| !is_added(name))
+        .cloned()
+        .collect();
+    for (flag, names, to, from) in [
+        (
+            "--cap-add",
+            &flags.cap_add,
+            capabilities_add as Texts,
+            capabilities_drop as Texts,
+        ),
+        ("--cap-drop", &dropped, capabilities_drop, capabilities_add),
+    ] {
+        for name in names {
+            let inside = container(template, flag)?;
+            let before = from(inside).len();
+            from(inside).retain(|known| !is_same(known, name));
+            let was_there = from(inside).len() < before;
+            if !was_there && !to(inside).iter().any(|known| is_same(known, name)) {
+                to(inside).push(name.clone());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A capability without what may be left out: `NET_ADMIN` of `cap_net_admin`.
+fn plain(capability: &str) -> String {
+    let upper = capability.to_ascii_uppercase();
+    upper.strip_prefix("CAP_").unwrap_or(&upper).to_owned()
+}
+
+fn labels(container: &mut Container) -> &mut BTreeMap<String, String> {
+    &mut container.labels
+}
+
+fn sysctls(container: &mut Container) -> &mut BTreeMap<String, String> {
+    &mut container.sysctls
+}
 
 fn capabilities_add(container: &mut Container) -> &mut Vec<String> {
     &mut container.capabilities_add
