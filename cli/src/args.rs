@@ -110,6 +110,13 @@ pub(crate) struct ListFlags {
     pub(crate) no_trunc: bool,
 }
 
+impl ListFlags {
+    /// Whether columns are shown, not ids or objects alone.
+    pub(crate) fn shows_columns(&self) -> bool {
+        !self.quiet && !matches!(self.format, Format::Json | Format::Yaml)
+    }
+}
+
 /// How objects are shown one by one.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct InspectFlags {

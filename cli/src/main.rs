@@ -16,6 +16,7 @@ mod lookup;
 mod output;
 mod pages;
 mod parse;
+mod programs;
 mod progress;
 mod refusals;
 #[cfg(test)]

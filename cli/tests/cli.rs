@@ -8,7 +8,7 @@
 mod commands;
 #[path = "it/failures.rs"]
 mod failures;
-#[path = "it/fake.rs"]
+#[path = "it/fake/mod.rs"]
 mod fake;
 #[path = "it/progress.rs"]
 mod progress;

@@ -50,6 +50,7 @@ pub(super) const DAEMON: &str = "flags_beat_the_environment_and_it_beats_the_fil
 pub(super) const ENTRYPOINT: &str = "an_entrypoint_makes_the_words_arguments";
 pub(super) const EVENTS: &str = "events_are_objects_for_programs";
 pub(super) const FILE: &str = "a_spec_is_its_proto_json";
+pub(super) const HISTORY: &str = "history_lists_where_to_go_back_to";
 pub(super) const JOINED: &str = "flags_of_the_node_reach_their_fields";
 pub(super) const LABELS: &str = "labels_of_the_swarm_come_and_go";
 pub(super) const LINES: &str = "lines_say_who_printed_them";
@@ -64,6 +65,7 @@ pub(super) const PARTS: &str = "parts_are_one_object";
 pub(super) const PRETTY: &str = "a_service_is_shown_for_people";
 pub(super) const PRETTY_NODE: &str = "a_node_is_shown_for_people";
 pub(super) const POLICY: &str = "flags_of_policies_reach_both";
+pub(super) const REVISIONS: &str = "revisions_are_listed_newest_first";
 pub(super) const ROLLBACK: &str = "a_rollback_asks_for_its_revision";
 pub(super) const SENT: &str = "commands_send_what_their_flags_say";
 pub(super) const SERVICES: &str = "services_are_listed_as_docker_does";
@@ -199,6 +201,12 @@ pub(super) const COMMANDS: &[Command] = &[
     command("service scale", "UpdateServiceRequest", &[&[
         sets("SERVICE=REPLICAS", &["spec.replicated.replicas"], &[SENT]),
     ], WAITS, STAYS]),
+    command("service history", "ListServiceRevisionsRequest", &[&[
+        sets("SERVICE", &["service"], &[HISTORY]),
+        here("--quiet", "numbers alone", &[REVISIONS]),
+        here("--format", "how it is shown", &[REVISIONS]),
+        here("--no-trunc", "texts whole", &[HISTORY]),
+    ]]),
     command("service rollback", "ControlRolloutRequest", &[&[
         sets("SERVICE", &["service"], &[ROLLBACK]),
         sets("--to", &["to_template_revision"], &[ROLLBACK]),

@@ -8,6 +8,7 @@ pub(crate) mod create;
 // Help texts have brackets of their own, which are no links.
 #[allow(rustdoc::broken_intra_doc_links)]
 pub(crate) mod flags;
+mod history;
 mod inspect;
 mod logs;
 mod ls;
@@ -39,6 +40,8 @@ pub(crate) enum ServiceCommand {
     Ps(ps::Ps),
     /// Change how many tasks services have
     Scale(scale::Scale),
+    /// List what the tasks of a service were made from: the revisions to go back to
+    History(history::History),
     /// Take back the last change of what tasks run, and wait
     Rollback(rollback::Rollback),
     /// Remove services and wait until their tasks have stopped
@@ -57,6 +60,7 @@ pub(crate) async fn run(command: ServiceCommand, session: &Session) -> Result<()
         ServiceCommand::Inspect(command) => command.run(session).await,
         ServiceCommand::Ps(command) => command.run(session).await,
         ServiceCommand::Scale(command) => command.run(session).await,
+        ServiceCommand::History(command) => command.run(session).await,
         ServiceCommand::Rollback(command) => command.run(session).await,
         ServiceCommand::Rm(command) => command.run(session).await,
         ServiceCommand::Logs(command) => command.run(session).await,
