@@ -13,5 +13,5 @@ mod fake;
 #[path = "it/progress.rs"]
 mod progress;
 #[allow(dead_code)]
-#[path = "../src/sample.rs"]
+#[path = "../src/sample/mod.rs"]
 mod sample;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
+use prost_reflect::MessageDescriptor;
 
 use super::*;
 use crate::args::Cli;
@@ -99,15 +100,14 @@ const FIXED: [&str; 4] = [
 ];
 
 /// Paths below a message, as violations name them.
-fn paths(message: &prost_reflect::MessageDescriptor, prefix: &str, found: &mut Vec<String>) {
+fn paths(message: &MessageDescriptor, prefix: &str, found: &mut Vec<String>) {
     for field in message.fields() {
         let path = format!("{prefix}.{}", field.name());
         found.push(path.clone());
         let inside = field.kind().as_message().cloned();
-        if let Some(inside) = inside.filter(|m| !m.is_map_entry()) {
-            if inside.full_name().starts_with("skep.") {
-                paths(&inside, &path, found);
-            }
+        let is_ours = |m: &MessageDescriptor| !m.is_map_entry() && m.package_name() == "skep.v1";
+        if let Some(inside) = inside.filter(is_ours) {
+            paths(&inside, &path, found);
         }
     }
 }

@@ -183,10 +183,7 @@ mod tests {
             ),
             ("/bin/a b".to_owned(), "/bin/a b"),
         ] {
-            assert_eq!(
-                runs_cell(&what, false),
-                cell.replace("00000000…", "000000…")
-            );
+            assert_eq!(runs_cell(&what, false), cell);
             assert_eq!(runs_cell(&what, true), what);
         }
     }

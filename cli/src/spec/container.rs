@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the flags of containers and health checks set.
 
-use std::collections::BTreeMap;
-
 use skep_sdk::v1::health_check::Probe;
 use skep_sdk::v1::task_template::Workload;
 use skep_sdk::v1::{Container, DnsConfig, ExecProbe, HealthCheck, HostEntry, Mount, TaskTemplate};
@@ -107,32 +105,13 @@ pub(super) fn apply_new(
 ) -> Result<(), String> {
     let lists = Lists {
         is_new: true,
-        mounts: only(&flags.mount),
-        hosts: only(&flags.hosts),
-        maps: [
-            (
-                "container-label",
-                "container label",
-                only(&flags.container_label),
-                labels,
-            ),
-            ("sysctl", "kernel parameter", only(&flags.sysctl), sysctls),
-        ],
-        texts: [
-            ("dns", "name server", only(&flags.dns), dns_servers),
-            (
-                "dns-option",
-                "resolver option",
-                only(&flags.dns_option),
-                dns_options,
-            ),
-            (
-                "dns-search",
-                "search domain",
-                only(&flags.dns_search),
-                dns_search,
-            ),
-        ],
+        mounts: Change::only(&flags.mount),
+        hosts: Change::only(&flags.hosts),
+        labels: Change::only(&flags.container_label),
+        sysctls: Change::only(&flags.sysctl),
+        dns_servers: Change::only(&flags.dns),
+        dns_options: Change::only(&flags.dns_option),
+        dns_search: Change::only(&flags.dns_search),
     };
     lists.apply(template, &mut Notices::default())?;
     for (flag, given, pick) in [
@@ -154,100 +133,70 @@ pub(super) fn apply_changes(
 ) -> Result<(), String> {
     let lists = Lists {
         is_new: false,
-        mounts: both(&flags.mount_rm, &flags.mount_add),
-        hosts: both(&flags.host_rm, &flags.host_add),
-        maps: [
-            (
-                "container-label",
-                "container label",
-                both(&flags.container_label_rm, &flags.container_label_add),
-                labels,
-            ),
-            (
-                "sysctl",
-                "kernel parameter",
-                both(&flags.sysctl_rm, &flags.sysctl_add),
-                sysctls,
-            ),
-        ],
-        texts: [
-            (
-                "dns",
-                "name server",
-                both(&flags.dns_rm, &flags.dns_add),
-                dns_servers,
-            ),
-            (
-                "dns-option",
-                "resolver option",
-                both(&flags.dns_option_rm, &flags.dns_option_add),
-                dns_options,
-            ),
-            (
-                "dns-search",
-                "search domain",
-                both(&flags.dns_search_rm, &flags.dns_search_add),
-                dns_search,
-            ),
-        ],
+        mounts: Change::both(&flags.mount_rm, &flags.mount_add),
+        hosts: Change::both(&flags.host_rm, &flags.host_add),
+        labels: Change::both(&flags.container_label_rm, &flags.container_label_add),
+        sysctls: Change::both(&flags.sysctl_rm, &flags.sysctl_add),
+        dns_servers: Change::both(&flags.dns_rm, &flags.dns_add),
+        dns_options: Change::both(&flags.dns_option_rm, &flags.dns_option_add),
+        dns_search: Change::both(&flags.dns_search_rm, &flags.dns_search_add),
     };
     lists.apply(template, notices)?;
     apply_capabilities(flags, template)
 }
 
-/// What comes to a list that is new.
-fn only<Gone, New>(new: &[New]) -> Change<'_, Gone, New> {
-    Change { gone: &[], new }
-}
-
-/// What goes from a list and comes to it.
-fn both<'a, Gone, New>(gone: &'a [Gone], new: &'a [New]) -> Change<'a, Gone, New> {
-    Change { gone, new }
-}
-
 /// A list of texts within a container.
 type Texts = fn(&mut Container) -> &mut Vec<String>;
 
-/// A map of texts within a container.
-type Map = fn(&mut Container) -> &mut BTreeMap<String, String>;
-
-/// The lists and maps of a container, each with the flag that changes it, less its ending, and with
-/// what an entry is called.
+/// What flags change in the lists and maps of a container.
 struct Lists<'a> {
     /// Whether the service is new, so that flags have no `-add` and `-rm`.
     is_new: bool,
     mounts: Change<'a, String, Mount>,
     hosts: Change<'a, Unhost, HostEntry>,
-    maps: [(
-        &'static str,
-        &'static str,
-        Change<'a, String, (String, String)>,
-        Map,
-    ); 2],
-    texts: [(
-        &'static str,
-        &'static str,
-        Change<'a, String, String>,
-        Texts,
-    ); 3],
+    labels: Change<'a, String, (String, String)>,
+    sysctls: Change<'a, String, (String, String)>,
+    dns_servers: Change<'a, String, String>,
+    dns_options: Change<'a, String, String>,
+    dns_search: Change<'a, String, String>,
 }
 
 impl Lists<'_> {
     fn apply(&self, template: &mut TaskTemplate, notices: &mut Notices) -> Result<(), String> {
         edit(&mut template.mounts, "mount", self.mounts, notices);
         if !self.hosts.is_empty() {
-            let inside = container(template, &self.flag("host", &self.hosts))?;
+            let inside = container(template, &self.flag("host", self.hosts))?;
             edit(&mut inside.hosts, "host", self.hosts, notices);
         }
-        for (flag, what, change, pick) in self.maps {
-            if !change.is_empty() {
-                let inside = container(template, &self.flag(flag, &change))?;
-                edit_map(pick(inside), what, change, notices);
-            }
+        if !self.labels.is_empty() {
+            let inside = container(template, &self.flag("container-label", self.labels))?;
+            edit_map(&mut inside.labels, "container label", self.labels, notices);
         }
-        for (flag, what, change, pick) in self.texts {
+        if !self.sysctls.is_empty() {
+            let inside = container(template, &self.flag("sysctl", self.sysctls))?;
+            edit_map(
+                &mut inside.sysctls,
+                "kernel parameter",
+                self.sysctls,
+                notices,
+            );
+        }
+        self.apply_dns(template, notices)
+    }
+
+    fn apply_dns(&self, template: &mut TaskTemplate, notices: &mut Notices) -> Result<(), String> {
+        for (flag, what, change, pick) in [
+            ("dns", "name server", self.dns_servers, dns_servers as Texts),
+            (
+                "dns-option",
+                "resolver option",
+                self.dns_options,
+                dns_options,
+            ),
+            ("dns-search", "search domain", self.dns_search, dns_search),
+        ] {
             if !change.is_empty() {
-                let inside = container(template, &self.flag(flag, &change))?;
+                let inside = container(template, &self.flag(flag, change))?;
                 edit(pick(inside), what, change, notices);
                 // Settings that say nothing are none.
                 inside.dns.take_if(|dns| *dns == DnsConfig::default());
@@ -257,7 +206,7 @@ impl Lists<'_> {
     }
 
     /// The flag that was given.
-    fn flag<Gone, New>(&self, stem: &str, change: &Change<'_, Gone, New>) -> String {
+    fn flag<Gone, New>(&self, stem: &str, change: Change<'_, Gone, New>) -> String {
         match (self.is_new, stem) {
             (true, "host") => "--add-host".to_owned(),
             (true, stem) => format!("--{stem}"),
@@ -307,14 +256,6 @@ fn apply_capabilities(
 fn plain(capability: &str) -> String {
     let upper = capability.to_ascii_uppercase();
     upper.strip_prefix("CAP_").unwrap_or(&upper).to_owned()
-}
-
-fn labels(container: &mut Container) -> &mut BTreeMap<String, String> {
-    &mut container.labels
-}
-
-fn sysctls(container: &mut Container) -> &mut BTreeMap<String, String> {
-    &mut container.sysctls
 }
 
 fn capabilities_add(container: &mut Container) -> &mut Vec<String> {

@@ -23,7 +23,7 @@ impl Notices {
 /// What is to go from a list, and what is to come to it.
 #[derive(Debug)]
 pub(super) struct Change<'a, Gone, New> {
-    pub(super) gone: &'a [Gone],
+    gone: &'a [Gone],
     pub(super) new: &'a [New],
 }
 
@@ -35,7 +35,17 @@ impl<Gone, New> Clone for Change<'_, Gone, New> {
 
 impl<Gone, New> Copy for Change<'_, Gone, New> {}
 
-impl<Gone, New> Change<'_, Gone, New> {
+impl<'a, Gone, New> Change<'a, Gone, New> {
+    /// What comes to a list that is new.
+    pub(super) fn only(new: &'a [New]) -> Self {
+        Self { gone: &[], new }
+    }
+
+    /// What goes from a list and comes to it.
+    pub(super) fn both(gone: &'a [Gone], new: &'a [New]) -> Self {
+        Self { gone, new }
+    }
+
     /// Whether nothing is to go or to come.
     pub(super) fn is_empty(&self) -> bool {
         self.gone.is_empty() && self.new.is_empty()

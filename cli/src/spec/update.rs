@@ -28,10 +28,7 @@ pub(crate) fn apply(
     let mut notices = Notices::default();
     let mut changed = spec.clone();
     apply_shared(shared, &mut changed)?;
-    let labels = Change {
-        gone: &flags.label_rm,
-        new: &flags.label_add,
-    };
+    let labels = Change::both(&flags.label_rm, &flags.label_add);
     edit_map(&mut changed.labels, "label", labels, &mut notices);
     let template = changed.template.get_or_insert_default();
     if let Some(image) = &flags.image {
@@ -66,40 +63,25 @@ fn apply_process(
     let new: Vec<_> = resolve(flags.env_add.clone(), around.var)
         .into_iter()
         .collect();
-    let env = Change {
-        gone: &flags.env_rm,
-        new: &new,
-    };
+    let env = Change::both(&flags.env_rm, &new);
     edit_map(process.env, "variable", env, notices);
-    let groups = Change {
-        gone: &flags.group_rm,
-        new: &flags.group_add,
-    };
+    let groups = Change::both(&flags.group_rm, &flags.group_add);
     edit(process.groups, "group", groups, notices);
-    let ulimits = Change {
-        gone: &flags.ulimit_rm,
-        new: &flags.ulimit_add,
-    };
+    let ulimits = Change::both(&flags.ulimit_rm, &flags.ulimit_add);
     edit_map(process.ulimits, "ulimit", ulimits, notices);
 }
 
 fn apply_placement(flags: &UpdateFlags, template: &mut TaskTemplate, notices: &mut Notices) {
     let before = template.placement.clone().unwrap_or_default();
     let mut changed = before.clone();
-    let requirements = Change {
-        gone: &flags.constraint_rm,
-        new: &flags.constraint_add,
-    };
+    let requirements = Change::both(&flags.constraint_rm, &flags.constraint_add);
     edit(
         &mut changed.requirements,
         "constraint",
         requirements,
         notices,
     );
-    let spread = Change {
-        gone: &flags.placement_pref_rm,
-        new: &flags.placement_pref_add,
-    };
+    let spread = Change::both(&flags.placement_pref_rm, &flags.placement_pref_add);
     edit(&mut changed.spread, "placement preference", spread, notices);
     if changed != before {
         *placement(template) = changed;
@@ -112,10 +94,7 @@ fn apply_ports(flags: &UpdateFlags, spec: &mut ServiceSpec, notices: &mut Notice
         .iter()
         .flat_map(|ports| ports.0.clone())
         .collect();
-    let change = Change {
-        gone: &flags.publish_rm,
-        new: &new,
-    };
+    let change = Change::both(&flags.publish_rm, &new);
     if change.is_empty() {
         return;
     }
