@@ -112,27 +112,34 @@ impl Transcript {
         &self.text
     }
 
-    /// Compares with `tests/golden/NAME.txt`. With `UPDATE_GOLDEN=1` writes that file instead;
-    /// look at the difference before you commit it.
+    /// Compares with the golden file of a name, see [`golden`].
     ///
     /// # Panics
     /// If they differ.
     pub fn check(&self, name: &str) {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-            .join("golden")
-            .join(format!("{name}.txt"));
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            std::fs::write(&path, &self.text).expect("the golden file can be written");
-            return;
-        }
-        let expected = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            expected == self.text,
-            "{} differs; UPDATE_GOLDEN=1 writes it anew\n--- expected\n{expected}\n--- found\n{}",
-            path.display(),
-            self.text
-        );
+        golden(name, &self.text);
     }
+}
+
+/// Compares a text with `tests/golden/NAME.txt`. With `UPDATE_GOLDEN=1` writes that file instead;
+/// look at the difference before you commit it.
+///
+/// # Panics
+/// If they differ.
+pub fn golden(name: &str, text: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("golden")
+        .join(format!("{name}.txt"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, text).expect("the golden file can be written");
+        return;
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        expected == text,
+        "{} differs; UPDATE_GOLDEN=1 writes it anew\n--- expected\n{expected}\n--- found\n{text}",
+        path.display()
+    );
 }
 
 /// The words as a shell takes them.

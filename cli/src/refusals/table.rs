@@ -23,11 +23,11 @@ const fn refusal(
 /// `--x-rm` of the other has one answer.
 const SERVICE: &[&str] = &["service create", "service update"];
 
-const SECRETS: &str = "secrets are not there yet; a process can read a file of its node, a \
-    container one that --mount type=bind brings in";
+const SECRETS: &str =
+    "secrets are not there yet; use a file of the node, for a container by --mount";
 
-const CONFIGS: &str = "configs are not there yet; use --env, or a file of the node: a process \
-    reads it, --mount type=bind brings it into a container";
+const CONFIGS: &str =
+    "configs are not there yet; use --env, or a file of the node, for a container by --mount";
 
 /// The table.
 pub(super) const REFUSALS: &[Refusal] = &[

@@ -11,4 +11,5 @@ mod journeys;
 mod kill;
 mod network;
 mod sim;
+mod terminal;
 mod user;
