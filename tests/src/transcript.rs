@@ -16,11 +16,12 @@ const RULES: &[(&str, &str)] = &[
     (r"\b(tsk|svc|nod|swm)_[0-9a-z]{8,26}\b", "${1}_ID"),
     (r"'?\b20\d\d-\d\d-\d\dT[0-9:.]+Z\b'?", "TIME"),
     (
-        r"\b(Less than a second|About an? (minute|hour)|\d+ (second|minute|hour)s?) ago\b",
+        r"\b([Ll]ess than a second|[Aa]bout an? (minute|hour)|\d+ (second|minute|hour)s?) ago\b",
         "AGO",
     ),
     (r#"([rR]evision"?: ["']?)\d+"#, "${1}REV"),
     (r#"("?pid"?: )\d+"#, "${1}PID"),
+    (r"\buid:\d+\b", "uid:UID"),
     (r#"("?published"?: )2\d{4}\b"#, "${1}BACKEND"),
     (r":2\d{4}\b", ":BACKEND"),
     (r"(?m)^(\d+)( +[A-Z]+ )", "REV$2"),

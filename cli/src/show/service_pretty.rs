@@ -149,7 +149,7 @@ fn truth(condition: &Condition, now: SystemTime) -> String {
         Truth::Unknown | Truth::Unspecified => "unknown",
     };
     let since = match &condition.transition_time {
-        Some(time) => format!("{word} since {}", ago(age(Some(time), now))),
+        Some(time) => format!("{word} since {}", ago(age(Some(time), now)).to_lowercase()),
         None => word.to_owned(),
     };
     match (condition.reason.as_str(), condition.message.as_str()) {

@@ -8,9 +8,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 
-use regex::Regex;
 use skep_tests::daemon::binary;
-use skep_tests::{DEADLINE, Daemon, Transcript, golden, normal, skip};
+use skep_tests::{DEADLINE, Daemon, Transcript, golden, normal, skip, until};
 
 /// A service whose tasks are where a person can name them.
 const WEB: &str = "\
@@ -32,6 +31,13 @@ update:
   order: ORDER_START_FIRST
 ";
 
+/// How large a terminal is.
+const ROWS: u16 = 24;
+const COLUMNS: u16 = 100;
+
+/// Begins what moves the cursor.
+const ESCAPE: u8 = 0x1b;
+
 /// Runs `skep` at a terminal of its own and gives what stands on it at the end.
 fn at_a_terminal(daemon: &Daemon, arguments: &str) -> Option<String> {
     let script = Command::new("script").arg("--version").output().is_ok();
@@ -40,7 +46,8 @@ fn at_a_terminal(daemon: &Daemon, arguments: &str) -> Option<String> {
         return None;
     }
     let skep = binary("skep");
-    let line = format!("stty rows 24 cols 100; exec {} {arguments}", skep.display());
+    let size = format!("stty rows {ROWS} cols {COLUMNS}");
+    let line = format!("{size}; exec {} {arguments}", skep.display());
     let output = Command::new("script")
         .args(["--quiet", "--return", "--command", &line, "/dev/null"])
         .env(
@@ -52,16 +59,14 @@ fn at_a_terminal(daemon: &Daemon, arguments: &str) -> Option<String> {
         .stdin(Stdio::null())
         .output()
         .expect("script can be run");
-    let raw = String::from_utf8_lossy(&output.stdout).into_owned();
+    let raw = output.stdout;
     assert!(output.status.success(), "{arguments}: {raw:?}");
-    let moves = Regex::new("\x1b\\[[0-9;?]*[A-Za-z]").expect("a sound pattern");
-    assert!(moves.is_match(&raw), "nothing was drawn over: {raw:?}");
-    let text = moves.replace_all(&raw, "\n").replace('\r', "\n");
-    // The last picture stands: what was drawn before is drawn over.
-    let begin = text.rfind("overall progress").unwrap_or(0);
-    let lines = text[begin..].lines().map(str::trim_end);
-    let last: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
-    Some(normal(daemon, last.join("\n").as_bytes()) + "\n")
+    assert!(raw.contains(&ESCAPE), "nothing was drawn over: {raw:?}");
+    let mut screen = vt100::Parser::new(ROWS, COLUMNS, 0);
+    screen.process(&raw);
+    let rows: Vec<String> = screen.screen().rows(0, COLUMNS).collect();
+    let text = rows.join("\n");
+    Some(normal(daemon, text.trim_end().as_bytes()) + "\n")
 }
 
 #[test]
@@ -94,6 +99,11 @@ fn specs_come_from_files() {
     seen.run(&daemon, &create);
     let format = "{{.Name}} runs {{.Image}} on {{.Node}}";
     seen.run(&daemon, &["service", "ps", "web", "--format", format]);
+    // Good is what converged, which is found out a moment after the tasks run.
+    until("the revision is good", DEADLINE, || {
+        let marks = daemon.skep_ok(["service", "history", "web", "--format", "{{.Good}}"]);
+        (marks == "*\n").then_some(())
+    });
     seen.run(&daemon, &["service", "history", "web"]);
     seen.run(&daemon, &["service", "rollback", "--to", "3", "web"]);
     seen.check("files");
