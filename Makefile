@@ -32,6 +32,7 @@ fmt: ## format Rust code and protos
 
 gen: ## write the code that is generated from the protos
 	cargo run -q --locked -p xtask -- gen
+	scripts/gen-sdks.sh
 
 baseline: ## accept the contract as it is (before 0.1.0 only, with a CHANGELOG line)
 	cargo run -q --locked -p xtask -- baseline

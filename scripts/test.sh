@@ -53,7 +53,7 @@ check_contract() {
 
 check_shell() {
     if have shellcheck; then
-        shellcheck scripts/*.sh .ci/run
+        shellcheck scripts/*.sh scripts/gen/protoc-python .ci/run
     else
         skip "shell scripts" "no shellcheck"
     fi
@@ -68,6 +68,22 @@ check_build() {
 bin_dir() {
     cargo metadata --no-deps --format-version 1 --locked |
         sed 's/.*"target_directory":"\([^"]*\)".*/\1\/debug/'
+}
+
+# The SDKs for Go, Python and TypeScript: what is generated, and each of them whole.
+check_sdks() {
+    local script failed=
+    SKEP_BIN_DIR=$(bin_dir) || return
+    export SKEP_BIN_DIR
+    if have go && have npm && have python3; then
+        scripts/gen-sdks.sh --check || failed=1
+    else
+        skip "generated code of the SDKs" "go, npm or python3 is missing"
+    fi
+    for script in scripts/sdk-*.sh; do
+        "$script" || failed=1
+    done
+    [ -z "$failed" ]
 }
 
 # What `make demo` shows has to hold every time.
@@ -107,7 +123,7 @@ run_check() {
     summary+=$(printf '  %-10s %-7s %4d s' "$name" "$result" $((SECONDS - started)))$'\n'
 }
 
-all=(format clippy docs tidy contract shell build demo tests bugs)
+all=(format clippy docs tidy contract shell build sdks demo tests bugs)
 for name in "${@:-${all[@]}}"; do
     if ! declare -F "check_$name" >/dev/null; then
         echo "there is no check '$name'; there are: ${all[*]}" >&2

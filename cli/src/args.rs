@@ -4,10 +4,11 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use skep_sdk::{STABLE_FOR, WaitOptions};
 
 use crate::commands::{completion, info, node, ps, service, swarm, task, version, watch};
+use crate::exit;
 use crate::output::format::Format;
 use crate::parse::duration::{format_duration, parse_duration};
 use crate::parse::pair::parse_filter;
@@ -26,11 +27,14 @@ use crate::parse::pair::parse_filter;
     disable_help_subcommand = true,
     arg_required_else_help = true,
     subcommand_required = true,
-    after_help = "Begin with `skepd --dev` in one terminal, and in another:\n  \
-                  skep service create --name web --replicas 3 -p 8080:80 --process -- /path/to/program\n  \
-                  skep service ps web\n\
-                  Exit codes: 0 done, 1 refused, 2 usage, 3 no daemon, 11 failed, 14 no node fits, \
-                  124 timed out, 130 interrupted (the work goes on)."
+    after_help = format!(
+        "Begin with `skepd --dev` in one terminal, and in another:\n  \
+         skep service create --name web --replicas 3 -p 8080:80 --process -- /path/to/program\n  \
+         skep service ps web\n\
+         {}\n\
+         docs/operating.md says more of them.",
+        exit::help()
+    )
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -125,6 +129,19 @@ pub(crate) struct InspectFlags {
     pub(crate) format: Format,
 }
 
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProgressWord {
+    /// Bars that are drawn over and over
+    Tty,
+    /// A line when something is worth knowing
+    Plain,
+    /// A JSON object a line when something changed, the last one with the end
+    Json,
+    /// Not at all
+    None,
+}
+
 /// Whether and how long a command waits for its effect.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WaitFlags {
@@ -141,9 +158,12 @@ pub(crate) struct WaitFlags {
         hide_possible_values = true
     )]
     pub(crate) detach: bool,
-    /// Show no progress
-    #[arg(short, long)]
+    /// Show no progress: --progress none
+    #[arg(short, long, conflicts_with = "progress")]
     pub(crate) quiet: bool,
+    /// How progress is shown on standard error; unset: tty on a terminal, else plain
+    #[arg(long, value_name = "HOW")]
+    pub(crate) progress: Option<ProgressWord>,
     /// Wait at most this long; 0: for ever. The work goes on all the same
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = parse_duration)]
     pub(crate) timeout: Duration,

@@ -4,28 +4,8 @@
 use skep_sdk::v1::ErrorReason;
 use skep_sdk::{Code, Error};
 
+use crate::exit::Exit;
 use crate::flags::flag_of;
-
-/// Done.
-pub(crate) const DONE: u8 = 0;
-/// The swarm refused.
-const REFUSED: u8 = 1;
-/// The command line makes no sense.
-pub(crate) const USAGE: u8 = 2;
-/// There is no daemon.
-const NO_DAEMON: u8 = 3;
-/// A roll-out is paused and waits for a person.
-const PAUSED: u8 = 10;
-/// A change has failed, and nothing more happens by itself.
-const FAILED: u8 = 11;
-/// A change was taken back by itself.
-const ROLLED_BACK: u8 = 12;
-/// Tasks find no node.
-const UNPLACEABLE: u8 = 14;
-/// The time was over.
-const TIMED_OUT: u8 = 124;
-/// An interrupt from the keyboard; the work goes on.
-const INTERRUPTED: u8 = 130;
 
 /// A failure.
 #[derive(Debug)]
@@ -34,8 +14,8 @@ pub(crate) enum Failure {
     Sdk(Box<Error>),
     /// Of any other kind.
     Plain {
-        /// Exit code.
-        code: u8,
+        /// How the program ends.
+        exit: Exit,
         /// What to say.
         message: String,
     },
@@ -44,51 +24,27 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    fn plain(code: u8, message: impl Into<String>) -> Self {
+    /// It ends so, and says this.
+    pub(crate) fn plain(exit: Exit, message: impl Into<String>) -> Self {
         Self::Plain {
-            code,
+            exit,
             message: message.into(),
         }
     }
 
     /// The command line makes no sense.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Self::plain(USAGE, message)
+        Self::plain(Exit::Usage, message)
     }
 
     /// It cannot be done.
     pub(crate) fn refused(message: impl Into<String>) -> Self {
-        Self::plain(REFUSED, message)
-    }
-
-    /// A change has come to an end that is none of its goals, for this reason of STALLED.
-    pub(crate) fn stalled(reason: &str, message: impl Into<String>) -> Self {
-        let code = match reason {
-            "ROLLOUT_PAUSED" | "ROLLBACK_PAUSED" => PAUSED,
-            "ROLLED_BACK" => ROLLED_BACK,
-            _ => FAILED,
-        };
-        Self::plain(code, message)
-    }
-
-    /// A change has failed.
-    pub(crate) fn failed(message: impl Into<String>) -> Self {
-        Self::plain(FAILED, message)
-    }
-
-    /// Tasks find no node.
-    pub(crate) fn unplaceable(message: impl Into<String>) -> Self {
-        Self::plain(UNPLACEABLE, message)
-    }
-
-    /// The time was over.
-    pub(crate) fn timed_out(message: impl Into<String>) -> Self {
-        Self::plain(TIMED_OUT, message)
+        Self::plain(Exit::Refused, message)
     }
 
     /// The user does not want to wait.
     pub(crate) fn interrupted(message: impl Into<String>) -> Self {
-        Self::plain(INTERRUPTED, message)
+        Self::plain(Exit::Interrupted, message)
     }
 
     /// All failures of a command as one; none is a success.
@@ -113,7 +69,7 @@ impl Failure {
         matches!(
             self,
             Self::Plain {
-                code: INTERRUPTED,
+                exit: Exit::Interrupted,
                 ..
             }
         )
@@ -135,9 +91,9 @@ impl Failure {
     /// The exit code; of several that of the first.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Self::Plain { code, .. } => *code,
-            Self::Several(parts) => parts.first().map_or(REFUSED, Self::code),
-            Self::Sdk(error) => exit_code(error),
+            Self::Plain { exit, .. } => exit.code(),
+            Self::Several(parts) => parts.first().map_or(Exit::Refused.code(), Self::code),
+            Self::Sdk(error) => exit_of(error).code(),
         }
     }
 
@@ -146,7 +102,7 @@ impl Failure {
     pub(crate) fn text(&self, command: &str, more: &str) -> String {
         match self {
             Self::Plain {
-                code: INTERRUPTED,
+                exit: Exit::Interrupted,
                 message,
             } => message.clone(),
             Self::Plain { message, .. } => format!("Error: {message}{more}"),
@@ -166,12 +122,12 @@ impl From<Error> for Failure {
 }
 
 /// The exit code of a call that failed, or that could not be made.
-fn exit_code(error: &Error) -> u8 {
+fn exit_of(error: &Error) -> Exit {
     match error.code {
-        Code::Unavailable | Code::PermissionDenied if error.is_local() => NO_DAEMON,
-        Code::InvalidArgument if error.is_local() => USAGE,
-        Code::DeadlineExceeded => TIMED_OUT,
-        _ => REFUSED,
+        Code::Unavailable | Code::PermissionDenied if error.is_local() => Exit::NoDaemon,
+        Code::InvalidArgument if error.is_local() => Exit::Usage,
+        Code::DeadlineExceeded => Exit::TimedOut,
+        _ => Exit::Refused,
     }
 }
 
@@ -265,12 +221,9 @@ mod tests {
             (call(Code::Unavailable, "NO_QUORUM", &[]), 1),
             (call(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", &[]), 124),
             (call(Code::AlreadyExists, "NAME_TAKEN", &[]), 1),
-            (Failure::failed("x"), 11),
-            (Failure::unplaceable("x"), 14),
-            (Failure::timed_out("x"), 124),
             (Failure::interrupted("x"), 130),
             (
-                Failure::Several(vec![Failure::failed("x"), Failure::usage("y")]),
+                Failure::Several(vec![Failure::plain(Exit::Failed, "x"), Failure::usage("y")]),
                 11,
             ),
         ] {

@@ -7,6 +7,7 @@
 
 mod args;
 mod commands;
+mod exit;
 mod failure;
 mod filter;
 mod flags;
@@ -31,7 +32,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 
 use args::Cli;
-use failure::{DONE, Failure, USAGE};
+use exit::Exit;
+use failure::Failure;
 use output::{notice, print};
 use session::Session;
 
@@ -46,7 +48,7 @@ fn main() -> ExitCode {
         Ok((cli, path)) => match refusals::misread_host(&path, cli.target.host.as_deref()) {
             Some(text) => {
                 notice(&format!("Error: {text}"));
-                ExitCode::from(USAGE)
+                ExitCode::from(Exit::Usage.code())
             }
             None => run(cli, &path),
         },
@@ -59,10 +61,10 @@ fn say(error: &clap::Error, words: &[std::ffi::OsString]) -> ExitCode {
     let text = refusals::explain(error, words);
     if error.use_stderr() {
         notice(text.trim_end());
-        ExitCode::from(USAGE)
+        ExitCode::from(Exit::Usage.code())
     } else {
         print(&text);
-        ExitCode::from(DONE)
+        ExitCode::from(Exit::Done.code())
     }
 }
 
@@ -87,7 +89,7 @@ fn run(cli: Cli, path: &str) -> ExitCode {
             None
         }
     });
-    ExitCode::from(outcome.unwrap_or(DONE))
+    ExitCode::from(outcome.unwrap_or(Exit::Done.code()))
 }
 
 /// Says a failure, with names that are like one that is unknown. Gives the exit code.

@@ -8,6 +8,7 @@ use skep_sdk::v1::{GetSwarmRequest, NodeFilter, ServiceFilter, TaskFilter, Watch
 use skep_sdk::{Client, Error, Identified, Object, TryStreamExt, WatchEvent};
 use tokio::time::timeout;
 
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::format::Format;
 use crate::output::{notice, print};
@@ -139,7 +140,10 @@ pub(crate) async fn show_events<O: Identified + Shown>(
 async fn why_silent(client: &Client) -> Failure {
     match client.swarm().get_swarm(GetSwarmRequest::default()).await {
         Err(status) => Error::from(status).into(),
-        Ok(_) => Failure::timed_out("the daemon answers, but its watch says nothing"),
+        Ok(_) => Failure::plain(
+            Exit::TimedOut,
+            "the daemon answers, but its watch says nothing",
+        ),
     }
 }
 

@@ -3,6 +3,7 @@
 //! written from this table, a test holds the table against the command line, and errors name
 //! the flag beside the field that is bad.
 
+mod proofs;
 mod shared;
 mod table;
 #[cfg(test)]

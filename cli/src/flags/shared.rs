@@ -2,7 +2,8 @@
 //! Flags that several commands have.
 
 use super::Flag;
-use super::table::*;
+use super::proofs::*;
+use super::table::{here, sets};
 
 /// What describes a service.
 #[rustfmt::skip]
@@ -73,6 +74,7 @@ pub(super) const CONTAINER: &[Flag] = &[
 pub(super) const WAITS: &[Flag] = &[
     here("--detach", "does not wait", &[SENT]),
     here("--quiet", "shows no progress", &[SENT]),
+    here("--progress", "how progress is shown", &[PROGRESS]),
     here("--timeout", "longest wait", &[WAIT]),
 ];
 

@@ -2,7 +2,7 @@
 //! Bars that are drawn over and over, as Docker draws them.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use skep_sdk::{Goal, Phase, Sight};
+use skep_sdk::{Goal, Object, Phase, View};
 
 use super::Picture;
 use super::picture::{FULL, Place};
@@ -36,8 +36,8 @@ impl Bars {
     }
 
     /// Draws what is seen.
-    pub(super) fn show(&mut self, sight: &Sight, phase: Phase) {
-        let picture = Picture::of(sight, self.goal, self.revision);
+    pub(super) fn show(&mut self, view: &View<Object>, phase: Phase) {
+        let picture = Picture::of(view, self.goal, self.revision);
         if picture.overall.is_empty() {
             return;
         }
@@ -82,6 +82,7 @@ fn text(place: &Place) -> String {
         word,
         steps,
         trouble,
+        ..
     } = place;
     if !trouble.is_empty() {
         return format!("{key}: {word:<9} {trouble}");
@@ -96,7 +97,7 @@ fn text(place: &Place) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::picture::tests::{GOAL, made_at, sight};
+    use super::super::picture::tests::{GOAL, made_at, view};
     use super::*;
     use crate::sample;
     use skep_sdk::v1::TaskState;
@@ -108,27 +109,27 @@ mod tests {
             made_at(13, sample::task_in(2, 2, TaskState::Starting, "")),
             made_at(13, sample::pending_task(3, 3)),
         ];
-        let lines = texts(&Picture::of(&sight(&tasks), GOAL, 12));
+        let lines = texts(&Picture::of(&view(&tasks), GOAL, 12));
         crate::golden::check("progress-bars.txt", &(lines.join("\n") + "\n"));
     }
 
     #[test]
     fn many_places_are_one_sentence() {
         let tasks: Vec<_> = (1..=21).map(|n| sample::task(n, n)).collect();
-        assert_eq!(texts(&Picture::of(&sight(&tasks), GOAL, 12)).len(), 1);
+        assert_eq!(texts(&Picture::of(&view(&tasks), GOAL, 12)).len(), 1);
     }
 
     #[test]
     fn drawing_follows_the_places() {
         let mut bars = Bars::new(GOAL, 12, "verify: wait".to_owned());
         bars.screen.set_draw_target(ProgressDrawTarget::hidden());
-        let two = sight(&[sample::task(1, 1), sample::task(2, 2)]);
+        let two = view(&[sample::task(1, 1), sample::task(2, 2)]);
         bars.show(&two, Phase::Moving);
         assert_eq!(bars.lines.len(), 3);
         bars.show(&two, Phase::Settling);
         assert_eq!(bars.lines.len(), 4);
         assert_eq!(bars.lines[3].message(), "verify: wait");
-        bars.show(&sight(&[sample::task(1, 1)]), Phase::Moving);
+        bars.show(&view(&[sample::task(1, 1)]), Phase::Moving);
         assert_eq!(bars.lines.len(), 2);
         bars.end();
     }

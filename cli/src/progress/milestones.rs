@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use skep_sdk::{Goal, Phase, Sight};
+use skep_sdk::{Goal, Object, Phase, View};
 
 use super::picture::{Picture, failures};
 
@@ -33,10 +33,10 @@ impl Milestones {
     }
 
     /// The lines that are new.
-    pub(super) fn feed(&mut self, sight: &Sight, phase: Phase) -> Vec<String> {
+    pub(super) fn feed(&mut self, view: &View<Object>, phase: Phase) -> Vec<String> {
         let mut lines = Vec::new();
-        let picture = Picture::of(sight, self.goal, self.revision);
-        let failures = failures(sight, self.revision);
+        let picture = Picture::of(view, self.goal, self.revision);
+        let failures = failures(view, self.revision);
         // Old failures may be forgotten by the swarm, so the count only says whether to look.
         if failures.len() != self.failures {
             self.failures = failures.len();
@@ -45,8 +45,11 @@ impl Milestones {
             }
         }
         for place in &picture.places {
-            if place.word == "pending" && !place.trouble.is_empty() {
-                self.say(format!("{}: {}", place.key, place.trouble), &mut lines);
+            // How far it is with that may change often, and is said once.
+            if let Some((reason, words)) = &place.doing
+                && self.said.insert(format!("{} {reason}", place.name))
+            {
+                lines.push(format!("{}: {words}", place.name));
             }
         }
         if !picture.overall.is_empty() && picture.overall != self.overall {
@@ -68,9 +71,10 @@ impl Milestones {
 
 #[cfg(test)]
 mod tests {
-    use super::super::picture::tests::{GOAL, made_at, sight};
+    use super::super::picture::tests::{GOAL, made_at, view};
     use super::*;
     use crate::sample;
+    use skep_sdk::WatchEvent;
     use skep_sdk::v1::TaskState;
 
     #[test]
@@ -78,19 +82,20 @@ mod tests {
         let mut milestones = Milestones::new(GOAL, 12, "verify: wait".to_owned());
         let old = made_at(3, sample::task_in(9, 1, TaskState::Failed, "long ago"));
         let pending = made_at(13, sample::pending_task(4, 2));
-        let first = sight(&[old.clone(), pending.clone()]);
+        let first = view(&[old.clone(), pending.clone()]);
         assert_eq!(
             milestones.feed(&first, Phase::Moving),
             [
-                "2/3: no suitable node (needs 4096 MiB, most free is 2048 MiB on 3 nodes)",
+                "web.2: no suitable node (needs 4096 MiB, most free is 2048 MiB on 3 nodes)",
                 "overall progress: 2 out of 3 tasks"
             ]
         );
         assert_eq!(milestones.feed(&first, Phase::Moving), Vec::<String>::new());
         let crashed = made_at(14, sample::task_in(5, 1, TaskState::Failed, "exit 3"));
-        let mut later = sight(&[old, pending, crashed]);
-        let status = later.service.as_mut().unwrap().status.as_mut().unwrap();
-        status.updated_tasks = 3;
+        let mut later = view(&[old, pending, crashed]);
+        let mut service = sample::service();
+        service.status.as_mut().unwrap().updated_tasks = 3;
+        later.apply(WatchEvent::Changed(Object::Service(service)));
         assert_eq!(
             milestones.feed(&later, Phase::Settling),
             [

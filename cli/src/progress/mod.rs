@@ -1,28 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Following a change until it is done: bars on a terminal, milestones on a pipe, all on
-//! standard error.
+//! Following a change until it is done: bars on a terminal, milestones on a pipe, objects for
+//! programs, all on standard error.
 
 mod bars;
+mod ends;
+mod json;
 mod milestones;
 mod picture;
 
 use std::io::IsTerminal;
 
 use skep_sdk::v1::Service;
-use skep_sdk::{Client, Error, Failing, Goal, Identified, Outcome, Phase, Sight, Waited};
+use skep_sdk::{Client, Error, Goal, Identified, Object, Phase, View};
 
-use crate::args::ConvergeFlags;
+use crate::args::{ConvergeFlags, ProgressWord};
+use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::notice;
-use crate::output::words;
 use crate::parse::duration::format_duration;
 
 use bars::Bars;
 use milestones::Milestones;
 use picture::Picture;
-
-/// Most failures that an error quotes.
-const MAX_QUOTED: usize = 3;
 
 /// The service that is followed.
 #[derive(Debug, Clone)]
@@ -52,37 +51,70 @@ impl Subject {
 enum Display {
     Bars(Bars),
     Lines(Milestones),
+    Json(json::Lines),
     Nothing,
 }
 
 impl Display {
-    fn new(flags: &ConvergeFlags, goal: Goal, revision: u64) -> Self {
-        if flags.wait.quiet {
-            Self::Nothing
-        } else if std::io::stderr().is_terminal() {
-            Self::Bars(Bars::new(goal, revision, settling(flags)))
-        } else {
-            Self::Lines(Milestones::new(goal, revision, settling(flags)))
+    fn new(flags: &ConvergeFlags, goal: Goal, subject: &Subject) -> Self {
+        let word = match flags.wait.progress {
+            _ if flags.wait.quiet => ProgressWord::None,
+            Some(word) => word,
+            None if std::io::stderr().is_terminal() => ProgressWord::Tty,
+            None => ProgressWord::Plain,
+        };
+        let revision = subject.revision;
+        match word {
+            ProgressWord::Tty => Self::Bars(Bars::new(goal, revision, settling(flags))),
+            ProgressWord::Plain => Self::Lines(Milestones::new(goal, revision, settling(flags))),
+            ProgressWord::Json => {
+                Self::Json(json::Lines::new(subject.name.clone(), goal, revision))
+            }
+            ProgressWord::None => Self::Nothing,
         }
     }
 
-    fn show(&mut self, sight: &Sight, phase: Phase) {
+    fn show(&mut self, view: &View<Object>, phase: Phase) {
         match self {
-            Self::Bars(bars) => bars.show(sight, phase),
+            Self::Bars(bars) => bars.show(view, phase),
             Self::Lines(milestones) => {
-                let lines = milestones.feed(sight, phase);
+                let lines = milestones.feed(view, phase);
                 lines.iter().for_each(|line| notice(line));
+            }
+            Self::Json(lines) => {
+                let line = lines.feed(view, phase);
+                line.iter().for_each(|line| notice(line));
             }
             Self::Nothing => {}
         }
     }
 
-    /// Leaves what is shown as it is.
-    fn end(&mut self) {
+    /// Leaves what is shown as it is, and says how it ended.
+    fn end(&mut self, outcome: &Result<String, Failure>) {
         if let Self::Bars(bars) = self {
             bars.end();
         }
+        match (&self, outcome) {
+            (Self::Json(lines), Ok(words)) => notice(&lines.end(Exit::Done.code(), words)),
+            (Self::Json(lines), Err(failure)) => {
+                notice(&lines.end(failure.code(), &failure.text("", "")));
+            }
+            (Self::Bars(_) | Self::Lines(_), Ok(words)) => notice(words),
+            (Self::Bars(_) | Self::Lines(_), Err(_)) | (Self::Nothing, _) => {}
+        }
     }
+}
+
+/// Waits until a service, as the answer of a change showed it, has converged.
+pub(crate) async fn converge(
+    client: &Client,
+    service: &Service,
+    revision: u64,
+    flags: &ConvergeFlags,
+) -> Result<(), Failure> {
+    let spec_revision = service.meta.as_ref().map_or(0, |meta| meta.spec_revision);
+    let goal = Goal::Converged { spec_revision };
+    follow(client, &Subject::new(service, revision), goal, flags).await
 }
 
 /// Waits for a goal as the flags say. Anything but the goal is a failure with its exit code.
@@ -95,26 +127,35 @@ pub(crate) async fn follow(
     if flags.wait.detach {
         return Ok(());
     }
-    let mut display = Display::new(flags, goal, subject.revision);
+    let mut display = Display::new(flags, goal, subject);
+    let mut view = View::default();
     let waited = {
-        let wait = client.wait(&subject.id, goal, flags.options(), |sight, phase| {
-            display.show(sight, phase);
-        });
+        let observe = |view: &View<Object>, phase| display.show(view, phase);
+        let wait = client.wait(&subject.id, goal, flags.options(), &mut view, observe);
         tokio::select! {
             waited = wait => Some(waited),
             _ = tokio::signal::ctrl_c() => None,
         }
     };
-    display.end();
-    let Some(waited) = waited else {
-        return Err(interrupted(subject, goal));
+    let outcome = match waited {
+        None => Err(interrupted(subject, goal)),
+        Some(Ok(())) => Ok(reached(subject, goal)),
+        Some(Err(error)) => {
+            let ended = ends::failure(subject, flags, error, &view);
+            Err(ended.unwrap_or_else(|error| lost(subject, error)))
+        }
     };
-    let waited = waited.map_err(|error| lost(subject, error))?;
-    let words = conclude(subject, goal, flags, &waited)?;
-    if !flags.wait.quiet {
-        notice(&words);
-    }
-    Ok(())
+    display.end(&outcome);
+    outcome.map(|_| ())
+}
+
+/// What is said of a goal that is reached.
+fn reached(subject: &Subject, goal: Goal) -> String {
+    let done = match goal {
+        Goal::Deleted => "removed",
+        Goal::Converged { .. } => "converged",
+    };
+    format!("verify: Service {} {done}", subject.name)
 }
 
 /// The milestone of a service whose tasks all run.
@@ -145,244 +186,21 @@ fn lost(subject: &Subject, error: Error) -> Failure {
     error.into()
 }
 
-/// What the end of a wait says: words for a good one, a failure for any other.
-fn conclude(
-    subject: &Subject,
-    goal: Goal,
-    flags: &ConvergeFlags,
-    waited: &Waited,
-) -> Result<String, Failure> {
-    let name = &subject.name;
-    match (&waited.outcome, goal) {
-        (Outcome::Deleted, Goal::Deleted) => Ok(format!("verify: Service {name} removed")),
-        (Outcome::Deleted, Goal::Converged { .. }) => Err(Failure::refused(format!(
-            "service {name} was removed meanwhile"
-        ))),
-        (Outcome::Converged, _) => Ok(format!("verify: Service {name} converged")),
-        (Outcome::Stalled(condition), _) => {
-            let why = match condition.message.as_str() {
-                "" => condition.reason.to_lowercase().replace('_', " "),
-                message => message.to_owned(),
-            };
-            let quoted = quoted(&waited.sight, subject.revision);
-            let state = match condition.reason.as_str() {
-                "ROLLOUT_PAUSED" | "ROLLBACK_PAUSED" => "is paused",
-                "ROLLED_BACK" => "was rolled back",
-                _ => "has failed",
-            };
-            let words = format!(
-                "service {name} {state}, and nothing more happens by itself: {why}{quoted}\n\
-                 Use `skep service logs {name}` to see what its tasks printed."
-            );
-            Err(Failure::stalled(&condition.reason, words))
-        }
-        (Outcome::CrashLoop(failing), _) => Err(crash_loop(subject, flags, failing)),
-        (Outcome::TimedOut(unplaced), _) => {
-            Err(timed_out(subject, goal, flags, &waited.sight, unplaced))
-        }
-    }
-}
-
-/// Tasks that fail over and over, in their own last words.
-fn crash_loop(subject: &Subject, flags: &ConvergeFlags, failing: &[Failing]) -> Failure {
-    let name = &subject.name;
-    let tasks = words::count(u32::try_from(failing.len()).unwrap_or(u32::MAX), "task");
-    let span = format_duration(flags.stable_for);
-    let times = failing.iter().map(|failing| failing.times).min();
-    let mut quotes: String = failing
-        .iter()
-        .take(MAX_QUOTED)
-        .map(|failing| format!("\n  {}: {}", failing.task.name, picture::end(&failing.task)))
-        .collect();
-    if failing.len() > MAX_QUOTED {
-        quotes += &format!("\n  and {} more", failing.len() - MAX_QUOTED);
-    }
-    Failure::failed(format!(
-        "service {name} is in a crash loop: {tasks} ended {} times in a row without running \
-         for {span}{quotes}\n\
-         New attempts go on in background. Use `skep service logs {name}` to see what its tasks \
-         printed, mend the cause or change it with `skep service update {name}`, or end it with \
-         `skep service rm {name}`.",
-        times.unwrap_or_default()
-    ))
-}
-
-fn timed_out(
-    subject: &Subject,
-    goal: Goal,
-    flags: &ConvergeFlags,
-    sight: &Sight,
-    unplaced: &[skep_sdk::v1::Unplaced],
-) -> Failure {
-    let (name, limit) = (&subject.name, format_duration(flags.wait.timeout));
-    if goal == Goal::Deleted {
-        return Failure::timed_out(format!(
-            "service {name} is not gone after {limit}: {} still there. \
-             The removal continues in background.",
-            words::count(u32::try_from(sight.tasks.len()).unwrap_or(u32::MAX), "task")
-        ));
-    }
-    if !unplaced.is_empty() {
-        let causes: String = unplaced
-            .iter()
-            .map(|cause| format!("\n  {}", words::unplaced(cause)))
-            .collect();
-        return Failure::unplaceable(format!(
-            "service {name} has tasks without a node after {limit}:{causes}\n\
-             They start when a node fits; `skep service update` changes what they need."
-        ));
-    }
-    Failure::timed_out(format!(
-        "service {name} has not converged after {limit}{}\n\
-         The work continues in background: `skep service ps {name}` shows it.",
-        quoted(sight, subject.revision)
-    ))
-}
-
-/// The last failures since the change, each task on a line. What a task repeats is said once.
-fn quoted(sight: &Sight, revision: u64) -> String {
-    let mut failures = picture::failures(sight, revision);
-    failures.dedup();
-    let skip = failures.len().saturating_sub(MAX_QUOTED);
-    failures.drain(..skip);
-    failures
-        .iter()
-        .map(|(name, words)| format!("\n  {name}: {words}"))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::WaitFlags;
     use crate::sample;
-    use skep_sdk::v1::TaskState;
-    use skep_sdk::v1::condition::Status as Truth;
-    use std::time::Duration;
 
     const GOAL: Goal = Goal::Converged { spec_revision: 12 };
 
-    fn conclusion(outcome: Outcome, goal: Goal) -> Result<String, (u8, String)> {
-        let service = sample::service();
-        let failed = sample::task_in(2, 1, TaskState::Failed, "task: non-zero exit (3)\nboom");
-        let tasks = [(sample::id("tsk", 2), failed)].into();
-        let sight = Sight {
-            service: Some(service.clone()),
-            tasks,
-            revision: 40,
-        };
-        let flags = ConvergeFlags {
-            wait: WaitFlags {
-                detach: false,
-                quiet: false,
-                timeout: Duration::from_secs(600),
-            },
-            stable_for: Duration::from_secs(5),
-        };
-        let waited = Waited { outcome, sight };
-        let words = conclude(&Subject::new(&service, 12), goal, &flags, &waited);
-        words.map_err(|failure| (failure.code(), failure.text("service create", "")))
-    }
-
-    fn failing(state: TaskState, message: &str) -> Failing {
-        Failing {
-            times: 3,
-            task: sample::task_in(2, 1, state, message),
-        }
-    }
-
     #[test]
-    fn each_end_has_its_words_and_its_code() {
+    fn a_goal_that_is_reached_is_said() {
+        let subject = Subject::new(&sample::service(), 12);
+        assert_eq!(reached(&subject, GOAL), "verify: Service web converged");
         assert_eq!(
-            conclusion(Outcome::Converged, GOAL),
-            Ok("verify: Service web converged".to_owned())
+            reached(&subject, Goal::Deleted),
+            "verify: Service web removed"
         );
-        assert_eq!(
-            conclusion(Outcome::Deleted, Goal::Deleted),
-            Ok("verify: Service web removed".to_owned())
-        );
-        let stalled = sample::condition(
-            "STALLED",
-            Truth::True,
-            "ATTEMPTS_EXHAUSTED",
-            "web.1 failed 3 times",
-        );
-        let unplaced = sample::pending_task(4, 2).status.unwrap().unplaced.unwrap();
-        for (outcome, goal, code, begin) in [
-            (
-                Outcome::Stalled(stalled),
-                GOAL,
-                11,
-                "Error: service web has failed, and nothing more happens by itself: \
-                 web.1 failed 3 times\n  web.1: task: non-zero exit (3) boom\nUse `skep service",
-            ),
-            (
-                Outcome::Stalled(sample::condition(
-                    "STALLED",
-                    Truth::True,
-                    "ROLLOUT_PAUSED",
-                    "a task failed",
-                )),
-                GOAL,
-                10,
-                "Error: service web is paused, and nothing more happens by itself: a task",
-            ),
-            (
-                Outcome::Stalled(sample::condition(
-                    "STALLED",
-                    Truth::True,
-                    "ROLLED_BACK",
-                    "a task failed",
-                )),
-                GOAL,
-                12,
-                "Error: service web was rolled back, and nothing more happens by itself: a task",
-            ),
-            (
-                Outcome::CrashLoop(vec![failing(TaskState::Failed, "boom"); 5]),
-                GOAL,
-                11,
-                "Error: service web is in a crash loop: 5 tasks ended 3 times in a row without \
-                 running for 5s\n  web.1: boom\n  web.1: boom\n  web.1: boom\n  and 2 more\n\
-                 New attempts go on in background.",
-            ),
-            (
-                Outcome::CrashLoop(vec![failing(TaskState::Completed, "")]),
-                GOAL,
-                11,
-                "Error: service web is in a crash loop: 1 task ended 3 times in a row without \
-                 running for 5s\n  web.1: exited with code 0\nNew attempts go on",
-            ),
-            (
-                Outcome::TimedOut(vec![]),
-                GOAL,
-                124,
-                "Error: service web has not converged after 10m0s\n  web.1: task: non-zero",
-            ),
-            (
-                Outcome::TimedOut(vec![unplaced]),
-                GOAL,
-                14,
-                "Error: service web has tasks without a node after 10m0s:\n  \
-                 no suitable node (needs 4096 MiB",
-            ),
-            (
-                Outcome::TimedOut(vec![]),
-                Goal::Deleted,
-                124,
-                "Error: service web is not gone after 10m0s: 1 task still there",
-            ),
-            (
-                Outcome::Deleted,
-                GOAL,
-                1,
-                "Error: service web was removed meanwhile",
-            ),
-        ] {
-            let (found, text) = conclusion(outcome, goal).unwrap_err();
-            assert_eq!(found, code, "{text}");
-            assert!(text.starts_with(begin), "{text}");
-        }
     }
 
     #[test]

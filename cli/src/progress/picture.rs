@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What a sight of a service means for people who wait: how far it is, and each of its places.
+//! What a view of a service means for people who wait: how far it is, and each of its places.
 
 use std::collections::BTreeMap;
 
-use skep_sdk::v1::{Task, TaskState};
-use skep_sdk::{Goal, Identified, Sight};
+use skep_sdk::v1::{ServiceStatus, Task, TaskState};
+use skep_sdk::{Goal, Identified, Object, View};
 
 use crate::output::human::one_line;
 use crate::output::words;
@@ -27,23 +27,41 @@ pub(super) struct Picture {
 pub(super) struct Place {
     /// `1/3`, or the node's name.
     pub(super) key: String,
+    /// The task's name.
+    pub(super) name: String,
     /// What its task does, in a word.
     pub(super) word: &'static str,
     /// How far that is, 0 to [`FULL`].
     pub(super) steps: u8,
-    /// What keeps it from running.
+    /// What it is waiting for or busy with, by the reason that the node or the managers name.
+    pub(super) doing: Option<(String, String)>,
+    /// What keeps it from running: the same, or how the attempt before it failed.
     pub(super) trouble: String,
 }
 
+impl Place {
+    /// One whose task does nothing that is worth a bar.
+    fn at_rest(key: String, task: &Task, word: &'static str) -> Self {
+        Self {
+            key,
+            name: task.name.clone(),
+            word,
+            steps: 0,
+            doing: None,
+            trouble: String::new(),
+        }
+    }
+}
+
 impl Picture {
-    /// What a sight shows of the way to a goal. Failures before `revision` do not count.
-    pub(super) fn of(sight: &Sight, goal: Goal, revision: u64) -> Self {
+    /// What a view shows of the way to a goal. Failures before `revision` do not count.
+    pub(super) fn of(view: &View<Object>, goal: Goal, revision: u64) -> Self {
         let overall = match goal {
-            Goal::Converged { .. } => overall(sight),
-            Goal::Deleted => leaving(sight),
+            Goal::Converged { .. } => overall(view),
+            Goal::Deleted => leaving(view),
         };
         let mut by_place: BTreeMap<(u32, String), Vec<&Task>> = BTreeMap::new();
-        for task in sight.tasks.values() {
+        for task in view.tasks() {
             let name = if task.slot == 0 {
                 task.name.clone()
             } else {
@@ -53,7 +71,7 @@ impl Picture {
         }
         let places = by_place.into_values().filter_map(|mut tasks| {
             tasks.sort_by_key(|task| (created(task), task.attempt));
-            place(sight, goal, &tasks, revision)
+            place(view, goal, &tasks, revision)
         });
         Self {
             overall,
@@ -66,13 +84,13 @@ fn created(task: &Task) -> u64 {
     task.meta().map_or(0, |meta| meta.create_revision)
 }
 
+fn status(view: &View<Object>) -> Option<&ServiceStatus> {
+    view.service()?.status.as_ref()
+}
+
 /// Docker's sentence.
-fn overall(sight: &Sight) -> String {
-    let status = sight
-        .service
-        .as_ref()
-        .and_then(|service| service.status.clone());
-    let status = status.unwrap_or_default();
+fn overall(view: &View<Object>) -> String {
+    let status = status(view).cloned().unwrap_or_default();
     format!(
         "overall progress: {} out of {}",
         status.updated_tasks.min(status.desired_tasks),
@@ -82,12 +100,12 @@ fn overall(sight: &Sight) -> String {
 
 /// Names the service: several may be removed one after the other. Of one that is gone there is
 /// nothing to say.
-fn leaving(sight: &Sight) -> String {
-    let Some(service) = &sight.service else {
+fn leaving(view: &View<Object>) -> String {
+    let Some(service) = view.service() else {
         return String::new();
     };
     let name = service.spec.as_ref().map_or("", |spec| &spec.name);
-    let left = sight.tasks.values().filter(|task| !has_ended(task)).count();
+    let left = view.tasks().filter(|task| !has_ended(task)).count();
     match u32::try_from(left).unwrap_or(u32::MAX) {
         0 => format!("removing {name}: all tasks have stopped"),
         left => format!(
@@ -109,37 +127,21 @@ fn has_ended(task: &Task) -> bool {
 
 /// The line of a place, from its tasks in the order they were made. None: it is not wanted any
 /// more and nothing is left there.
-fn place(sight: &Sight, goal: Goal, tasks: &[&Task], revision: u64) -> Option<Place> {
-    let wanted = tasks
-        .iter()
-        .rev()
-        .find(|task| task.desired_state() <= TaskState::Running);
+fn place(view: &View<Object>, goal: Goal, tasks: &[&Task], revision: u64) -> Option<Place> {
+    let wanted = tasks.iter().rev().find(|task| is_wanted(task));
     let leaving = tasks.iter().rev().find(|task| !has_ended(task));
     let task = wanted.or(leaving)?;
-    let key = key(sight, task);
+    let key = key(view, task);
     if goal == Goal::Deleted || wanted.is_none() {
-        return Some(Place {
-            key,
-            word: "stopping",
-            steps: 0,
-            trouble: String::new(),
-        });
+        return Some(Place::at_rest(key, task, "stopping"));
     }
-    let status = sight
-        .service
-        .as_ref()
-        .and_then(|service| service.status.as_ref());
-    let template = status.map_or(0, |status| status.template_revision);
+    let template = status(view).map_or(0, |status| status.template_revision);
     if task.template_revision != template {
-        return Some(Place {
-            key,
-            word: "waiting",
-            steps: 0,
-            trouble: String::new(),
-        });
+        return Some(Place::at_rest(key, task, "waiting"));
     }
     let (word, steps) = step(state_of(task));
     let own = task.status.as_ref().map(trouble).unwrap_or_default();
+    let doing = doing(task);
     let earlier = tasks
         .iter()
         .rev()
@@ -147,23 +149,22 @@ fn place(sight: &Sight, goal: Goal, tasks: &[&Task], revision: u64) -> Option<Pl
     let trouble = match state_of(task) {
         TaskState::Running => String::new(),
         _ if !own.is_empty() => one_line(&own),
+        _ if doing.is_some() => doing.iter().map(|(_, words)| words.clone()).collect(),
         _ => earlier.map(|(_, words)| words).next().unwrap_or_default(),
     };
     Some(Place {
         key,
+        name: task.name.clone(),
         word,
         steps,
+        doing,
         trouble,
     })
 }
 
 /// `1/3`, or with one task a node the node's name.
-fn key(sight: &Sight, task: &Task) -> String {
-    let status = sight
-        .service
-        .as_ref()
-        .and_then(|service| service.status.as_ref());
-    let desired = status.map_or(0, |status| status.desired_tasks);
+fn key(view: &View<Object>, task: &Task) -> String {
+    let desired = status(view).map_or(0, |status| status.desired_tasks);
     match (task.slot, &task.node) {
         (0, Some(node)) => node.name.clone(),
         (0, None) => task.name.clone(),
@@ -190,15 +191,37 @@ fn step(state: TaskState) -> (&'static str, u8) {
     }
 }
 
-/// How a task ended, in its own last words.
-pub(super) fn end(task: &Task) -> String {
-    let status = task.status.clone().unwrap_or_default();
-    match one_line(&trouble(&status)) {
-        words if words.is_empty() => {
-            format!("exited with code {}", status.exit_code.unwrap_or_default())
-        }
-        words => words,
+/// What a task on its way is waiting for or busy with: the reason, and the words.
+fn doing(task: &Task) -> Option<(String, String)> {
+    let status = task.status.as_ref()?;
+    if state_of(task) >= TaskState::Running {
+        return None;
     }
+    let (reason, words) = match &status.unplaced {
+        Some(unplaced) => (words::unplaced(unplaced), words::unplaced(unplaced)),
+        None => (status.reason.clone(), one_line(&status.message)),
+    };
+    (!words.is_empty()).then_some((reason, words))
+}
+
+/// What each task that is meant to run and does not yet is doing.
+pub(super) fn busy(view: &View<Object>) -> Vec<String> {
+    let mut tasks: Vec<&Task> = view.tasks().filter(|task| is_wanted(task)).collect();
+    tasks.retain(|task| state_of(task) < TaskState::Running);
+    tasks.sort_by_key(|task| (task.slot, created(task)));
+    let line = |task: &Task| {
+        let word = step(state_of(task)).0;
+        match doing(task) {
+            Some((_, words)) => format!("{}: {word}: {words}", task.name),
+            None => format!("{}: {word}", task.name),
+        }
+    };
+    tasks.into_iter().map(line).collect()
+}
+
+/// Whether a task is meant to run.
+pub(super) fn is_wanted(task: &Task) -> bool {
+    task.desired_state() <= TaskState::Running
 }
 
 /// The name of a task and how it failed, if it did since a revision.
@@ -212,8 +235,8 @@ fn failure(task: &Task, revision: u64) -> Option<(String, String)> {
 }
 
 /// All failures since a revision, in the order the tasks were made.
-pub(super) fn failures(sight: &Sight, revision: u64) -> Vec<(String, String)> {
-    let mut tasks: Vec<&Task> = sight.tasks.values().collect();
+pub(super) fn failures(view: &View<Object>, revision: u64) -> Vec<(String, String)> {
+    let mut tasks: Vec<&Task> = view.tasks().collect();
     tasks.sort_by_key(|task| (created(task), task.name.clone()));
     tasks
         .into_iter()
@@ -225,19 +248,21 @@ pub(super) fn failures(sight: &Sight, revision: u64) -> Vec<(String, String)> {
 pub(super) mod tests {
     use super::*;
     use crate::sample;
+    use skep_sdk::WatchEvent;
 
     pub(in crate::progress) const GOAL: Goal = Goal::Converged { spec_revision: 12 };
 
-    pub(in crate::progress) fn sight(tasks: &[Task]) -> Sight {
-        let tasks = tasks
-            .iter()
-            .map(|task| (task.id().to_owned(), task.clone()))
-            .collect();
-        Sight {
-            service: Some(sample::service()),
-            tasks,
-            revision: 40,
-        }
+    /// A service with these tasks.
+    pub(in crate::progress) fn view(tasks: &[Task]) -> View<Object> {
+        let objects = tasks.iter().cloned().map(Object::Task);
+        let mut view = View::default();
+        view.apply(WatchEvent::Reset(
+            objects
+                .chain([Object::Service(sample::service())])
+                .collect(),
+        ));
+        view.revision = 40;
+        view
     }
 
     /// A task made at a revision.
@@ -246,8 +271,8 @@ pub(super) mod tests {
         task
     }
 
-    fn lines(sight: &Sight, goal: Goal) -> Vec<String> {
-        let picture = Picture::of(sight, goal, 12);
+    fn lines(view: &View<Object>, goal: Goal) -> Vec<String> {
+        let picture = Picture::of(view, goal, 12);
         let line = |p: &Place| format!("{} {} {} {}", p.key, p.word, p.steps, p.trouble);
         std::iter::once(picture.overall.clone())
             .chain(picture.places.iter().map(line))
@@ -266,7 +291,7 @@ pub(super) mod tests {
         let pending = made_at(13, sample::pending_task(4, 2));
         let running = made_at(13, sample::task(5, 3));
         assert_eq!(
-            lines(&sight(&[before, crashed, next, pending, running]), GOAL),
+            lines(&view(&[before, crashed, next, pending, running]), GOAL),
             [
                 "overall progress: 2 out of 3 tasks",
                 "1/3 starting 8 exit 3 boom",
@@ -284,7 +309,7 @@ pub(super) mod tests {
         stopping.desired_state = TaskState::Stopped.into();
         let stopped = sample::task_in(3, 3, TaskState::Stopped, "");
         assert_eq!(
-            lines(&sight(&[old, stopping, stopped]), GOAL),
+            lines(&view(&[old, stopping, stopped]), GOAL),
             [
                 "overall progress: 2 out of 3 tasks",
                 "1/3 waiting 0",
@@ -296,13 +321,13 @@ pub(super) mod tests {
     #[test]
     fn a_removal_counts_what_is_left() {
         let stopped = sample::task_in(3, 3, TaskState::Stopped, "");
-        let left = sight(&[sample::task(1, 1), stopped.clone()]);
+        let left = view(&[sample::task(1, 1), stopped.clone()]);
         assert_eq!(
             lines(&left, Goal::Deleted),
             ["removing web: 1 task still to stop", "1/3 stopping 0"]
         );
         assert_eq!(
-            lines(&sight(&[stopped]), Goal::Deleted),
+            lines(&view(&[stopped]), Goal::Deleted),
             ["removing web: all tasks have stopped"]
         );
     }
@@ -311,6 +336,6 @@ pub(super) mod tests {
     fn global_services_show_nodes() {
         let mut task = sample::task(1, 0);
         task.name = "web.node-1".into();
-        assert_eq!(lines(&sight(&[task]), GOAL)[1], "node-1 running 9");
+        assert_eq!(lines(&view(&[task]), GOAL)[1], "node-1 running 9");
     }
 }

@@ -231,6 +231,47 @@ async fn a_list_of_tasks_shows_what_they_run() {
     }
 }
 
+#[tokio::test]
+async fn roll_outs_are_paused_and_resumed() {
+    let swarm = Swarm::start().await;
+    let id = format!("svc_{:0>26}", "halted");
+    for (line, want) in [
+        (
+            "service pause web",
+            json!({"service": "web", "action": "ACTION_PAUSE"}),
+        ),
+        (
+            "service resume -d web",
+            json!({"service": "web", "action": "ACTION_RESUME"}),
+        ),
+        // An update that changes nothing goes on with what is paused.
+        (
+            "service update -d halted",
+            json!({"service": id, "action": "ACTION_RESUME", "ifSpecRevision": "12"}),
+        ),
+    ] {
+        let asked = requests(&swarm, line).await;
+        assert_eq!(only(&asked, "ControlRolloutRequest"), want, "{line}");
+    }
+    let ran = swarm.line("service update -d halted").await;
+    assert_eq!(
+        (ran.code, ran.out.as_str(), ran.err.as_str()),
+        (
+            0,
+            "halted\n",
+            "nothing to change; going on with the roll-out that is paused\n"
+        )
+    );
+    swarm.asked();
+    let asked = requests(&swarm, "service update -d web").await;
+    assert!(
+        !asked
+            .iter()
+            .any(|(kind, _)| kind == "ControlRolloutRequest"),
+        "{asked:?}"
+    );
+}
+
 fn web() -> Value {
     serde_json::to_value(skep_sdk::reflect::dynamic(&sample::service().spec.unwrap())).unwrap()
 }

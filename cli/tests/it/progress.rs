@@ -51,8 +51,23 @@ async fn a_create_that_fails_ends_with_11() {
         "web.1: task: non-zero exit (3) boom\noverall progress: 0 out of 1 task\n\
          Error: service stalls has failed, and nothing more happens by itself: \
          web.1 failed 3 times\n  web.1: task: non-zero exit (3) boom\n\
-         Use `skep service logs stalls` to see what its tasks printed.\n"
+         Look at `skep service ps stalls` and `skep service logs stalls`. \
+         `skep service update --force stalls` tries again.\n"
     );
+    let ran = create(&swarm, "stalls", &["--progress", "json"]).await;
+    let lines: Vec<&str> = ran
+        .err
+        .lines()
+        .filter(|line| line.starts_with('{'))
+        .collect();
+    let (last, before) = lines.split_last().unwrap();
+    let last: serde_json::Value = serde_json::from_str(last).unwrap();
+    assert_eq!(
+        (&last["phase"], &last["exit_code"]),
+        (&"ended".into(), &11.into())
+    );
+    let first: serde_json::Value = serde_json::from_str(before[0]).unwrap();
+    assert_eq!(first["phase"], "moving");
 }
 
 #[tokio::test]
@@ -61,7 +76,7 @@ async fn tasks_without_a_node_end_with_14_and_others_with_124() {
     let ran = create(&swarm, "pends", &["--timeout=300ms"]).await;
     assert_eq!((ran.code, ran.out), (14, id("pends")));
     assert!(
-        ran.err.contains("1/1: no suitable node (needs 4096 MiB"),
+        ran.err.contains("web.1: no suitable node (needs 4096 MiB"),
         "{}",
         ran.err
     );

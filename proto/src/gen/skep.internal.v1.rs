@@ -1239,7 +1239,7 @@ pub struct Write {
     /// What is written.
     #[prost(
         oneof = "write::Action",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23"
     )]
     pub action: ::core::option::Option<write::Action>,
 }
@@ -1314,6 +1314,9 @@ pub mod write {
         /// A service converged on a revision.
         #[prost(message, tag = "22")]
         MarkGood(super::MarkGood),
+        /// The task with this id has become stable after attempts that ended early.
+        #[prost(string, tag = "23")]
+        MarkStable(::prost::alloc::string::String),
     }
 }
 impl ::prost::Name for Write {
@@ -1828,6 +1831,9 @@ pub struct RestartMemory {
     /// When the present window began.
     #[prost(message, optional, tag = "3")]
     pub window_start: ::core::option::Option<::prost_types::Timestamp>,
+    /// Attempts in a row that ended by themselves before they had run for 5 s.
+    #[prost(uint32, tag = "4")]
+    pub early_ends: u32,
 }
 impl ::prost::Name for RestartMemory {
     const NAME: &'static str = "RestartMemory";

@@ -52,8 +52,8 @@ pub use prost::Name;
 pub use skep_proto::reflect;
 /// The messages, clients and enums of the API, generated from the contract.
 pub use skep_proto::v1;
-/// What carries a call: the code of a failure, a request with metadata, a stream of answers.
-pub use tonic::{Code, Request, Status, Streaming};
+/// What carries a call: the code of a failure, a request with metadata.
+pub use tonic::{Code, Request, Status};
 /// One field that breaks its rules.
 pub use tonic_types::FieldViolation;
 
@@ -63,8 +63,5 @@ pub use context::Context;
 pub use edit::Edited;
 pub use error::Error;
 pub use view::{Identified, Object, View};
-pub use wait::{
-    FAILURES_MAX, Failing, Goal, Judge, Outcome, Phase, STABLE_FOR, Sight, Step, WaitOptions,
-    Waited,
-};
+pub use wait::{Goal, Phase, STABLE_FOR, WaitOptions};
 pub use watch::{Watch, WatchEvent};

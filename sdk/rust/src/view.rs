@@ -95,6 +95,25 @@ impl<O: Identified> View<O> {
     }
 }
 
+impl View<Object> {
+    /// The service with the lowest id: of a view of one service, that one.
+    #[must_use]
+    pub fn service(&self) -> Option<&Service> {
+        self.objects.values().find_map(|object| match object {
+            Object::Service(service) => Some(service),
+            _ => None,
+        })
+    }
+
+    /// The tasks, by id.
+    pub fn tasks(&self) -> impl Iterator<Item = &Task> {
+        self.objects.values().filter_map(|object| match object {
+            Object::Task(task) => Some(task),
+            _ => None,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

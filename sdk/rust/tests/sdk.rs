@@ -12,5 +12,7 @@ mod connect;
 mod edit;
 #[path = "it/fake.rs"]
 mod fake;
+#[path = "it/wait.rs"]
+mod wait;
 #[path = "it/watch.rs"]
 mod watch;

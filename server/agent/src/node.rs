@@ -23,6 +23,7 @@ pub(crate) fn describe(
         capabilities: capabilities(executor),
         capacity: capacity.unwrap_or_else(machine),
         conditions: Vec::new(),
+        ports_in_use: Vec::new(),
     }
 }
 

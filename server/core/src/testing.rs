@@ -86,6 +86,7 @@ pub fn create_node(number: u8) -> Write {
                 memory_bytes: 8 << 30,
             },
             conditions: Vec::new(),
+            ports_in_use: Vec::new(),
         }),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use skep_core::model::{Availability, Condition, DesiredState, Service, Task, TaskId, TaskState};
 use skep_core::state::State;
-use skep_core::state::derive::{CONVERGED, STALLED};
+use skep_core::state::derive::{CONVERGED, CRASH_LOOP, STALLED};
 
 use super::machine::Machine;
 use super::manager::Manager;
@@ -42,6 +42,12 @@ fn holds(service: &Service, kind: &str) -> bool {
     conditions.any(|fact: &Condition| fact.kind == kind && fact.holds)
 }
 
+/// Whether attempts go on all the same.
+fn goes_on(service: &Service) -> bool {
+    let mut conditions = service.status.conditions.iter();
+    conditions.any(|fact| fact.kind == STALLED && fact.reason == CRASH_LOOP)
+}
+
 /// Whether a service is as it should be, or cannot be: it gave up, every task that it lacks says
 /// why no node will do, or what is out of date is on paused nodes, which are left as they are.
 fn is_settled(state: &State, service: &Service) -> bool {
@@ -53,7 +59,7 @@ fn is_settled(state: &State, service: &Service) -> bool {
         let kept = state.template(service.meta.id, service.template_revision);
         return service.status.desired_tasks == 0 || kept.is_some_and(|kept| kept.good);
     }
-    if holds(service, STALLED) {
+    if holds(service, STALLED) && !goes_on(service) {
         // What runs on trial is judged also while a rollout is paused.
         let on_trial = |task: &Task| {
             task.status.state == TaskState::Running

@@ -83,6 +83,7 @@ impl Machine {
                     memory_bytes: 8 << 30,
                 },
                 conditions: Vec::new(),
+                ports_in_use: Vec::new(),
             }),
             fs,
             line: Line::default(),

@@ -128,6 +128,7 @@ fn write(write: &Write) -> String {
             observation.reason
         ),
         Write::SettleTask { task: id, outcome } => format!("{} {outcome:?}", task(*id)),
+        Write::MarkStable { task: id } => format!("{} is stable", task(*id)),
         Write::DeleteTask { task: id } => format!("forget {}", task(*id)),
     }
 }

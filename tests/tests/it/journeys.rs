@@ -179,13 +179,12 @@ fn a_missing_program_is_named() {
     for wanted in [
         format!("{problem}\n"),
         format!(
-            "Error: service gone is in a crash loop: 1 task ended 3 times in a row without \
-             running for 5s\n  {problem}\nNew attempts go on in background. "
+            "Error: service gone is in a crash loop: 1 of 1 tasks ends again and again: \
+             {problem}\nNew attempts go on in background. "
         ),
     ] {
         assert!(text.contains(&wanted), "{wanted}{text}");
     }
-    assert_eq!(text.matches(&format!("\n  {problem}")).count(), 1, "{text}");
     shows(
         &daemon,
         &["service", "ps", "gone"],
@@ -234,9 +233,8 @@ fn a_crash_loop_shows_its_last_output_and_ends_stalled() {
     let (code, text) = said(&output);
     assert_eq!(code, 10, "{text}");
     for wanted in [
-        "Error: service crash is paused, and nothing more happens by itself: update paused: task \
-         crash.1 ",
-        &format!("\n  crash.1: {line}\n"),
+        "Error: service crash has a roll-out that is paused: update paused: task crash.1 ",
+        &format!(" failed: {line}\n"),
     ] {
         assert!(text.contains(wanted), "{wanted} is not in {text}");
     }
@@ -261,8 +259,9 @@ fn a_program_that_ends_after_its_start_never_counts_as_converged() {
     assert!(!text.contains("converged"), "{text}");
     for wanted in [
         "Error: service crash is in a crash loop: ",
-        "exited with code 3; last output: the disk is on fire\n",
-        "New attempts go on in background. Use `skep service logs crash`",
+        "again and again: crash.",
+        ": exited with code 3; last output: the disk is on fire\n",
+        "New attempts go on in background. Look at `skep service logs crash`",
     ] {
         assert!(text.contains(wanted), "{wanted}: {text}");
     }
@@ -326,7 +325,7 @@ fn memory_beyond_every_node_is_pending_with_the_reason() {
     let begin = "no suitable node (needs 921600 MiB, most free is ";
     for wanted in [
         "Error: service big has tasks without a node after 1s:\n  no suitable node",
-        "They start when a node fits; `skep service update` changes what they need.\n",
+        "They start when a node fits; `skep service update big ...` changes what they need.\n",
     ] {
         assert!(text.contains(wanted), "{wanted}{text}");
     }

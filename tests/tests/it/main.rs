@@ -8,6 +8,7 @@ mod faults;
 mod grpcurl;
 mod http;
 mod journeys;
+mod journeys_rollouts;
 mod kill;
 mod network;
 mod sim;

@@ -2,8 +2,8 @@
 //! `skep service create`.
 
 use clap::Args;
+use skep_sdk::Identified;
 use skep_sdk::v1::{CreateServiceRequest, ErrorReason, ServiceSpec};
-use skep_sdk::{Goal, Identified};
 
 use super::container_flags::{ContainerCreateFlags, ContainerFlags};
 use super::flags::{CreateFlags, SpecFlags};
@@ -11,7 +11,7 @@ use super::policy_flags::PolicyFlags;
 use crate::args::ConvergeFlags;
 use crate::failure::Failure;
 use crate::output::print;
-use crate::progress::{self, Subject};
+use crate::progress;
 use crate::session::Session;
 use crate::spec::create::{Around, spec_from_flags};
 use crate::spec::file;
@@ -65,15 +65,7 @@ impl Create {
         let answer = answer.into_inner();
         let service = answer.service.unwrap_or_default();
         print(&format!("{}\n", service.id()));
-        let spec_revision = service.meta.as_ref().map_or(0, |meta| meta.spec_revision);
-        let subject = Subject::new(&service, answer.revision);
-        progress::follow(
-            &client,
-            &subject,
-            Goal::Converged { spec_revision },
-            &self.wait,
-        )
-        .await
+        progress::converge(&client, &service, answer.revision, &self.wait).await
     }
 
     /// The spec, and the file it is from.

@@ -12,8 +12,10 @@ mod history;
 mod inspect;
 mod logs;
 mod ls;
+mod pause;
 pub(crate) mod policy_flags;
 mod ps;
+mod resume;
 mod rm;
 mod rollback;
 mod scale;
@@ -44,6 +46,10 @@ pub(crate) enum ServiceCommand {
     History(history::History),
     /// Take back the last change of what tasks run, and wait
     Rollback(rollback::Rollback),
+    /// Stop a roll-out where it is
+    Pause(pause::Pause),
+    /// Go on with a roll-out that is paused, and wait
+    Resume(resume::Resume),
     /// Remove services and wait until their tasks have stopped
     #[command(visible_alias = "remove")]
     Rm(rm::Rm),
@@ -62,6 +68,8 @@ pub(crate) async fn run(command: ServiceCommand, session: &Session) -> Result<()
         ServiceCommand::Scale(command) => command.run(session).await,
         ServiceCommand::History(command) => command.run(session).await,
         ServiceCommand::Rollback(command) => command.run(session).await,
+        ServiceCommand::Pause(command) => command.run(session).await,
+        ServiceCommand::Resume(command) => command.run(session).await,
         ServiceCommand::Rm(command) => command.run(session).await,
         ServiceCommand::Logs(command) => command.run(session).await,
     }

@@ -2,14 +2,14 @@
 //! `skep service rollback`.
 
 use clap::Args;
+use skep_sdk::Error;
 use skep_sdk::v1::control_rollout_request::Action;
 use skep_sdk::v1::{ControlRolloutRequest, ErrorReason};
-use skep_sdk::{Error, Goal};
 
 use crate::args::ConvergeFlags;
 use crate::failure::Failure;
 use crate::output::print;
-use crate::progress::{self, Subject};
+use crate::progress;
 use crate::session::Session;
 
 /// Take back the last change of what tasks run and publish, and wait until its tasks are so.
@@ -45,10 +45,7 @@ impl Rollback {
         let answer = answer.into_inner();
         let service = answer.service.unwrap_or_default();
         print(&format!("{}\n", self.service));
-        let spec_revision = service.meta.as_ref().map_or(0, |meta| meta.spec_revision);
-        let subject = Subject::new(&service, answer.revision);
-        let goal = Goal::Converged { spec_revision };
-        progress::follow(&client, &subject, goal, &self.wait).await
+        progress::converge(&client, &service, answer.revision, &self.wait).await
     }
 
     /// A refusal, with the command that lists where one can go back to.

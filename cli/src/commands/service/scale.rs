@@ -2,13 +2,12 @@
 //! `skep service scale`.
 
 use clap::Args;
-use skep_sdk::Goal;
 
 use crate::args::ConvergeFlags;
 use crate::failure::Failure;
 use crate::output::print;
 use crate::parse::pair::parse_scale;
-use crate::progress::{self, Subject};
+use crate::progress;
 use crate::session::Session;
 use crate::spec::set_replicas;
 
@@ -27,7 +26,7 @@ impl Scale {
     /// Makes the changes, says so, and waits.
     pub(crate) async fn run(self, session: &Session) -> Result<(), Failure> {
         let client = session.client().await?;
-        let mut subjects = Vec::new();
+        let mut scaled = Vec::new();
         let mut failures = Vec::new();
         for (service, replicas) in &self.services {
             let mut outcome = Ok(());
@@ -46,16 +45,12 @@ impl Scale {
                 }
             };
             print(&format!("{service} scaled to {replicas}\n"));
-            let spec_revision = edited
-                .object
-                .meta
-                .as_ref()
-                .map_or(0, |meta| meta.spec_revision);
-            subjects.push((Subject::new(&edited.object, edited.revision), spec_revision));
+            scaled.push(edited);
         }
-        for (subject, spec_revision) in subjects {
-            let goal = Goal::Converged { spec_revision };
-            if let Err(failure) = progress::follow(&client, &subject, goal, &self.wait).await {
+        for edited in scaled {
+            let (service, revision) = (&edited.object, edited.revision);
+            let converged = progress::converge(&client, service, revision, &self.wait);
+            if let Err(failure) = converged.await {
                 if failure.is_interrupt() {
                     return Err(failure);
                 }

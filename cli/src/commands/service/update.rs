@@ -2,15 +2,18 @@
 //! `skep service update`.
 
 use clap::Args;
-use skep_sdk::Goal;
+use skep_sdk::v1::Service;
+use skep_sdk::v1::control_rollout_request::Action;
+use skep_sdk::v1::rollout::State;
 
 use super::container_flags::{ContainerFlags, ContainerUpdateFlags};
 use super::flags::{SpecFlags, UpdateFlags};
 use super::policy_flags::PolicyFlags;
+use super::resume::control;
 use crate::args::ConvergeFlags;
 use crate::failure::Failure;
 use crate::output::{notice, print};
-use crate::progress::{self, Subject};
+use crate::progress;
 use crate::session::Session;
 use crate::spec::update::{Around, apply};
 
@@ -60,21 +63,24 @@ impl Update {
             notice(&line);
         }
         print(&format!("{}\n", self.service));
+        let is_paused = !edited.changed && has_paused_rollout(&edited.object);
+        if is_paused {
+            notice("nothing to change; going on with the roll-out that is paused");
+            let meta = edited.object.meta.unwrap_or_default();
+            let going = control(&client, &meta.id, Action::Resume, meta.spec_revision).await?;
+            let service = going.service.unwrap_or_default();
+            return progress::converge(&client, &service, going.revision, &self.wait).await;
+        }
         if !edited.changed {
             notice("nothing to change");
         }
-        let spec_revision = edited
-            .object
-            .meta
-            .as_ref()
-            .map_or(0, |meta| meta.spec_revision);
-        let subject = Subject::new(&edited.object, edited.revision);
-        progress::follow(
-            &client,
-            &subject,
-            Goal::Converged { spec_revision },
-            &self.wait,
-        )
-        .await
+        progress::converge(&client, &edited.object, edited.revision, &self.wait).await
     }
+}
+
+/// Whether the roll-out of a service waits for a person.
+fn has_paused_rollout(service: &Service) -> bool {
+    let status = service.status.as_ref();
+    let rollout = status.and_then(|status| status.rollout.as_ref());
+    rollout.is_some_and(|rollout| matches!(rollout.state(), State::Paused | State::RollbackPaused))
 }

@@ -77,7 +77,17 @@ impl Fake {
                 };
                 Ok(service)
             }
+            id if id == "halted" || id == id_of("halted") => Ok(halted()),
             _ => Err(not_found("service", reference)),
         }
     }
+}
+
+/// A service whose roll-out is paused.
+fn halted() -> Service {
+    let mut service = sample::service();
+    service.meta.as_mut().unwrap().id = id_of("halted");
+    let status = service.status.as_mut().unwrap();
+    status.rollout.get_or_insert_default().state = rollout::State::Paused.into();
+    service
 }

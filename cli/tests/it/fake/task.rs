@@ -8,7 +8,7 @@ use skep_sdk::{Request, Status};
 use tonic::Response;
 
 use super::Fake;
-use super::answers::{Answer, Frames, not_found};
+use super::answers::{Answer, Frames, id_of, not_found};
 use crate::sample;
 
 #[tonic::async_trait]
@@ -31,7 +31,10 @@ impl TaskService for Fake {
 
     async fn list_tasks(&self, request: Request<ListTasksRequest>) -> Answer<ListTasksResponse> {
         self.keep(request.get_ref());
-        let tasks = vec![sample::task(1, 1), sample::pending_task(4, 2)];
+        let services = request.into_inner().filter.unwrap_or_default().services;
+        let mut tasks = vec![sample::task(1, 1), sample::pending_task(4, 2)];
+        // It is on its way all the time.
+        tasks.retain(|_| !services.contains(&id_of("slow")));
         Ok(Response::new(ListTasksResponse {
             tasks,
             revision: 40,

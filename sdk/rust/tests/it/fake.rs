@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use skep_sdk::v1::daemon_service_server::{DaemonService, DaemonServiceServer};
 use skep_sdk::v1::service_service_server::{ServiceService, ServiceServiceServer};
+use skep_sdk::v1::task_service_server::{TaskService, TaskServiceServer};
 use skep_sdk::v1::watch_service_server::{WatchService, WatchServiceServer};
 use skep_sdk::v1::*;
 use skep_sdk::{Client, Code, Context, Request, Status};
@@ -35,6 +36,8 @@ pub(crate) struct Script {
     pub(crate) watches: VecDeque<Vec<Result<WatchResponse, Status>>>,
     pub(crate) asked_watches: Vec<WatchRequest>,
     pub(crate) timeouts: Vec<Option<String>>,
+    /// What every list of tasks holds.
+    pub(crate) tasks: Vec<Task>,
 }
 
 #[derive(Clone, Default)]
@@ -95,6 +98,7 @@ impl Fake {
         let server = Server::builder()
             .add_service(DaemonServiceServer::new(self.clone()))
             .add_service(ServiceServiceServer::new(self.clone()))
+            .add_service(TaskServiceServer::new(self.clone()))
             .add_service(WatchServiceServer::new(self.clone()))
             .serve_with_incoming(UnixListenerStream::new(listener));
         tokio::spawn(async move { server.await.unwrap() })
@@ -182,6 +186,30 @@ impl DaemonService for Fake {
     }
 
     async fn leave_swarm(&self, _: Request<LeaveSwarmRequest>) -> Answer<LeaveSwarmResponse> {
+        Err(Status::unimplemented("not part of the script"))
+    }
+}
+
+#[tonic::async_trait]
+impl TaskService for Fake {
+    type WatchTasksStream = Frames<EncodedFrame>;
+
+    async fn get_task(&self, _: Request<GetTaskRequest>) -> Answer<GetTaskResponse> {
+        Err(Status::unimplemented("not part of the script"))
+    }
+
+    async fn list_tasks(&self, _: Request<ListTasksRequest>) -> Answer<ListTasksResponse> {
+        Ok(Response::new(ListTasksResponse {
+            tasks: self.with(|script| script.tasks.clone()),
+            ..Default::default()
+        }))
+    }
+
+    async fn stop_task(&self, _: Request<StopTaskRequest>) -> Answer<StopTaskResponse> {
+        Err(Status::unimplemented("not part of the script"))
+    }
+
+    async fn watch_tasks(&self, _: Request<WatchTasksRequest>) -> Answer<Self::WatchTasksStream> {
         Err(Status::unimplemented("not part of the script"))
     }
 }

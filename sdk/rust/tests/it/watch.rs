@@ -1,16 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A watch over broken streams, lost history and silence; and waiting on top of it.
+//! A watch over broken streams, lost history and silence.
 
 use std::time::Duration;
 
-use skep_sdk::v1::condition::Status as Truth;
 use skep_sdk::v1::{
-    Condition, ErrorReason, EventType, GetServiceResponse, Meta, Service, ServiceStatus, Task,
-    TaskState, TaskStatus, Unplaced, WatchRequest, WatchResponse, watch_response,
+    ErrorReason, EventType, Meta, Service, Task, WatchRequest, WatchResponse, watch_response,
 };
-use skep_sdk::{
-    Code, Goal, Identified, Object, Outcome, Phase, Status, StreamExt, WaitOptions, WatchEvent,
-};
+use skep_sdk::{Code, Identified, Object, Status, StreamExt, WatchEvent};
 
 use crate::fake::{Fake, refusal};
 
@@ -157,7 +153,7 @@ async fn a_kind_that_is_not_wanted_is_left_out() {
     let running = Fake::start().await;
     running.fake.with(|script| {
         script.watches.push_back(vec![
-            step(0, EventType::Added, service(&[])),
+            step(0, EventType::Added, Object::Service(Service::default())),
             frame(5, &[(EventType::Added, "a")]),
         ]);
     });
@@ -181,30 +177,11 @@ async fn silence_is_a_broken_connection() {
     assert!((7..=10).contains(&asked), "{asked}");
 }
 
-fn service(conditions: &[(&str, u64)]) -> Object {
-    let condition = |(name, observed): &(&str, u64)| Condition {
-        r#type: (*name).into(),
-        status: Truth::True.into(),
-        reason: "ATTEMPTS_EXHAUSTED".into(),
-        observed_spec_revision: *observed,
-        ..Condition::default()
-    };
-    let conditions = conditions.iter().map(condition).collect();
-    Object::Service(Service {
-        meta: Some(Meta {
-            id: "svc_1".into(),
-            spec_revision: 5,
-            ..Meta::default()
-        }),
-        status: Some(ServiceStatus {
-            conditions,
-            ..ServiceStatus::default()
-        }),
-        ..Service::default()
-    })
-}
-
-fn step(revision: u64, kind: EventType, object: Object) -> Result<WatchResponse, Status> {
+pub(crate) fn step(
+    revision: u64,
+    kind: EventType,
+    object: Object,
+) -> Result<WatchResponse, Status> {
     let event = watch_response::Event {
         r#type: kind.into(),
         object: Some(object),
@@ -214,140 +191,4 @@ fn step(revision: u64, kind: EventType, object: Object) -> Result<WatchResponse,
         events: vec![event],
         head_revision: revision,
     })
-}
-
-#[tokio::test]
-async fn a_wait_ends_when_the_wanted_spec_has_converged_or_stalled() {
-    for (last, outcome) in [
-        ("CONVERGED", Outcome::Converged),
-        ("STALLED", Outcome::Converged),
-    ] {
-        let running = Fake::start().await;
-        let frames = vec![
-            step(5, EventType::Added, service(&[("CONVERGED", 4)])),
-            step(6, EventType::Changed, service(&[])),
-            step(7, EventType::Changed, service(&[(last, 5)])),
-        ];
-        running.fake.with(|script| script.watches.push_back(frames));
-        let mut seen = Vec::new();
-        let goal = Goal::Converged { spec_revision: 5 };
-        let options = WaitOptions {
-            stable_for: Duration::ZERO,
-            ..WaitOptions::default()
-        };
-        let wait = running
-            .client
-            .wait("svc_1", goal, options, |sight, _| seen.push(sight.revision));
-        let waited = wait.await.unwrap();
-        match last {
-            "STALLED" => {
-                let Outcome::Stalled(condition) = waited.outcome else {
-                    panic!("{waited:?}")
-                };
-                assert_eq!(condition.reason, "ATTEMPTS_EXHAUSTED");
-            }
-            _ => assert_eq!(waited.outcome, outcome),
-        }
-        assert_eq!(seen, [5, 6, 7]);
-    }
-}
-
-#[tokio::test]
-async fn a_wait_for_the_end_ends_with_the_service() {
-    let running = Fake::start().await;
-    let frames = vec![
-        step(5, EventType::Added, service(&[])),
-        step(6, EventType::Deleted, service(&[])),
-    ];
-    running.fake.with(|script| script.watches.push_back(frames));
-    let waited = running
-        .client
-        .wait("svc_1", Goal::Deleted, WaitOptions::default(), |_, _| ())
-        .await
-        .unwrap();
-    assert_eq!(waited.outcome, Outcome::Deleted);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_wait_that_is_over_says_which_tasks_find_no_node() {
-    let running = Fake::start().await;
-    let status = TaskStatus {
-        state: TaskState::Pending.into(),
-        unplaced: Some(Unplaced {
-            tasks: 2,
-            ..Unplaced::default()
-        }),
-        ..TaskStatus::default()
-    };
-    let pending = Object::Task(Task {
-        desired_state: TaskState::Running.into(),
-        status: Some(status),
-        ..task("tsk_1")
-    });
-    let frames = vec![
-        step(0, EventType::Added, service(&[])),
-        step(5, EventType::Added, pending),
-    ];
-    running.fake.with(|script| script.watches.push_back(frames));
-    let Object::Service(service) = service(&[]) else {
-        unreachable!()
-    };
-    let options = WaitOptions {
-        timeout: Some(Duration::from_secs(600)),
-        ..WaitOptions::default()
-    };
-    let waited = running
-        .client
-        .wait_converged(&service, options)
-        .await
-        .unwrap();
-    let Outcome::TimedOut(unplaced) = waited.outcome else {
-        panic!("{:?}", waited.outcome)
-    };
-    assert_eq!(unplaced[0].tasks, 2);
-    assert_eq!(waited.sight.tasks.len(), 1);
-}
-
-/// The service of [`service`], converged since a second, with a task that runs.
-fn steady(since: i64) -> Service {
-    let Object::Service(mut service) = service(&[("CONVERGED", 5)]) else {
-        unreachable!()
-    };
-    let status = service.status.as_mut().unwrap();
-    status.running_tasks = 1;
-    status.conditions[0].transition_time = Some(prost_types::Timestamp {
-        seconds: since,
-        nanos: 0,
-    });
-    service
-}
-
-#[tokio::test(start_paused = true)]
-async fn converged_has_to_last_and_is_read_again() {
-    let running = Fake::start().await;
-    let frames = vec![step(5, EventType::Added, Object::Service(steady(1)))];
-    running.fake.with(|script| {
-        script.watches.push_back(frames);
-        // The first read shows that there was a break that the watch has not told of.
-        script.gets.extend([2, 2].map(|since| GetServiceResponse {
-            service: Some(steady(since)),
-            revision: 6,
-        }));
-    });
-    let begin = tokio::time::Instant::now();
-    let mut phases = Vec::new();
-    let goal = Goal::Converged { spec_revision: 5 };
-    let wait = running
-        .client
-        .wait("svc_1", goal, WaitOptions::default(), |_, phase| {
-            phases.push(phase);
-        });
-    assert_eq!(wait.await.unwrap().outcome, Outcome::Converged);
-    assert!(
-        begin.elapsed() >= Duration::from_secs(10),
-        "{:?}",
-        begin.elapsed()
-    );
-    assert_eq!(phases[0], Phase::Settling);
-    assert!(running.fake.with(|script| script.gets.is_empty()));
 }

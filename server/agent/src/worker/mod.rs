@@ -363,11 +363,14 @@ impl Worker {
             conditions.push(traffic::condition(kind, text, before, now));
         }
         let capabilities = node::capabilities(self.parts.executor.as_ref());
-        let description = &self.parts.description;
-        if conditions != *before || capabilities != description.capabilities {
-            let description = Arc::make_mut(&mut self.parts.description);
-            description.conditions = conditions;
-            description.capabilities = capabilities;
+        let described = NodeDescription {
+            conditions,
+            capabilities,
+            ports_in_use: traffic::ports_in_use(&status),
+            ..NodeDescription::clone(&self.parts.description)
+        };
+        if described != *self.parts.description {
+            self.parts.description = Arc::new(described);
             self.tell(Word::Describe(self.parts.description.clone()));
         }
     }

@@ -2,7 +2,7 @@
 //! Endpoints for the data plane, and what it has to complain of.
 
 use skep_core::assign::{Held, HeldChange};
-use skep_core::model::{Condition, Revision, Timestamp};
+use skep_core::model::{Condition, Protocol, Revision, Timestamp};
 use skep_network::{DataPlane, PlaneStatus, PortCause, PortProblem};
 
 /// The condition of a node on which another program holds a published port.
@@ -52,6 +52,17 @@ pub(super) fn conditions(
         .collect()
 }
 
+/// The published ports that other programs hold, in order.
+pub(super) fn ports_in_use(status: &PlaneStatus) -> Vec<(u16, Protocol)> {
+    let problems = status.problems.iter();
+    let in_use = problems.filter(|problem| problem.cause == PortCause::InUse);
+    let mut ports: Vec<_> = in_use
+        .map(|problem| (problem.port, problem.protocol))
+        .collect();
+    ports.sort_unstable();
+    ports
+}
+
 fn texts<'a>(problems: impl Iterator<Item = &'a PortProblem>) -> Vec<String> {
     problems.map(ToString::to_string).collect()
 }
@@ -76,7 +87,7 @@ pub(super) fn condition(
 
 #[cfg(test)]
 mod tests {
-    use skep_core::model::{Protocol, ServiceId};
+    use skep_core::model::ServiceId;
 
     use super::*;
 
@@ -108,6 +119,11 @@ mod tests {
         assert!(
             text.contains("127.0.0.1:8080/tcp") && text.contains("8081"),
             "{text}"
+        );
+
+        assert_eq!(
+            ports_in_use(&status),
+            [(8080, Protocol::Tcp), (8081, Protocol::Tcp)]
         );
 
         status.problems.remove(0);

@@ -93,7 +93,8 @@ fn paused(rollout: &Rollout, state: RolloutState, ctx: &Context) -> Rollout {
     }
 }
 
-/// Another leg: what failed before is tried again first, and counts no more.
+/// Another leg: what failed before is tried again first, and counts no more. A rollback that
+/// failures began is from here on what a person asked for.
 fn resumed(rollout: &Rollout, state: RolloutState, ctx: &Context) -> Rollout {
     Rollout {
         state,
@@ -102,6 +103,7 @@ fn resumed(rollout: &Rollout, state: RolloutState, ctx: &Context) -> Rollout {
         reason: "".into(),
         message: "resumed by request".into(),
         end_time: None,
+        automatic: false,
         counts: RolloutCounts {
             failed: 0,
             ..rollout.counts
@@ -138,9 +140,7 @@ fn roll_back(
     let stage = service.rollout.as_ref().map(|rollout| rollout.state);
     let asked_again = to.is_none_or(|to| to == present);
     match stage {
-        Some(RolloutState::RollingBack) if asked_again => {
-            return Ok(Admitted::AlreadySo(Some(ObjectId::Service(id))));
-        }
+        Some(RolloutState::RollingBack) if asked_again => return Ok(adopt(service, ctx)),
         Some(RolloutState::RollbackPaused) if asked_again => {
             return steer(service, Event::Resume, ctx);
         }
@@ -170,6 +170,26 @@ fn roll_back(
     Ok(ctx.change(ObjectId::Service(id), unchanged(service), vec![write]))
 }
 
+/// A rollback that goes on becomes one that a person asked for.
+fn adopt(service: &Service, ctx: &Context) -> Admitted {
+    match service.rollout.as_ref().filter(|it| it.automatic) {
+        None => Admitted::AlreadySo(Some(ObjectId::Service(service.meta.id))),
+        Some(rollout) => {
+            let wanted = Rollout {
+                reason: REQUESTED.into(),
+                message: back_by_request(rollout.target),
+                automatic: false,
+                ..rollout.clone()
+            };
+            set(service, wanted, ctx)
+        }
+    }
+}
+
+fn back_by_request(target: Revision) -> Arc<str> {
+    format!("rollback to revision {target} by request").into()
+}
+
 fn reuse(service: &Service, target: Revision, kept: &KeptTemplate) -> Write {
     Write::ReuseTemplate {
         service: service.meta.id,
@@ -178,7 +198,7 @@ fn reuse(service: &Service, target: Revision, kept: &KeptTemplate) -> Write {
         revision: target,
         back: Some(Because {
             reason: REQUESTED.into(),
-            message: format!("rollback to revision {target} by request").into(),
+            message: back_by_request(target),
         }),
     }
 }

@@ -4,7 +4,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{Condition, Labels, Meta, Name, NodeId, Resources, Timestamp};
+use super::{Condition, Labels, Meta, Name, NodeId, Protocol, Resources, Timestamp};
 
 /// Whether a node takes tasks.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -93,6 +93,8 @@ pub struct NodeDescription {
     pub capacity: Resources,
     /// PORT_IN_USE and the like.
     pub conditions: Vec<Condition>,
+    /// Published ports that other programs hold, in order.
+    pub ports_in_use: Vec<(u16, Protocol)>,
 }
 
 impl NodeDescription {

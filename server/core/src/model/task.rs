@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{
     HealthState, Labels, Meta, NodeId, Port, Revision, RolloutStep, ServiceId, TaskId, Timestamp,
@@ -105,6 +106,22 @@ pub struct RestartMemory {
     pub window_attempts: u32,
     /// When the present window began.
     pub window_start: Timestamp,
+    /// Attempts in a row that ended by themselves before they had run for
+    /// [`RestartMemory::STABLE_AFTER`].
+    pub early_ends: u32,
+}
+
+impl RestartMemory {
+    /// An attempt that has run for so long is stable: its end is no early one.
+    pub const STABLE_AFTER: Duration = Duration::from_secs(5);
+    /// So many early ends in a row are a crash loop.
+    pub const LOOP_ENDS: u32 = 3;
+
+    /// Whether attempts end again and again.
+    #[must_use]
+    pub const fn is_loop(&self) -> bool {
+        self.early_ends >= Self::LOOP_ENDS
+    }
 }
 
 /// A node that is meant, with its name when the reference was made.
@@ -246,6 +263,13 @@ impl Task {
     #[must_use]
     pub fn is_wanted(&self) -> bool {
         self.desired <= DesiredState::Running && !self.is_terminal()
+    }
+
+    /// Whether it ended by itself: not on order, and not lost with its node.
+    #[must_use]
+    pub fn ended_by_itself(&self) -> bool {
+        use TaskState::{Completed, Failed, Rejected};
+        matches!(self.status.state, Completed | Failed | Rejected)
     }
 
     /// Whether it has not ended as far as is known, but its node is down and it was given up.

@@ -18,8 +18,8 @@
 //!    service leaves room for (`update`, `standing`). A place that is being changed has a
 //!    successor beside its holder (`advance`).
 //! 5. Give leave to run to those that waited for it.
-//! 6. Note what was given up with its node, and forget what nobody needs any more
-//!    (`reaper`).
+//! 6. Note what was given up with its node, forget what nobody needs any more (`reaper`), and
+//!    note what has become stable after a crash loop (`restart`).
 
 mod advance;
 mod desk;
@@ -88,6 +88,7 @@ pub fn reconcile_service(
     run.finish(&mut desk, &places, &wanted);
     node_loss::give_up(&mut desk, &mut places);
     reaper::forget(&mut desk, &mut places);
+    restart::calm(&mut desk, &places);
     good::mark(&mut desk);
     desk.finish()
 }

@@ -6,6 +6,10 @@ use std::time::Duration;
 use crate::model::{
     Outcome, RestartCondition, RestartMemory, RestartPolicy, Task, TaskState, Timestamp,
 };
+use crate::state::Write;
+
+use super::desk::Desk;
+use super::place::Places;
 
 /// What follows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -37,16 +41,28 @@ pub(super) fn verdict(policy: &RestartPolicy, task: &Task, now: Timestamp) -> Ve
             streak: memory.streak.saturating_add(1),
             window_attempts: memory.window_attempts.saturating_add(1),
             window_start: memory.window_start,
+            early_ends: memory.early_ends.saturating_add(u32::from(is_early(task))),
         },
     }
+}
+
+/// Whether a task ended by itself before it was stable.
+fn is_early(task: &Task) -> bool {
+    let was_stable = ran_for(task, task.status.transition_time)
+        .is_some_and(|span| span >= RestartMemory::STABLE_AFTER);
+    task.ended_by_itself() && !was_stable
 }
 
 /// What the place of a task remembers at this time: a stable run ends a row of failures, and a
 /// window that is over counts no more.
 pub(super) fn remembered(policy: &RestartPolicy, task: &Task, now: Timestamp) -> RestartMemory {
     let mut memory = task.restart;
-    if ran_for(task, now).is_some_and(|span| span >= policy.max_delay()) {
+    let ran = ran_for(task, now);
+    if ran.is_some_and(|span| span >= policy.max_delay()) {
         memory.streak = 0;
+    }
+    if ran.is_some_and(|span| span >= RestartMemory::STABLE_AFTER) {
+        memory.early_ends = 0;
     }
     let is_over = policy
         .window()
@@ -56,6 +72,21 @@ pub(super) fn remembered(policy: &RestartPolicy, task: &Task, now: Timestamp) ->
         memory.window_start = Timestamp::default();
     }
     memory
+}
+
+/// Notes of the attempts after a crash loop that they have become stable.
+pub(super) fn calm(desk: &mut Desk<'_>, places: &Places<'_>) {
+    let attempts = places.iter().flat_map(|place| &place.attempts);
+    let wanted = attempts.filter(|it| it.holds() && it.state == TaskState::Running);
+    for attempt in wanted.filter(|it| it.task.restart.is_loop()) {
+        let since = attempt.task.status.transition_time;
+        let stable_at = since.after(RestartMemory::STABLE_AFTER);
+        if stable_at > desk.now {
+            desk.wake_at(stable_at);
+        } else {
+            desk.write([Write::MarkStable { task: attempt.id() }]);
+        }
+    }
 }
 
 /// How long a task was RUNNING, until now if it still is; nothing: it never was.

@@ -7,8 +7,8 @@
 //! while there is no room is made again from the template that it had.
 
 use crate::model::{
-    NODE_PAUSED, Revision, Rollout, RolloutState, RolloutStep, TaskState, Timestamp, UpdateOrder,
-    UpdatePolicy, Verdict,
+    NODE_PAUSED, Name, Revision, Rollout, RolloutState, RolloutStep, TaskState, Timestamp,
+    UpdateOrder, UpdatePolicy, Verdict,
 };
 use crate::rollout;
 use crate::state::{Because, Write};
@@ -302,7 +302,11 @@ impl Run {
             if !rollout.state.is_going() {
                 rollout.next_step_time = None;
             }
-            note_waiting(rollout, census);
+            let first = wanted.iter().find_map(|key| {
+                let standing = Standing::of(desk, places.get(*key)?, rollout);
+                (standing == Standing::Waiting).then_some(*key)
+            });
+            note_waiting(rollout, census, first.and_then(|key| node_name(desk, key)));
         }
         self.wake(desk, places, wanted);
         if self.rollout != desk.service.rollout
@@ -316,21 +320,35 @@ impl Run {
     }
 }
 
-/// Says so while a rollout has nothing left to change but tasks on paused nodes.
-fn note_waiting(rollout: &mut Rollout, census: Census) {
-    let waits = rollout.state.is_going()
-        && census.waiting > 0
-        && census.left == census.waiting
-        && census.counts.updating == 0;
-    if waits {
-        let tasks = census.waiting;
+/// Says so while a rollout has nothing left to change but tasks on paused nodes, of which this
+/// is the first.
+fn note_waiting(rollout: &mut Rollout, census: Census, first: Option<Name>) {
+    let waits =
+        rollout.state.is_going() && census.left == census.waiting && census.counts.updating == 0;
+    if let Some(node) = first.filter(|_| waits) {
         rollout.reason = NODE_PAUSED.into();
-        rollout.message =
-            format!("{tasks} tasks are left to change, on nodes that are paused").into();
+        rollout.message = match census.waiting {
+            1 => format!(
+                "1 task is left to change, on node {node}, which is paused; set it active or \
+                 drain it"
+            ),
+            tasks => format!(
+                "{tasks} tasks are left to change, on node {node} and others, which are paused; \
+                 set them active or drain them"
+            ),
+        }
+        .into();
     } else if rollout.reason == NODE_PAUSED {
         rollout.reason = "".into();
         rollout.message = "".into();
     }
+}
+
+fn node_name(desk: &Desk<'_>, key: PlaceKey) -> Option<Name> {
+    let PlaceKey::Node(node) = key else {
+        return None;
+    };
+    Some(desk.state.node(node)?.spec.name.clone())
 }
 
 /// How early a place has its turn: those first where a step failed, then those where nothing

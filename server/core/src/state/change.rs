@@ -229,6 +229,11 @@ pub enum Write {
         /// Whether.
         outcome: Outcome,
     },
+    /// A task after a crash loop has become stable: what was before counts no more.
+    MarkStable {
+        /// The task.
+        task: TaskId,
+    },
     /// Forgets a task that has ended, waits for a node, or was on one that is down or gone. One
     /// that may run is removed: stopped, and forgotten after that.
     DeleteTask {

@@ -5,19 +5,25 @@
 //! everywhere at every revision. Only the times at which conditions changed are history; a
 //! snapshot carries them with the service.
 
+mod stalled;
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
 use crate::model::{
-    Availability, Condition, DesiredState, KeptTemplate, Mode, NODE_PAUSED, Node, NodeState,
-    Outcome, Resources, Rollout, RolloutState, Service, ServiceStatus, Task, Timestamp,
+    Availability, Condition, DesiredState, KeptTemplate, Node, NodeState, Outcome, Resources,
+    Service, ServiceStatus, Task, Timestamp,
 };
 use crate::schedule::filter::requirements_hold;
 
-use super::Tally;
+use super::{State, Tally};
+
+pub use stalled::{CRASH_LOOP, PORT_IN_USE};
 
 /// The condition that says that all tasks wanted run and are up to date.
 pub const CONVERGED: &str = "CONVERGED";
-/// The condition that says that nothing more will happen by itself.
+/// The condition that says that waiting longer does not help unless something else changes.
 pub const STALLED: &str = "STALLED";
 /// The condition that says that at least one task runs.
 pub const AVAILABLE: &str = "AVAILABLE";
@@ -56,14 +62,15 @@ pub fn reserved(template: &KeptTemplate) -> Resources {
     template.template.reservations
 }
 
-/// The status of a service with these counts, of which `desired` tasks are wanted.
+/// The status of a service of which `desired` tasks are wanted, by the tasks and nodes there are.
 #[must_use]
 pub fn service_status(
+    state: &State,
     service: &Service,
-    tally: Tally,
     desired: u32,
     time: Timestamp,
 ) -> ServiceStatus {
+    let tally = state.tally(service.meta.id);
     let status = ServiceStatus {
         desired_tasks: desired,
         running_tasks: tally.running,
@@ -74,7 +81,7 @@ pub fn service_status(
     };
     let facts = [
         converged(service, tally, desired),
-        stalled(service, tally),
+        stalled::stalled(state, service, tally, desired),
         available(tally),
         placed(tally),
     ];
@@ -155,53 +162,6 @@ fn converged(service: &Service, tally: Tally, desired: u32) -> Fact {
         holds,
         reason,
         message,
-    }
-}
-
-fn stalled(service: &Service, tally: Tally) -> Fact {
-    let rollout = service.rollout.as_ref().filter(|_| !service.is_deleting());
-    if let Some((reason, rollout)) = rollout.and_then(|it| Some((stall(service, it)?, it))) {
-        return Fact {
-            kind: STALLED,
-            holds: true,
-            reason,
-            message: rollout.message.to_string(),
-        };
-    }
-    let going = rollout.is_some_and(|rollout| rollout.state.is_going());
-    let holds = !service.is_deleting() && tally.gave_up > 0 && !going;
-    let message = match service.spec.mode {
-        _ if !holds => String::new(),
-        Mode::Replicated { .. } => {
-            format!("{} slots failed and have no attempt left", tally.gave_up)
-        }
-        Mode::EveryNode => format!(
-            "tasks on {} nodes failed, no attempt is left",
-            tally.gave_up
-        ),
-    };
-    Fact {
-        kind: STALLED,
-        holds,
-        reason: if holds { "ATTEMPTS_EXHAUSTED" } else { "" },
-        message,
-    }
-}
-
-/// Why a rollout goes no further by itself, if it does not. That a service was rolled back
-/// stands until the next change of its spec.
-fn stall(service: &Service, rollout: &Rollout) -> Option<&'static str> {
-    match rollout.state {
-        RolloutState::Paused => Some("ROLLOUT_PAUSED"),
-        RolloutState::RollbackPaused => Some("ROLLBACK_PAUSED"),
-        RolloutState::RolledBack => {
-            let is_news = rollout.judged_spec == service.meta.spec_revision;
-            (rollout.automatic && is_news).then_some("ROLLED_BACK")
-        }
-        RolloutState::Updating | RolloutState::RollingBack if rollout.reason == NODE_PAUSED => {
-            Some("NO_PROGRESS")
-        }
-        RolloutState::Updating | RolloutState::RollingBack | RolloutState::Completed => None,
     }
 }
 

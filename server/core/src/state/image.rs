@@ -90,9 +90,9 @@ impl State {
                 Some(replicas) => replicas,
                 None => self.nodes_wanted(&service),
             };
-            let tally = self.tally(service.meta.id);
+            let status = derive::service_status(self, &service, desired, self.time);
             let mut service = Service::clone(&service);
-            service.status = derive::service_status(&service, tally, desired, self.time);
+            service.status = status;
             self.insert_service(Arc::new(service));
         }
     }

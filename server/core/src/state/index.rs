@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    KeptTemplate, Mode, Node, NodeId, Port, PortMode, Protocol, Service, ServiceId, Task, TaskId,
-    TaskState,
+    DesiredState, KeptTemplate, Mode, Node, NodeId, Port, PortMode, Protocol, Service, ServiceId,
+    Task, TaskId, TaskState,
 };
 
 use super::{Load, RequestRecord, State, Tally};
@@ -14,18 +14,29 @@ impl State {
     pub(super) fn insert_node(&mut self, node: Arc<Node>) -> Option<Arc<Node>> {
         let id = node.meta.id;
         let name = node.spec.name.key();
-        let before = self.nodes.insert(id, node);
-        if let Some(before) = &before {
-            self.index.node_names.remove(&before.spec.name.key());
+        if let Some(before) = self.nodes.get(&id).cloned() {
+            self.unindex_node(&before);
         }
+        for (port, protocol) in &node.status.description.ports_in_use {
+            self.index.ports_in_use.insert((*port, *protocol, id));
+        }
+        let before = self.nodes.insert(id, node);
         self.index.node_names.insert(name, id);
         before
     }
 
     pub(super) fn remove_node(&mut self, id: NodeId) -> Option<Arc<Node>> {
         let before = self.nodes.remove(&id)?;
-        self.index.node_names.remove(&before.spec.name.key());
+        self.unindex_node(&before);
         Some(before)
+    }
+
+    fn unindex_node(&mut self, node: &Node) {
+        self.index.node_names.remove(&node.spec.name.key());
+        for (port, protocol) in &node.status.description.ports_in_use {
+            let key = (*port, *protocol, node.meta.id);
+            self.index.ports_in_use.remove(&key);
+        }
     }
 
     pub(super) fn insert_service(&mut self, service: Arc<Service>) -> Option<Arc<Service>> {
@@ -91,6 +102,10 @@ impl State {
         if waits_for_node(task) {
             self.index.pending.insert(id);
         }
+        if loops(task) {
+            let key = (task.service, task.slot, id);
+            self.index.looping.insert(key);
+        }
         if let Some(node) = task.occupies() {
             let template = self.template(task.service, task.template_revision).cloned();
             for (port, protocol) in host_keys(template.as_deref()) {
@@ -112,6 +127,7 @@ impl State {
             self.index.node_tasks.remove(&(node.id, id));
         }
         self.index.pending.remove(&id);
+        self.index.looping.remove(&(task.service, task.slot, id));
         if let Some(node) = task.occupies() {
             let template = self.template(task.service, task.template_revision).cloned();
             for (port, protocol) in host_keys(template.as_deref()) {
@@ -154,11 +170,37 @@ impl State {
         self.index.loads.get(&node).copied().unwrap_or_default()
     }
 
+    /// The tasks of a service that are meant to run after others in their places that ended early
+    /// in a row, by slot and then by id.
+    pub(super) fn looping_tasks(&self, service: ServiceId) -> impl Iterator<Item = &Arc<Task>> {
+        let first = (service, 0, TaskId(0));
+        let last = (service, u32::MAX, TaskId(u128::MAX));
+        let looping = self.index.looping.range(first..=last);
+        looping.filter_map(|(_, _, task)| self.task(*task))
+    }
+
+    /// The nodes on which another program holds a published port, by id.
+    pub(super) fn ports_in_use_on(
+        &self,
+        port: u16,
+        protocol: Protocol,
+    ) -> impl Iterator<Item = &Arc<Node>> {
+        let first = (port, protocol, NodeId(0));
+        let last = (port, protocol, NodeId(u128::MAX));
+        let held = self.index.ports_in_use.range(first..=last);
+        held.filter_map(|(_, _, node)| self.node(*node))
+    }
+
     pub(super) fn insert_request(&mut self, record: Arc<RequestRecord>) {
         let id = record.request.id.clone();
         self.index.request_order.insert(record.revision, id.clone());
         self.requests.insert(id, record);
     }
+}
+
+/// Whether a task is meant to run after others in its place that ended early in a row.
+fn loops(task: &Task) -> bool {
+    task.restart.is_loop() && task.desired <= DesiredState::Running
 }
 
 fn waits_for_node(task: &Task) -> bool {

@@ -67,6 +67,8 @@ pub(crate) struct Index {
     pub(crate) every_node: OrdSet<ServiceId>,
     pub(crate) ingress: OrdMap<(u16, Protocol), ServiceId>,
     pub(crate) host_ports: OrdMap<(NodeId, u16, Protocol), TaskId>,
+    pub(crate) looping: OrdSet<(ServiceId, u32, TaskId)>,
+    pub(crate) ports_in_use: OrdSet<(u16, Protocol, NodeId)>,
     pub(crate) tallies: OrdMap<ServiceId, Tally>,
     pub(crate) loads: OrdMap<NodeId, Load>,
     pub(crate) request_order: OrdMap<Revision, Arc<str>>,
@@ -259,6 +261,8 @@ impl State {
             ("every-node services", mine.every_node == theirs.every_node),
             ("ingress ports", mine.ingress == theirs.ingress),
             ("host ports", mine.host_ports == theirs.host_ports),
+            ("looping tasks", mine.looping == theirs.looping),
+            ("ports in use", mine.ports_in_use == theirs.ports_in_use),
             ("tallies", mine.tallies == theirs.tallies),
             ("loads", mine.loads == theirs.loads),
             (

@@ -22,6 +22,12 @@ pub struct Tally {
     pub finished: u32,
     /// Up to date, ended badly, still in its place, and nothing follows.
     pub gave_up: u32,
+    /// Meant to run, or ended and still in their places, whatever they were made from.
+    pub held: u32,
+    /// Up to date, and in a place whose attempts end again and again.
+    pub looping: u32,
+    /// Up to date, and on their way to run without having ended again and again before.
+    pub coming: u32,
 }
 
 impl Tally {
@@ -31,6 +37,8 @@ impl Tally {
         let current = task.template_revision == template;
         let running = task.status.state == TaskState::Running && !task.is_lost();
         let holds = current && task.desired <= DesiredState::Running;
+        let looping = holds && is_looping(task);
+        let coming = holds && is_coming(task);
         let count = |yes: bool| u32::from(yes);
         Tally {
             running: count(running),
@@ -41,6 +49,9 @@ impl Tally {
             good: count(running && current && task.desired == DesiredState::Running),
             finished: count(holds && task.outcome == Outcome::Finished),
             gave_up: count(holds && task.outcome == Outcome::GaveUp),
+            held: count(task.desired <= DesiredState::Running),
+            looping: count(looping),
+            coming: count(coming),
         }
     }
 
@@ -54,6 +65,9 @@ impl Tally {
             good: with(self.good, other.good),
             finished: with(self.finished, other.finished),
             gave_up: with(self.gave_up, other.gave_up),
+            held: with(self.held, other.held),
+            looping: with(self.looping, other.looping),
+            coming: with(self.coming, other.coming),
         }
     }
 
@@ -68,4 +82,23 @@ impl Tally {
     pub fn minus(self, other: Tally) -> Tally {
         self.zip(other, |a, b| a - b)
     }
+}
+
+/// Whether the place of a task that is meant to run is in a crash loop. It stays so while another
+/// attempt runs, until that has become stable.
+pub(super) fn is_looping(task: &Task) -> bool {
+    task.restart.is_loop() && task.outcome == Outcome::Open && !has_no_node(task)
+}
+
+/// Whether something is on its way to run: not what runs, has done its work, or finds no node.
+/// Of what has just ended it is open whether another attempt follows.
+fn is_coming(task: &Task) -> bool {
+    !task.restart.is_loop()
+        && task.outcome == Outcome::Open
+        && task.status.state != TaskState::Running
+        && !has_no_node(task)
+}
+
+fn has_no_node(task: &Task) -> bool {
+    task.status.state == TaskState::Pending && task.status.unplaced.is_some()
 }

@@ -270,7 +270,7 @@ pub fn port(fields: &mut Fields, message: v1::Port) -> Port {
     }
 }
 
-fn protocol(fields: &mut Fields, value: i32) -> Protocol {
+pub(crate) fn protocol(fields: &mut Fields, value: i32) -> Protocol {
     use v1::port::Protocol as Message;
     match Message::try_from(value) {
         Ok(Message::Unspecified | Message::Tcp) => Protocol::Tcp,

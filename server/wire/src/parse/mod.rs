@@ -20,6 +20,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use common::protocol;
 pub use common::{port, resources, span, timestamp};
 pub use fields::{Fields, VIOLATIONS_MAX, Violation};
 pub use rollout::action as rollout_action;

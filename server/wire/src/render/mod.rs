@@ -9,7 +9,8 @@ mod spec;
 
 pub use object::{node, reference, service, swarm, task};
 pub use parts::{
-    condition, duration, health, meta, port, resources, task_state, timestamp, unplaced,
+    condition, duration, health, meta, port, ports_in_use, resources, task_state, timestamp,
+    unplaced,
 };
 pub use rollout::{rollout, rollout_state, service_revision};
 pub use spec::{node_spec, service_spec, swarm_spec, template};

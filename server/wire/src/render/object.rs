@@ -6,7 +6,9 @@ use std::fmt::Display;
 use skep_core::model::{Node, NodeRole, NodeState, Service, Swarm, Task};
 use skep_proto::v1;
 
-use super::parts::{condition, desired_state, meta, port, resources, task_status, timestamp};
+use super::parts::{
+    condition, desired_state, meta, port, ports_in_use, resources, task_status, timestamp,
+};
 use super::spec::{node_spec, service_spec, swarm_spec};
 
 /// An object that is meant, with its name.
@@ -94,6 +96,7 @@ pub fn node(node: &Node) -> v1::Node {
             active_tasks: status.active_tasks,
             role: role.into(),
             conditions: description.conditions.iter().map(condition).collect(),
+            ports_in_use: ports_in_use(&description.ports_in_use),
             ..v1::NodeStatus::default()
         }),
     }

@@ -66,10 +66,6 @@ pub fn condition(condition: &Condition) -> v1::Condition {
 /// A port.
 #[must_use]
 pub fn port(port: &Port) -> v1::Port {
-    let protocol = match port.protocol {
-        Protocol::Tcp => v1::port::Protocol::Tcp,
-        Protocol::Udp => v1::port::Protocol::Udp,
-    };
     let mode = match port.mode {
         PortMode::Ingress => v1::port::Mode::Ingress,
         PortMode::Host => v1::port::Mode::Host,
@@ -77,10 +73,27 @@ pub fn port(port: &Port) -> v1::Port {
     v1::Port {
         target: port.target.into(),
         published: port.published.into(),
-        protocol: protocol.into(),
+        protocol: protocol(port.protocol).into(),
         mode: mode.into(),
         name: port.name.to_string(),
     }
+}
+
+fn protocol(protocol: Protocol) -> v1::port::Protocol {
+    match protocol {
+        Protocol::Tcp => v1::port::Protocol::Tcp,
+        Protocol::Udp => v1::port::Protocol::Udp,
+    }
+}
+
+/// Published ports that other programs hold.
+#[must_use]
+pub fn ports_in_use(ports: &[(u16, Protocol)]) -> Vec<v1::PublishedPort> {
+    let port = |(published, transport): &(u16, Protocol)| v1::PublishedPort {
+        published: (*published).into(),
+        protocol: protocol(*transport).into(),
+    };
+    ports.iter().map(port).collect()
 }
 
 /// An amount of resources.

@@ -12,7 +12,7 @@ use skep_core::assign::{
 use skep_core::filter::TaskFilter;
 use skep_core::model::{
     Backend, BackendState, Condition, DesiredState, NodeDescription, NodeId, Platform, PortMode,
-    Resources, Revision, ServiceEndpoints, ServiceId, TaskId, TaskState, Timestamp,
+    Protocol, Resources, Revision, ServiceEndpoints, ServiceId, TaskId, TaskState, Timestamp,
 };
 use skep_core::node_agent::{StatusReport, StopCause, StopHow, Stopping, TaskRecord};
 use skep_core::session::{
@@ -190,6 +190,7 @@ fn description() -> NodeDescription {
             cpu_millis: 2_000,
             memory_bytes: 1 << 30,
         },
+        ports_in_use: vec![(80, Protocol::Tcp)],
         conditions: vec![Condition {
             kind: "PORT_IN_USE".into(),
             holds: true,

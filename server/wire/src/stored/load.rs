@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use skep_core::model::{
     BadId, Condition, DesiredState, HealthState, Meta, NodeDescription, NodeRef, NodeRole,
-    NodeSpec, NodeState, ObjectId, Outcome, PlacementCheck, Platform, Port, RestartMemory,
-    Revision, ServiceSpec, SwarmSpec, TaskState, TaskTemplate, Timestamp, Transition, Unplaced,
-    UnplacedCause,
+    NodeSpec, NodeState, ObjectId, Outcome, PlacementCheck, Platform, Port, Protocol,
+    RestartMemory, Revision, ServiceSpec, SwarmSpec, TaskState, TaskTemplate, Timestamp,
+    Transition, Unplaced, UnplacedCause,
 };
 use skep_proto::{internal::v1 as stored, v1};
 
@@ -108,6 +108,7 @@ pub(super) fn restart(message: Option<stored::RestartMemory>) -> Result<RestartM
         streak: message.streak,
         window_attempts: message.window_attempts,
         window_start: optional_time(message.window_start)?.unwrap_or_default(),
+        early_ends: message.early_ends,
     })
 }
 
@@ -218,6 +219,14 @@ pub(crate) fn template(message: Option<v1::TaskTemplate>) -> Result<Arc<TaskTemp
     needed("the workload of a template", template).map(Arc::new)
 }
 
+fn ports_in_use(messages: &[v1::PublishedPort]) -> Vec<(u16, Protocol)> {
+    let port = |message: &v1::PublishedPort| {
+        let protocol = parse::protocol(&mut Fields::new(), message.protocol);
+        Some((u16::try_from(message.published).ok()?, protocol))
+    };
+    messages.iter().filter_map(port).collect()
+}
+
 pub(crate) fn description(message: &v1::NodeStatus) -> Result<NodeDescription, Corrupt> {
     let address: IpAddr = message
         .address
@@ -235,5 +244,6 @@ pub(crate) fn description(message: &v1::NodeStatus) -> Result<NodeDescription, C
         capabilities: message.capabilities.clone(),
         capacity: message.capacity.map(parse::resources).unwrap_or_default(),
         conditions: conditions(message.conditions.clone())?,
+        ports_in_use: ports_in_use(&message.ports_in_use),
     })
 }

@@ -37,6 +37,7 @@ pub(crate) fn description(description: &NodeDescription) -> v1::NodeStatus {
             .iter()
             .map(render::condition)
             .collect(),
+        ports_in_use: render::ports_in_use(&description.ports_in_use),
         ..v1::NodeStatus::default()
     }
 }

@@ -80,6 +80,7 @@ fn writes() -> Vec<Write> {
             streak: 1,
             window_attempts: 2,
             window_start: Timestamp(6),
+            early_ends: 3,
         },
         step: Some(step()),
         beside: true,
@@ -151,6 +152,7 @@ fn writes() -> Vec<Write> {
             task,
             outcome: Outcome::GaveUp,
         },
+        Write::MarkStable { task },
         Write::DeleteTask { task },
     ]
 }

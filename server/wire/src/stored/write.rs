@@ -131,6 +131,7 @@ fn task_action(write: &Write) -> Action {
             task: task.to_string(),
             outcome: outcome_message(*outcome).into(),
         }),
+        Write::MarkStable { task } => Action::MarkStable(task.to_string()),
         Write::DeleteTask { task } => Action::DeleteTask(task.to_string()),
         _ => unreachable!("the caller passes writes of tasks only"),
     }
@@ -157,6 +158,7 @@ pub(super) fn restart_message(memory: RestartMemory) -> Option<stored::RestartMe
         streak: memory.streak,
         window_attempts: memory.window_attempts,
         window_start: Some(render::timestamp(memory.window_start)),
+        early_ends: memory.early_ends,
     })
 }
 
@@ -303,6 +305,7 @@ fn task_write(action: Action) -> Result<Write, Corrupt> {
             task: id(&settle.task)?,
             outcome: outcome(settle.outcome)?,
         },
+        Action::MarkStable(task) => Write::MarkStable { task: id(&task)? },
         Action::DeleteTask(task) => Write::DeleteTask { task: id(&task)? },
         _ => return Err(Corrupt::new("a write is of no known kind")),
     })

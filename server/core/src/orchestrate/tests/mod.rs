@@ -4,6 +4,7 @@
 //! A task is written as its name and attempt: "web.3#2". Times count from the beginning of the
 //! test.
 
+mod crash_loop;
 mod dirty;
 mod every_node;
 mod life;
@@ -314,6 +315,7 @@ impl Case {
                 format!("observe {} {state:?} {reason}", named(task))
             }
             Write::SettleTask { task, outcome } => format!("settle {} {outcome:?}", named(task)),
+            Write::MarkStable { task } => format!("stable {}", named(task)),
             Write::DeleteTask { task } => format!("delete {}", named(task)),
             Write::DropTemplate { revision, .. } => format!("drop v{}", self.version(*revision)),
             Write::DeleteService { .. } => "delete service".to_owned(),

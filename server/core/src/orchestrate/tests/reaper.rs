@@ -41,7 +41,8 @@ fn a_slot_keeps_so_many_attempts() {
     assert_eq!(
         case.plan(),
         "delete web.1#4\n\
-         delete web.1#3"
+         delete web.1#3\n\
+         wake at 245000 ms"
     );
 }
 

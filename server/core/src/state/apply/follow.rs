@@ -48,7 +48,7 @@ impl Writing<'_> {
                 Mode::EveryNode if recount => self.state.nodes_wanted(known),
                 Mode::EveryNode => known.status.desired_tasks,
             };
-            let status = derive::service_status(known, self.state.tally(id), desired, self.time);
+            let status = derive::service_status(self.state, known, desired, self.time);
             if known.status != status {
                 let mut service = Service::clone(known);
                 service.status = status;

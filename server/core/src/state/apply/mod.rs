@@ -195,6 +195,7 @@ impl<'a> Writing<'a> {
             Write::SetDesired { task, desired } => self.set_desired(*task, *desired),
             Write::ObserveTask { task, observation } => self.observe(*task, observation),
             Write::SettleTask { task, outcome } => self.settle(*task, *outcome),
+            Write::MarkStable { task } => self.mark_stable(*task),
             Write::DeleteTask { task } => self.delete_task(*task),
         }
     }

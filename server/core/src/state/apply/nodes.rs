@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Meta, Node, NodeDescription, NodeId, NodeRole, NodeSpec, NodeState, NodeStatus, ObjectId,
-    Revision, Swarm, SwarmId, SwarmSpec,
+    Meta, Name, Node, NodeDescription, NodeId, NodeRole, NodeSpec, NodeState, NodeStatus, ObjectId,
+    Protocol, Revision, Swarm, SwarmId, SwarmSpec,
 };
 
 use super::{Before, Writing};
@@ -78,6 +78,7 @@ impl Writing<'_> {
 
     pub(super) fn delete_node(&mut self, id: NodeId) {
         if let Some(before) = self.state.remove_node(id) {
+            self.port_owners_follow(&before);
             self.note_node(id, Some(before));
             self.every_node_services_follow();
         }
@@ -85,8 +86,27 @@ impl Writing<'_> {
 
     pub(super) fn put_node(&mut self, node: Node) {
         let id = node.meta.id;
-        let before = self.state.insert_node(Arc::new(node));
+        let node = Arc::new(node);
+        let before = self.state.insert_node(node.clone());
+        let is_as_before = before
+            .as_ref()
+            .is_some_and(|before| ports_of(before) == ports_of(&node));
+        if !is_as_before {
+            before
+                .iter()
+                .for_each(|before| self.port_owners_follow(before));
+            self.port_owners_follow(&node);
+        }
         self.note_node(id, before);
+    }
+
+    /// Has the services looked at whose ports another program holds on a node.
+    fn port_owners_follow(&mut self, node: &Node) {
+        for (port, protocol) in &node.status.description.ports_in_use {
+            if let Some(service) = self.state.ingress_port(*port, *protocol) {
+                self.services.entry(service).or_default();
+            }
+        }
     }
 
     pub(super) fn note_node(&mut self, id: NodeId, before: Option<Arc<Node>>) {
@@ -100,4 +120,10 @@ impl Writing<'_> {
             self.services.insert(*service, true);
         }
     }
+}
+
+/// What of a node the services follow whose ports it cannot open.
+fn ports_of(node: &Node) -> (NodeState, &Name, &[(u16, Protocol)]) {
+    let ports = &node.status.description.ports_in_use;
+    (node.status.state, &node.spec.name, ports)
 }

@@ -146,6 +146,14 @@ impl Writing<'_> {
         });
     }
 
+    pub(super) fn mark_stable(&mut self, task: TaskId) {
+        self.edit_task(task, |task| {
+            if task.status.state == TaskState::Running {
+                task.restart.early_ends = 0;
+            }
+        });
+    }
+
     pub(super) fn edit_task(&mut self, id: TaskId, edit: impl FnOnce(&mut Task)) {
         let Some(known) = self.state.task(id) else {
             return;

@@ -82,6 +82,23 @@ fn a_scale_on_the_way_back_does_not_hide_it() {
 }
 
 #[test]
+fn a_rollback_that_a_person_asks_for_as_well_has_not_failed() {
+    let mut case = running(1, 3);
+    let _ = fails(&mut case);
+    case.steer(RolloutAction::RollBack(None));
+    let service = case.world.state.service(case.service).expect("it is there");
+    let rollout = service.rollout.as_ref().expect("it goes back");
+    assert_eq!(
+        (rollout.state, &*rollout.reason, rollout.automatic),
+        (RolloutState::RollingBack, "REQUESTED", false)
+    );
+    case.settle();
+    case.pass_ms(5_000);
+    case.settle();
+    assert!(case.holds("CONVERGED") && !case.holds("STALLED"));
+}
+
+#[test]
 fn a_rollback_that_fails_pauses() {
     let mut case = running(1, 3);
     let _ = fails(&mut case);
@@ -93,7 +110,8 @@ fn a_rollback_that_fails_pauses() {
     case.settle();
     case.pass_ms(5_000);
     story += &case.tell("it works now");
-    assert_eq!(case.fact("STALLED").1, "ROLLED_BACK");
+    // A person asked for it.
+    assert_eq!(case.fact("STALLED").1, "");
     assert_eq!(
         story,
         "-- the good one fails as well\n\

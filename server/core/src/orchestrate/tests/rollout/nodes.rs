@@ -14,10 +14,10 @@ fn a_node_that_is_paused_is_waited_for_and_named() {
     let mut story = case.tell("a new template");
     story += &through(&mut case, "agent.node-2");
     let stalled = case.fact("STALLED");
-    assert_eq!((stalled.0, stalled.1.as_str()), (true, "NO_PROGRESS"));
+    assert_eq!((stalled.0, stalled.1.as_str()), (true, "NODE_PAUSED"));
     assert_eq!(
         stalled.2,
-        "1 tasks are left to change, on nodes that are paused"
+        "1 task is left to change, on node node-1, which is paused; set it active or drain it"
     );
     case.set_availability(1, Availability::Active);
     story += &case.tell("the node takes tasks again");

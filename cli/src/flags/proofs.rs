@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The tests that show what flags do, by short names for the table.
+
+pub(super) const ASKED: &str = "tasks_are_asked_in_four_ways_or_not_at_all";
+pub(super) const BOX: &str = "every_flag_of_a_container_reaches_its_field";
+pub(super) const BOX_UPDATE: &str = "flags_of_containers_change_a_container_alone";
+pub(super) const ALONE: &str = "commands_need_no_daemon_where_they_ask_none";
+pub(super) const CREATE: &str = "every_flag_of_create_reaches_its_field";
+pub(super) const DAEMON: &str = "flags_beat_the_environment_and_it_beats_the_file";
+pub(super) const ENTRYPOINT: &str = "an_entrypoint_makes_the_words_arguments";
+pub(super) const EVENTS: &str = "events_are_objects_for_programs";
+pub(super) const FILE: &str = "a_spec_is_its_proto_json";
+pub(super) const JOINED: &str = "flags_of_the_node_reach_their_fields";
+pub(super) const LABELS: &str = "labels_of_the_swarm_come_and_go";
+pub(super) const LINES: &str = "lines_say_who_printed_them";
+pub(super) const LIST: &str = "every_format_shows_the_same_objects";
+pub(super) const LOGS: &str = "flags_of_logs_reach_their_fields";
+pub(super) const NODE: &str = "every_flag_of_node_update_reaches_its_field";
+pub(super) const NODES: &str = "nodes_are_listed_as_docker_does";
+pub(super) const NODE_FILTERS: &str = "node_filters_reach_their_fields";
+pub(super) const OBJECTS: &str = "objects_are_one_array_or_a_line_each";
+pub(super) const PARTS: &str = "parts_are_one_object";
+pub(super) const PRETTY: &str = "a_service_is_shown_for_people";
+pub(super) const PRETTY_NODE: &str = "a_node_is_shown_for_people";
+pub(super) const POLICY: &str = "flags_of_policies_reach_both";
+pub(super) const PROGRESS: &str = "lines_are_objects_and_come_when_something_changed";
+pub(super) const ROLLBACK: &str = "a_rollback_asks_for_its_revision";
+pub(super) const SENT: &str = "commands_send_what_their_flags_say";
+pub(super) const SERVICES: &str = "services_are_listed_as_docker_does";
+pub(super) const SERVICE_FILTERS: &str = "service_filters_reach_their_fields";
+pub(super) const SHOWN: &str = "events_are_lines_for_people";
+pub(super) const STEER: &str = "roll_outs_are_paused_and_resumed";
+pub(super) const SWARM: &str = "every_flag_of_swarm_init_and_update_reaches_its_field";
+pub(super) const TASKS: &str = "tasks_are_listed_by_slot_with_their_history";
+pub(super) const TASK_FILTERS: &str = "task_filters_reach_their_fields";
+pub(super) const UNSET: &str = "what_is_not_given_stays_unset";
+pub(super) const UPDATE: &str = "every_flag_of_update_reaches_its_field";
+pub(super) const WAIT: &str = "each_end_has_its_words_and_its_code";
+pub(super) const WATCH: &str = "flags_of_watch_reach_their_fields";
+pub(super) const WATCHED: &str = "named_services_and_nodes_leave_the_rest_out";
+pub(super) const BACK: &str = "what_was_switched_off_can_be_switched_on";
+pub(super) const CAPABILITIES: &str = "capabilities_have_three_states";
+pub(super) const HISTORY: &str = "history_lists_where_to_go_back_to";
+pub(super) const LISTS: &str = "lists_of_containers_come_and_go";
+pub(super) const REVISIONS: &str = "revisions_are_listed_newest_first";

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Runs a service, waits until it is up, shows its tasks and removes it.
+
+import { connect, TaskState } from "@skep/client";
+
+const client = await connect();
+try {
+  const created = await client.services.createService({
+    spec: {
+      name: "quickstart-typescript",
+      mode: { case: "replicated", value: { replicas: 2 } },
+      template: { workload: { case: "process", value: { command: ["/bin/sleep", "600"] } } },
+    },
+  });
+  const id = created.service?.meta?.id ?? "";
+  try {
+    const options = { timeoutMs: 60_000, stableForMs: 1_000 };
+    const service = await client.waitConverged(created.service, options);
+    console.log(`${service.spec?.name} runs ${service.status?.runningTasks} tasks`);
+
+    const { tasks } = await client.tasks.listTasks({ filter: { services: [id] } });
+    for (const task of tasks) {
+      const state = TaskState[task.status?.state ?? TaskState.UNSPECIFIED];
+      console.log(`${task.name} on ${task.node?.name}: ${state}`);
+    }
+  } finally {
+    await client.services.deleteService({ service: id });
+  }
+} catch (error) {
+  console.error(String(error));
+  process.exitCode = 1;
+} finally {
+  client.close();
+}

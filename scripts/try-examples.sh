@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Runs the examples of an SDK against the daemon at SKEP_HOST and looks at what they say. They are
+# in one folder: quickstart, deploy, watch_tasks, rolling_update and backup, and quickstart-user,
+# the first of them as a user installs it.
+#
+#   scripts/dev-daemon.sh scripts/try-examples.sh FOLDER
+set -euo pipefail
+
+examples=$(realpath "$1")
+work=$(mktemp -d)
+watch=
+cleanup() {
+    [ -z "$watch" ] || kill -KILL "$watch" 2>/dev/null || true
+    rm -rf "$work"
+}
+trap cleanup EXIT
+cd "$work"
+
+fail() {
+    echo "try-examples: $*" >&2
+    exit 1
+}
+
+# says WORDS NAME ARGS...: the example NAME ends well and its output has the words.
+says() {
+    local words=$1 name=$2
+    shift 2
+    echo "$name $*"
+    timeout --kill-after=5s 60s "$examples/$name" "$@" >"$name.out" 2>&1 || {
+        cat "$name.out" >&2
+        fail "$name ended with an error or not at all"
+    }
+    grep -qF -- "$words" "$name.out" || {
+        cat "$name.out" >&2
+        fail "$name did not say '$words'"
+    }
+}
+
+cat >web.json <<'JSON'
+{"name": "web", "replicated": {"replicas": 2}, "template": {"process": {"command": ["/bin/sleep", "600"]}}}
+JSON
+cat >bad.json <<'JSON'
+{"name": "-web", "template": {"process": {"command": ["sleep"]}}}
+JSON
+
+"$examples/watch_tasks" >watch.out 2>&1 &
+watch=$!
+says 'runs 2 tasks' quickstart-user
+says '2 of 2 tasks run' deploy web.json
+says 'is updated' rolling_update web GREETING=hello
+says 'has that already' rolling_update web GREETING=hello
+says '1 services' backup save services.txt
+says 'web is restored' backup restore services.txt
+
+echo "deploy bad.json"
+if "$examples/deploy" bad.json >bad.out 2>&1; then
+    fail "deploy took a bad spec"
+fi
+grep -qF 'spec.name' bad.out || fail "deploy did not name the bad field: $(cat bad.out)"
+
+# An interrupt ends a watch at once, and well.
+kill -INT "$watch"
+for _ in {1..50}; do
+    kill -0 "$watch" 2>/dev/null || break
+    sleep 0.1
+done
+if kill -0 "$watch" 2>/dev/null; then
+    fail "watch_tasks did not end"
+fi
+wait "$watch" || fail "watch_tasks ended with $?"
+watch=
+grep -qF 'web.1' watch.out || fail "watch_tasks did not see web.1: $(cat watch.out)"

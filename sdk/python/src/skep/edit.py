@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Editing: read, change, and send only what the change touched, for the spec that was read.
+
+Fields that this client does not know are never sent back, so an old client cannot erase what a
+newer one wrote; and two editors of one object never undo each other's work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
+
+from skep import v1
+from skep.errors import Error
+from skep.policy import backoff_seconds
+from skep.steps import Call, Sleep
+
+ROUNDS_MAX = 10
+"""How often an edit is tried, because someone else changes the object meanwhile."""
+
+_PAUSE_MAX_SECONDS = 0.2
+"""The longest wait between two rounds: whoever is busy with the object gets out of the way."""
+
+Kind = TypeVar("Kind", bound="v1.Service | v1.Node | v1.Swarm")
+
+
+@dataclass(frozen=True)
+class Edited(Generic[Kind]):
+    """What came of an edit."""
+
+    object: Kind
+    """The object as it now is."""
+    revision: int
+    """The revision of the change; of the read if there was nothing to change."""
+    changed: bool
+    """Whether anything was changed."""
+
+
+def edit(
+    service: str, kind: str, reference: dict[str, str], change: Callable[[Any], object]
+) -> Generator[Call | Sleep, Any, Edited[Any]]:
+    """Edits the object that `reference` names: `{"service": "web"}`; the swarm needs no name.
+
+    Requests and answers of all kinds have one shape, so they are found by the name of the kind.
+    """
+    get, update = getattr(v1, f"Get{kind}Request"), getattr(v1, f"Update{kind}Request")
+    field = kind.lower()
+    for rounds_left in reversed(range(ROUNDS_MAX)):
+        got = yield Call(service, f"Get{kind}", get(**reference))
+        found = getattr(got, field)
+        spec = type(found.spec)()
+        spec.CopyFrom(found.spec)
+        change(spec)
+        paths = list(changed_paths(found.spec, spec))
+        if not paths:
+            return Edited(found, got.revision, False)
+        request = update(
+            spec=spec,
+            update_mask=FieldMask(paths=paths),
+            if_spec_revision=found.meta.spec_revision,
+            **dict.fromkeys(reference, found.meta.id),
+        )
+        try:
+            answer = yield Call(service, f"Update{kind}", request)
+        except Error as error:
+            if not error.is_(v1.ERROR_REASON_SPEC_REVISION_MISMATCH) or not rounds_left:
+                raise
+            yield Sleep(min(backoff_seconds(ROUNDS_MAX - rounds_left), _PAUSE_MAX_SECONDS))
+        else:
+            return Edited(getattr(answer, field), answer.revision, True)
+    raise AssertionError("the last round returns or raises")
+
+
+def changed_paths(before: Message, after: Message, prefix: str = "") -> Iterator[str]:
+    """The paths of all fields that differ, outermost first. A field is entered if it is a single
+    message that both sides have; lists, maps, and well-known types are taken whole."""
+    for field in before.DESCRIPTOR.fields:
+        path = prefix + field.name
+        had, has = _has(before, field), _has(after, field)
+        old, new = getattr(before, field.name), getattr(after, field.name)
+        if had and has and _is_entered(field):
+            yield from changed_paths(old, new, f"{path}.")
+        elif had != has or (had and old != new):
+            yield path
+
+
+def _has(message: Message, field: Any) -> bool:
+    """Whether a field is set; of one that cannot tell, whether it is not empty."""
+    if field.has_presence:
+        return message.HasField(field.name)
+    return bool(getattr(message, field.name))
+
+
+def _is_entered(field: Any) -> bool:
+    if field.is_repeated or field.message_type is None:
+        return False
+    package: str = field.message_type.file.package
+    return package != "google.protobuf"

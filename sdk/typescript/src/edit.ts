@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Editing: read, change, and send only what the change touched, for the spec that was read.
+//
+// Fields this client does not know are never sent back, so an old client cannot erase what a
+// newer one wrote; and two editors of one object never undo each other's work.
+
+import { clone, create, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
+import { SkepError } from "./errors.js";
+import { ErrorReason } from "./gen/skep/v1/error_pb.js";
+import type { Meta } from "./gen/skep/v1/types_pb.js";
+import { diff } from "./mask.js";
+
+/** How often an edit starts over because someone else changed the object meanwhile. */
+const MAX_ROUNDS = 10;
+
+/** What came of an edit. */
+export interface Edited<T> {
+  /** The object as it now is. */
+  readonly object: T;
+  /** The revision of the change; of the read if there was nothing to change. */
+  readonly revision: bigint;
+  /** Whether the function changed anything. */
+  readonly changed: boolean;
+}
+
+/**
+ * Changes a spec in place. It may run several times, on the newest spec each time, and must come
+ * to the same end.
+ */
+export type Change<S> = (spec: S) => void | Promise<void>;
+
+/** An object with the revision it was read or changed at. */
+interface Read<T> {
+  object: T | undefined;
+  revision: bigint;
+}
+
+/** One kind of object: how it is read, and how its spec is changed. */
+export interface Editable<D extends DescMessage, T> {
+  readonly schema: D;
+  readonly get: () => Promise<Read<T>>;
+  readonly update: (update: Update<MessageShape<D>>) => Promise<Read<T>>;
+}
+
+/** What the requests for changes have in common. */
+export interface Update<S> {
+  readonly id: string;
+  readonly spec: S;
+  readonly updateMask: { paths: string[] };
+  readonly ifSpecRevision: bigint;
+}
+
+/** Reads, changes and writes, until nobody else came between. */
+export async function edit<
+  D extends DescMessage,
+  T extends { meta?: Meta | undefined; spec?: MessageShape<D> | undefined },
+>(kind: Editable<D, T>, change: Change<MessageShape<D>>): Promise<Edited<T>> {
+  for (let round = 1; ; round++) {
+    const { object, revision } = await kind.get();
+    if (object === undefined) {
+      throw new SkepError("INTERNAL", "the server's answer is empty");
+    }
+    const before = object.spec ?? create(kind.schema);
+    const spec = clone(kind.schema, before);
+    await change(spec);
+    const paths = diff(kind.schema, before, spec);
+    if (paths.length === 0) {
+      return { object, revision, changed: false };
+    }
+    const { id = "", specRevision = 0n } = object.meta ?? {};
+    const update = { id, spec, updateMask: { paths }, ifSpecRevision: specRevision };
+    try {
+      const answer = await kind.update(update);
+      return { object: answer.object ?? object, revision: answer.revision, changed: true };
+    } catch (error) {
+      const lost = error instanceof SkepError && error.is(ErrorReason.SPEC_REVISION_MISMATCH);
+      if (!lost || round >= MAX_ROUNDS) {
+        throw error;
+      }
+    }
+  }
+}
