@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The command line: all commands, and the flags that several of them share.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
-use skep_sdk::WaitOptions;
+use skep_sdk::{STABLE_FOR, WaitOptions};
 
 use crate::commands::{completion, info, node, ps, service, swarm, task, version, watch};
 use crate::exit;
 use crate::output::format::Format;
-use crate::parse::duration::parse_duration;
+use crate::parse::duration::{format_duration, parse_duration};
 use crate::parse::pair::parse_filter;
 
 /// Drives a swarm: services, tasks, nodes.
@@ -113,6 +114,13 @@ pub(crate) struct ListFlags {
     pub(crate) no_trunc: bool,
 }
 
+impl ListFlags {
+    /// Whether columns are shown, not ids or objects alone.
+    pub(crate) fn shows_columns(&self) -> bool {
+        !self.quiet && !matches!(self.format, Format::Json | Format::Yaml)
+    }
+}
+
 /// How objects are shown one by one.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct InspectFlags {
@@ -161,13 +169,17 @@ pub(crate) struct WaitFlags {
     pub(crate) timeout: Duration,
 }
 
+/// The SDK's own default, as a flag has it.
+static STABLE_FOR_TEXT: LazyLock<String> = LazyLock::new(|| format_duration(STABLE_FOR));
+
 /// Whether and how long a command waits until the tasks are as wanted.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ConvergeFlags {
     #[command(flatten)]
     pub(crate) wait: WaitFlags,
     /// How long all tasks have to stay as wanted before that counts; 0: not at all
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = STABLE_FOR_TEXT.as_str(),
+        value_parser = parse_duration)]
     pub(crate) stable_for: Duration,
 }
 

@@ -17,6 +17,7 @@ mod lookup;
 mod output;
 mod pages;
 mod parse;
+mod programs;
 mod progress;
 mod refusals;
 #[cfg(test)]
@@ -44,7 +45,13 @@ fn main() -> ExitCode {
         Cli::from_arg_matches(&matches).map(|cli| (cli, path))
     });
     match parsed {
-        Ok((cli, path)) => run(cli, &path),
+        Ok((cli, path)) => match refusals::misread_host(&path, cli.target.host.as_deref()) {
+            Some(text) => {
+                notice(&format!("Error: {text}"));
+                ExitCode::from(Exit::Usage.code())
+            }
+            None => run(cli, &path),
+        },
         Err(error) => say(&error, &words),
     }
 }

@@ -2,8 +2,8 @@
 //! Whole listings: all pages, which show the state at one revision.
 
 use skep_sdk::v1::{
-    ListNodesRequest, ListServicesRequest, ListTasksRequest, Node, NodeFilter, Service,
-    ServiceFilter, Task, TaskFilter,
+    ListNodesRequest, ListServiceRevisionsRequest, ListServicesRequest, ListTasksRequest, Node,
+    NodeFilter, Service, ServiceFilter, ServiceRevision, Task, TaskFilter,
 };
 use skep_sdk::{Client, Error};
 
@@ -43,4 +43,27 @@ pages! {
     tasks of Task by TaskFilter: list_tasks ListTasksRequest;
     /// Every node that matches, by id.
     nodes of Node by NodeFilter: list_nodes ListNodesRequest;
+}
+
+/// Every revision of a service that is kept, newest first.
+pub(crate) async fn revisions(
+    client: &Client,
+    service: &str,
+) -> Result<Vec<ServiceRevision>, Error> {
+    let mut request = ListServiceRevisionsRequest {
+        service: service.to_owned(),
+        page_size: PAGE_SIZE,
+        ..Default::default()
+    };
+    let mut all = Vec::new();
+    loop {
+        let mut services = client.services();
+        let answer = services.list_service_revisions(request.clone()).await?;
+        let page = answer.into_inner();
+        all.extend(page.revisions);
+        if page.next_page_token.is_empty() {
+            return Ok(all);
+        }
+        request.page_token = page.next_page_token;
+    }
 }

@@ -8,10 +8,10 @@
 mod commands;
 #[path = "it/failures.rs"]
 mod failures;
-#[path = "it/fake.rs"]
+#[path = "it/fake/mod.rs"]
 mod fake;
 #[path = "it/progress.rs"]
 mod progress;
 #[allow(dead_code)]
-#[path = "../src/sample.rs"]
+#[path = "../src/sample/mod.rs"]
 mod sample;

@@ -14,5 +14,5 @@ pub use daemon::Daemon;
 pub use engine::Engine;
 pub use registry::Registry;
 pub use skip::skip;
-pub use transcript::Transcript;
+pub use transcript::{Transcript, golden, normal};
 pub use wait::{DEADLINE, until};

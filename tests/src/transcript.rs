@@ -16,11 +16,12 @@ const RULES: &[(&str, &str)] = &[
     (r"\b(tsk|svc|nod|swm)_[0-9a-z]{8,26}\b", "${1}_ID"),
     (r"'?\b20\d\d-\d\d-\d\dT[0-9:.]+Z\b'?", "TIME"),
     (
-        r"\b(Less than a second|About an? (minute|hour)|\d+ (second|minute|hour)s?) ago\b",
+        r"\b([Ll]ess than a second|[Aa]bout an? (minute|hour)|\d+ (second|minute|hour)s?) ago\b",
         "AGO",
     ),
     (r#"([rR]evision"?: ["']?)\d+"#, "${1}REV"),
     (r#"("?pid"?: )\d+"#, "${1}PID"),
+    (r"\buid:\d+\b", "uid:UID"),
     (r#"("?published"?: )2\d{4}\b"#, "${1}BACKEND"),
     (r":2\d{4}\b", ":BACKEND"),
     (r"(?m)^(\d+)( +[A-Z]+ )", "REV$2"),
@@ -112,27 +113,34 @@ impl Transcript {
         &self.text
     }
 
-    /// Compares with `tests/golden/NAME.txt`. With `UPDATE_GOLDEN=1` writes that file instead;
-    /// look at the difference before you commit it.
+    /// Compares with the golden file of a name, see [`golden`].
     ///
     /// # Panics
     /// If they differ.
     pub fn check(&self, name: &str) {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-            .join("golden")
-            .join(format!("{name}.txt"));
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
-            std::fs::write(&path, &self.text).expect("the golden file can be written");
-            return;
-        }
-        let expected = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            expected == self.text,
-            "{} differs; UPDATE_GOLDEN=1 writes it anew\n--- expected\n{expected}\n--- found\n{}",
-            path.display(),
-            self.text
-        );
+        golden(name, &self.text);
     }
+}
+
+/// Compares a text with `tests/golden/NAME.txt`. With `UPDATE_GOLDEN=1` writes that file instead;
+/// look at the difference before you commit it.
+///
+/// # Panics
+/// If they differ.
+pub fn golden(name: &str, text: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("golden")
+        .join(format!("{name}.txt"));
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, text).expect("the golden file can be written");
+        return;
+    }
+    let expected = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        expected == text,
+        "{} differs; UPDATE_GOLDEN=1 writes it anew\n--- expected\n{expected}\n--- found\n{text}",
+        path.display()
+    );
 }
 
 /// The words as a shell takes them.

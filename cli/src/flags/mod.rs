@@ -4,6 +4,7 @@
 //! the flag beside the field that is bad.
 
 mod proofs;
+mod shared;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -16,8 +17,15 @@ struct Command {
     on: &'static str,
     /// The request that its flags go into; empty: none.
     request: &'static str,
-    /// The flags.
-    flags: &'static [Flag],
+    /// The flags, those that other commands have too in groups of their own.
+    flags: &'static [&'static [Flag]],
+}
+
+impl Command {
+    /// All its flags.
+    fn flags(&self) -> impl DoubleEndedIterator<Item = &'static Flag> {
+        self.flags.iter().flat_map(|group| group.iter())
+    }
 }
 
 /// A flag of a command.
@@ -26,9 +34,9 @@ struct Flag {
     name: &'static str,
     /// The fields it sets in the request, by path; or what it does here.
     sets: Sets,
-    /// The test that shows it: for the page and for the tests of this table alone.
+    /// The tests that show it: for the page and for the tests of this table alone.
     #[cfg_attr(not(test), allow(dead_code))]
-    test: &'static str,
+    tests: &'static [&'static str],
 }
 
 /// What a flag sets.
@@ -62,8 +70,7 @@ pub(crate) fn flag_of(command: &str, path: &str) -> Option<&'static str> {
         .iter()
         .find(|known| known.on == command && !known.request.is_empty())?;
     let found = command
-        .flags
-        .iter()
+        .flags()
         .filter_map(|flag| Some((flag.covers(&path)?, flag.name)));
     // Of equals the last one found is taken: so the first in the table.
     found

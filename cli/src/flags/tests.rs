@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
+use prost_reflect::MessageDescriptor;
 
 use super::*;
 use crate::args::Cli;
@@ -13,7 +14,7 @@ use crate::args::Cli;
 fn all() -> impl Iterator<Item = (&'static Command, &'static Flag)> {
     COMMANDS
         .iter()
-        .flat_map(|command| command.flags.iter().map(move |flag| (command, flag)))
+        .flat_map(|command| command.flags().map(move |flag| (command, flag)))
 }
 
 /// Every flag and word of a command and those below it, as the table names them.
@@ -67,6 +68,70 @@ fn the_fields_are_in_the_contract() {
     }
 }
 
+/// Fields of a service that no flag sets: a file or the API does.
+const WITHOUT_FLAG: [&str; 2] = [
+    // Confinement is for those who write whole specs.
+    "spec.template.container.security",
+    // What `update --force` sets.
+    "spec.template.restart_token",
+];
+
+/// Messages of a service whose fields have flags each, while none is for the whole.
+const WHOLES: [&str; 11] = [
+    "spec.endpoint",
+    "spec.template",
+    "spec.template.container",
+    "spec.template.container.dns",
+    "spec.template.limits",
+    "spec.template.placement",
+    "spec.template.reservations",
+    "spec.template.restart",
+    "spec.template.stop",
+    "spec.update",
+    "spec.rollback",
+];
+
+/// Fields that no update changes.
+const FIXED: [&str; 4] = [
+    "spec.name",
+    "spec.replicated",
+    "spec.every_node",
+    "spec.template.process",
+];
+
+/// Paths below a message, as violations name them.
+fn paths(message: &MessageDescriptor, prefix: &str, found: &mut Vec<String>) {
+    for field in message.fields() {
+        let path = format!("{prefix}.{}", field.name());
+        found.push(path.clone());
+        let inside = field.kind().as_message().cloned();
+        let is_ours = |m: &MessageDescriptor| !m.is_map_entry() && m.package_name() == "skep.v1";
+        if let Some(inside) = inside.filter(is_ours) {
+            paths(&inside, &path, found);
+        }
+    }
+}
+
+/// Whatever the managers may say of a spec has its flag beside it.
+#[test]
+fn every_field_of_a_spec_has_a_flag() {
+    let pool = skep_sdk::reflect::pool();
+    let spec = pool.get_message_by_name("skep.v1.ServiceSpec").unwrap();
+    let mut all = Vec::new();
+    paths(&spec, "spec", &mut all);
+    all.retain(|path| !WITHOUT_FLAG.iter().any(|whole| is_within(path, whole)));
+    for path in &all {
+        let is_whole = WHOLES.contains(&path.as_str());
+        for command in ["service create", "service update"] {
+            if command == "service update" && FIXED.contains(&path.as_str()) {
+                continue;
+            }
+            let flag = flag_of(command, path);
+            assert_eq!(flag.is_none(), is_whole, "{command} {path}: {flag:?}");
+        }
+    }
+}
+
 /// The names of all tests below a folder.
 fn tests_in(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -95,7 +160,7 @@ fn the_tests_are_there() {
     for folder in ["src", "tests", "../sdk/rust/src"] {
         tests_in(&root.join(folder), &mut found);
     }
-    let named = all().map(|(_, flag)| flag.test);
+    let named = all().flat_map(|(_, flag)| flag.tests.iter().copied());
     let missing: BTreeSet<&str> = named.filter(|test| !found.contains(*test)).collect();
     assert!(missing.is_empty(), "no such tests: {missing:?}");
 }
@@ -109,6 +174,12 @@ fn fields_find_their_flags() {
         ("spec.template.process.env[\"A\"]", Some("--env")),
         ("spec.template.process", Some("--process")),
         ("spec.template.process.command[0]", Some("IMAGE|COMMAND")),
+        ("spec.template.health_check", Some("--health-cmd")),
+        (
+            "spec.template.health_check.http.port",
+            Some("--health-http"),
+        ),
+        ("spec.template.log_driver", Some("--log-driver")),
         ("request_id", None),
     ] {
         assert_eq!(flag_of("service create", path), flag, "{path}");
@@ -120,7 +191,7 @@ fn fields_find_their_flags() {
 fn the_page_is_written_from_the_table() {
     let mut page = String::from(
         "# The flags of `skep`\n\n\
-         Each flag with the field of the contract that it sets, and the test that shows it. \
+         Each flag with the field of the contract that it sets, and the tests that show it. \
          Written from the table in\n`cli/src/flags/table.rs` by `UPDATE_GOLDEN=1 cargo test -p \
          skep-cli the_page`; tests hold the table against the\ncommand line and the \
          contract. What Docker has beyond these is refused by name:\n\
@@ -132,8 +203,8 @@ fn the_page_is_written_from_the_table() {
         if !command.request.is_empty() {
             page.push_str(&format!("Fields are those of `{}`.\n\n", command.request));
         }
-        page.push_str("| flag | sets | test |\n|---|---|---|\n");
-        for flag in command.flags {
+        page.push_str("| flag | sets | tests |\n|---|---|---|\n");
+        for flag in command.flags() {
             let sets = match flag.sets {
                 Sets::Fields(fields) => fields.iter().map(|field| format!("`{field}`")).collect(),
                 Sets::Here(what) => vec![what.to_owned()],
@@ -142,7 +213,7 @@ fn the_page_is_written_from_the_table() {
             page.push_str(&format!(
                 "| `{name}` | {} | `{}` |\n",
                 sets.join(", "),
-                flag.test
+                flag.tests.join("`, `")
             ));
         }
     }

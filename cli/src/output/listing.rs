@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Lists of objects: every format from one description of their columns.
 
-use skep_sdk::{Identified, Name};
+use skep_sdk::Name;
 
 use super::format::{Format, write_value};
 use super::json::Json;
@@ -42,6 +42,8 @@ pub(crate) const fn hidden(field: &'static str, heading: &'static str) -> Column
 /// An object in a list, with a cell for each column.
 #[derive(Debug, Clone)]
 pub(crate) struct Row<M> {
+    /// What names it, whole: its id.
+    pub(crate) id: String,
     /// The object.
     pub(crate) object: M,
     /// Its cells.
@@ -59,14 +61,14 @@ pub(crate) struct Listing<M> {
     pub(crate) min_width: usize,
 }
 
-impl<M: Name + Identified> Listing<M> {
+impl<M: Name> Listing<M> {
     /// The list as the flags want it.
     pub(crate) fn render(&self, flags: &ListFlags) -> Result<String, Failure> {
         if flags.quiet {
             return Ok(self
                 .rows
                 .iter()
-                .map(|row| format!("{}\n", row.object.id()))
+                .map(|row| format!("{}\n", row.id))
                 .collect());
         }
         match &flags.format {

@@ -18,7 +18,7 @@ const MIN_ERROR_WIDTH: usize = 30;
 const FREE_ERROR_WIDTH: usize = 120;
 
 /// What stands beside the error in a row of tasks, about.
-const REST_OF_ROW: usize = 95;
+const REST_OF_ROW: usize = 115;
 
 /// Writes a result.
 pub(crate) fn print(text: &str) {

@@ -8,6 +8,7 @@ pub(crate) mod env_file;
 pub(crate) mod health;
 pub(crate) mod host;
 pub(crate) mod mount;
+pub(crate) mod options;
 pub(crate) mod pair;
 pub(crate) mod publish;
 pub(crate) mod quantity;

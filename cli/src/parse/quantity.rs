@@ -78,12 +78,16 @@ pub(crate) fn parse_count(text: &str) -> Result<u32, String> {
 
 /// A part of a whole, `0` to `1`, as whole percent.
 pub(crate) fn parse_ratio(text: &str) -> Result<u32, String> {
-    let bad = || format!("{text:?}: expected a number from 0 to 1, such as 0.25");
+    let bad = || format!("{text:?}: expected whole percents as a number from 0 to 1, such as 0.25");
     let ratio: f64 = text.trim().parse().map_err(|_| bad())?;
     if !(0.0..=1.0).contains(&ratio) {
         return Err(bad());
     }
     let percent = (ratio * 100.0).round();
+    // A part of a percent would be lost; what is left of 0.29 * 100 is none.
+    if (ratio * 100.0 - percent).abs() > 1e-6 {
+        return Err(bad());
+    }
     // Within 0 to 100.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     Ok(percent as u32)
@@ -122,6 +126,17 @@ pub(crate) fn format_bytes(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ratios_are_whole_percents() {
+        for (text, percent) in [("0", 0), ("0.29", 29), ("0.07", 7), ("1", 100), (".5", 50)] {
+            assert_eq!(parse_ratio(text), Ok(percent), "{text}");
+        }
+        for text in ["0.004", "0.255", "25", "-0.1", "half"] {
+            let error = parse_ratio(text).unwrap_err();
+            assert!(error.contains("whole percents"), "{error}");
+        }
+    }
 
     #[test]
     fn reads_bytes_in_powers_of_1024() {

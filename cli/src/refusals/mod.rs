@@ -8,6 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Command, CommandFactory};
 
 use crate::args::Cli;
+use crate::parse::host::parse_host;
 
 mod table;
 #[cfg(test)]
@@ -32,10 +33,31 @@ pub(crate) fn path_of(matches: &ArgMatches) -> String {
     path.join(" ")
 }
 
+/// The flag for a line of /etc/hosts, which in Docker is `--host` of the commands that describe
+/// a service.
+fn host_flag(path: &str) -> Option<&'static str> {
+    match path {
+        "service create" => Some("--add-host"),
+        "service update" => Some("--host-add"),
+        _ => None,
+    }
+}
+
+/// What to say if `--host` was given a line of /etc/hosts in place of the daemon's address.
+pub(crate) fn misread_host(path: &str, host: Option<&str>) -> Option<String> {
+    let (flag, host) = (host_flag(path)?, host?);
+    let entry = parse_host(host).ok()?;
+    entry.ip.parse::<std::net::IpAddr>().ok()?;
+    Some(format!(
+        "skep {path} --host: that is the address of the daemon; for a line of /etc/hosts use \
+         {flag} {host}"
+    ))
+}
+
 /// What an error of the parser says: our answer to what Docker has, else the parser's own words.
 pub(crate) fn explain(error: &clap::Error, words: &[OsString]) -> String {
     let kind = match error.kind() {
-        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        ErrorKind::UnknownArgument | ErrorKind::ArgumentConflict => ContextKind::InvalidArg,
         ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
         _ => return own_words(error),
     };
@@ -43,6 +65,12 @@ pub(crate) fn explain(error: &clap::Error, words: &[OsString]) -> String {
         return own_words(error);
     };
     let path = path_of_words(words);
+    if let (Some(flag), true) = (host_flag(&path), name.starts_with("--host ")) {
+        return format!(
+            "Error: skep {path} --host: that is the address of the daemon, and there is one; for \
+             lines of /etc/hosts use {flag} NAME:IP"
+        );
+    }
     if let Some(answer) = answer(&path, name) {
         let command = if path.is_empty() {
             String::new()

@@ -23,6 +23,12 @@ const fn refusal(
 /// `--x-rm` of the other has one answer.
 const SERVICE: &[&str] = &["service create", "service update"];
 
+const SECRETS: &str =
+    "secrets are not there yet; use a file of the node, for a container by --mount";
+
+const CONFIGS: &str =
+    "configs are not there yet; use --env, or a file of the node, for a container by --mount";
+
 /// The table.
 pub(super) const REFUSALS: &[Refusal] = &[
     // Verbs of `docker`.
@@ -31,16 +37,8 @@ pub(super) const REFUSALS: &[Refusal] = &[
         &["stack"],
         "stacks are not there yet; create each service with `skep service create -f FILE`",
     ),
-    refusal(
-        &[""],
-        &["secret"],
-        "secrets are not there yet; a task can read a file of its node",
-    ),
-    refusal(
-        &[""],
-        &["config"],
-        "configs are not there yet; a process can read a file of its node, or its --env",
-    ),
+    refusal(&[""], &["secret"], SECRETS),
+    refusal(&[""], &["config"], CONFIGS),
     refusal(
         &[""],
         &["network"],
@@ -81,7 +79,8 @@ pub(super) const REFUSALS: &[Refusal] = &[
         &[
             "exec", "attach", "cp", "top", "stats", "port", "wait", "pause", "unpause",
         ],
-        "there is no way into a task yet; `skep task inspect` shows its node and process id",
+        "there is no way into a task yet; `skep task inspect` shows its node, and there its process \
+            id or, for the engine's own commands, the id of its container",
     ),
     refusal(
         &[""],
@@ -214,51 +213,22 @@ pub(super) const REFUSALS: &[Refusal] = &[
     refusal(
         SERVICE,
         &["--network", "--network-add", "--network-rm"],
-        "overlay networks are not there yet; a process uses the network of its node",
-    ),
-    refusal(
-        SERVICE,
-        &["--mount-add", "--mount-rm"],
-        "mounts are changed by a whole spec only: `skep service inspect`, then update over the API",
+        "overlay networks are not there yet; services reach one another by published ports",
     ),
     refusal(
         SERVICE,
         &["--secret", "--secret-add", "--secret-rm"],
-        "secrets are not there yet; a task can read a file of its node",
+        SECRETS,
     ),
     refusal(
         SERVICE,
         &["--config", "--config-add", "--config-rm"],
-        "configs are not there yet; a process can read a file of its node",
-    ),
-    refusal(
-        SERVICE,
-        &["--container-label-add", "--container-label-rm"],
-        "labels of containers are changed by a whole spec only; label the service with --label-add",
-    ),
-    refusal(
-        SERVICE,
-        &[
-            "--dns-add",
-            "--dns-rm",
-            "--dns-option-add",
-            "--dns-option-rm",
-            "--dns-search-add",
-            "--dns-search-rm",
-            "--host-add",
-            "--host-rm",
-        ],
-        "name servers and hosts of containers are changed by a whole spec only, over the API",
+        CONFIGS,
     ),
     refusal(
         SERVICE,
         &["--endpoint-mode"],
         "names and virtual addresses are not there yet; publish a port with --publish",
-    ),
-    refusal(
-        &["service update"],
-        &["--cap-add", "--cap-drop", "--sysctl-add", "--sysctl-rm"],
-        "capabilities and kernel parameters are changed by a whole spec only, over the API",
     ),
     refusal(
         SERVICE,
@@ -272,7 +242,7 @@ pub(super) const REFUSALS: &[Refusal] = &[
             "--generic-resource-add",
             "--generic-resource-rm",
         ],
-        "devices are not there yet; label nodes and use --constraint",
+        "devices are not there yet; label the nodes that have them, and use --constraint",
     ),
     refusal(
         SERVICE,
@@ -288,7 +258,8 @@ pub(super) const REFUSALS: &[Refusal] = &[
     refusal(
         &["service logs", "task logs"],
         &["--details"],
-        "log drivers and their details are not there yet",
+        "what a log driver adds to a line is not there yet; --log-driver and --log-opt of a service \
+            choose where its lines go",
     ),
     refusal(
         &["service logs", "task logs"],

@@ -203,12 +203,12 @@ fn what_docker_has_is_answered_by_name() {
             "Error: skep service create --secret: secrets are not there yet; ",
         ),
         (
-            "skep service update --mount-add=x web",
-            "Error: skep service update --mount-add: ",
+            "skep service update --config-add=x web",
+            "Error: skep service update --config-add: configs are not there yet; use --env",
         ),
         (
-            "skep service update --cap-add=ALL web",
-            "Error: skep service update --cap-add: ",
+            "skep service create --host a:192.0.2.1 --host b:192.0.2.2 nginx",
+            "Error: skep service create --host: ",
         ),
         (
             "skep --tlsverify ps",
@@ -217,6 +217,35 @@ fn what_docker_has_is_answered_by_name() {
     ] {
         let text = explained(line);
         assert!(text.starts_with(begin), "{line}: {text}");
+    }
+}
+
+#[test]
+fn hosts_of_containers_are_no_daemon() {
+    for (path, host, flag) in [
+        ("service create", "db:192.0.2.7", "--add-host db:192.0.2.7"),
+        (
+            "service create",
+            "db=2001:db8::1",
+            "--add-host db=2001:db8::1",
+        ),
+        (
+            "service update",
+            "db:[2001:db8::1]",
+            "--host-add db:[2001:db8::1]",
+        ),
+    ] {
+        let text = misread_host(path, Some(host)).unwrap();
+        assert!(text.contains(flag), "{text}");
+    }
+    for (path, host) in [
+        ("service create", Some("unix:///run/skep/skep.sock")),
+        ("service create", Some("127.0.0.1:2378")),
+        ("service create", Some("localhost:2378")),
+        ("service ls", Some("db:192.0.2.7")),
+        ("service create", None),
+    ] {
+        assert_eq!(misread_host(path, host), None, "{path} {host:?}");
     }
 }
 

@@ -7,6 +7,8 @@ pub(crate) mod info;
 pub(crate) mod log;
 pub(crate) mod node;
 pub(crate) mod node_pretty;
+pub(crate) mod revision;
+mod rollout_pretty;
 pub(crate) mod service;
 pub(crate) mod service_pretty;
 pub(crate) mod task;
@@ -23,6 +25,13 @@ fn age(time: Option<&Timestamp>, now: SystemTime) -> Duration {
         .copied()
         .and_then(|time| SystemTime::try_from(time).ok());
     then.and_then(|then| now.duration_since(then).ok())
+        .unwrap_or_default()
+}
+
+/// How long it is until something; nothing if it is past.
+fn ahead(time: &Timestamp, now: SystemTime) -> Duration {
+    let then = SystemTime::try_from(*time).ok();
+    then.and_then(|then| then.duration_since(now).ok())
         .unwrap_or_default()
 }
 

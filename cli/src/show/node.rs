@@ -55,7 +55,11 @@ fn row(object: Node, own: &str) -> Row<Node> {
         status.address.clone(),
         words::role(status.role()).to_owned(),
     ];
-    Row { object, cells }
+    Row {
+        id: object.id().to_owned(),
+        object,
+        cells,
+    }
 }
 
 #[cfg(test)]

@@ -4,14 +4,14 @@
 use skep_sdk::Identified;
 use skep_sdk::v1::port::Mode as PortMode;
 use skep_sdk::v1::task_template::Workload;
-use skep_sdk::v1::{Container, Port, Process, Service, ServiceSpec};
+use skep_sdk::v1::{Container, Port, Process, Service, ServiceSpec, TaskTemplate};
 
 use crate::output::human::{cut, id};
 use crate::output::listing::{Column, Listing, Row, hidden, shown};
 use crate::output::words;
 use crate::parse::publish::{format_ports, mode_of};
 
-/// Most characters of a command in a table.
+/// Most characters of an image or a command in a table.
 const COMMAND_WIDTH: usize = 30;
 
 const COLUMNS: [Column; 7] = [
@@ -40,7 +40,6 @@ pub(crate) fn listing(mut services: Vec<Service>, whole: bool) -> Listing<Servic
 
 fn row(object: Service, whole: bool) -> Row<Service> {
     let spec = object.spec.clone().unwrap_or_default();
-    let command = command_line(&spec);
     let labels: Vec<String> = spec
         .labels
         .iter()
@@ -51,15 +50,15 @@ fn row(object: Service, whole: bool) -> Row<Service> {
         spec.name.clone(),
         words::mode(spec.mode.as_ref()).to_owned(),
         replicas(&object),
-        if whole {
-            command
-        } else {
-            cut(&command, COMMAND_WIDTH)
-        },
+        runs_cell(&runs(spec.template.as_ref()), whole),
         format_ports(&ingress_ports(&object)),
         labels.join(","),
     ];
-    Row { object, cells }
+    Row {
+        id: object.id().to_owned(),
+        object,
+        cells,
+    }
 }
 
 fn name_of(service: &Service) -> String {
@@ -85,14 +84,27 @@ pub(super) fn container_of(spec: &ServiceSpec) -> Option<&Container> {
     }
 }
 
-/// What it runs: its image, or the command line of its program.
-fn command_line(spec: &ServiceSpec) -> String {
-    if let Some(container) = container_of(spec) {
-        return container.image.clone();
+/// What tasks run: their image, or the command line of their program.
+pub(crate) fn runs(template: Option<&TaskTemplate>) -> String {
+    match template.and_then(|template| template.workload.as_ref()) {
+        Some(Workload::Container(container)) => container.image.clone(),
+        Some(Workload::Process(process)) => quote(process.command.iter().chain(&process.args)),
+        None => String::new(),
     }
-    let process = process_of(spec);
-    let all = process.map(|process| process.command.iter().chain(&process.args));
-    all.map_or_else(String::new, quote)
+}
+
+/// The same as a table has room for it: without the digest of an image that has a tag, and with the
+/// end of a long command line left out.
+pub(super) fn runs_cell(what: &str, whole: bool) -> String {
+    if whole {
+        return what.to_owned();
+    }
+    let name = what.split_once("@sha256:").map_or(what, |(name, _)| name);
+    let has_tag = name
+        .rsplit('/')
+        .next()
+        .is_some_and(|last| last.contains(':'));
+    cut(if has_tag { name } else { what }, COMMAND_WIDTH)
 }
 
 /// Words as a shell would need them.
@@ -157,6 +169,23 @@ mod tests {
         crate::golden::check("service-ls.txt", &text);
         let text = listing(services, true).render(&flags).unwrap();
         crate::golden::check("service-ls-no-trunc.txt", &text);
+    }
+
+    #[test]
+    fn a_digest_is_left_out_where_a_tag_says_enough() {
+        let digest = format!("@sha256:{}", "0".repeat(64));
+        for (what, cell) in [
+            (format!("web:1{digest}"), "web:1"),
+            (format!("host:5000/web:1{digest}"), "host:5000/web:1"),
+            (
+                format!("host:5000/web{digest}"),
+                "host:5000/web@sha256:00000000…",
+            ),
+            ("/bin/a b".to_owned(), "/bin/a b"),
+        ] {
+            assert_eq!(runs_cell(&what, false), cell);
+            assert_eq!(runs_cell(&what, true), what);
+        }
     }
 
     #[test]

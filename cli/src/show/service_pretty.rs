@@ -2,6 +2,7 @@
 //! `service inspect --pretty`, in the order and words of Docker's.
 
 use std::fmt::Write;
+use std::time::SystemTime;
 
 use skep_sdk::Identified;
 use skep_sdk::v1::condition::Status as Truth;
@@ -13,37 +14,45 @@ use skep_sdk::v1::{
     ServiceSpec, ServiceStatus, StopPolicy, TaskTemplate,
 };
 
-use super::container_pretty;
 use super::service::{container_of, process_of, quote};
-use super::span_text;
+use super::{age, container_pretty, rollout_pretty, span_text};
+use crate::output::human::ago;
 use crate::parse::constraint::format_requirement;
 use crate::parse::publish::{mode_of, protocol_of, protocol_word};
 use crate::parse::quantity::{format_bytes, format_cpus};
 use crate::parse::ulimit::format_ulimit;
 
 /// The text, between two empty lines. What is not set is left out.
-pub(crate) fn text(service: &Service) -> String {
+pub(crate) fn text(service: &Service, now: SystemTime) -> String {
     let mut page = Page(String::from("\n"));
     let spec = service.spec.clone().unwrap_or_default();
     let status = service.status.clone().unwrap_or_default();
     page.line("ID", service.id());
     page.line("Name", &spec.name);
     if !spec.labels.is_empty() {
-        page.0.push_str("Labels:\n");
+        page.heading("Labels");
         for (key, value) in &spec.labels {
             page.0.push_str(&format!(" {key}={value}\n"));
         }
     }
     mode(&mut page, &spec, &status);
-    state(&mut page, &status);
+    state(&mut page, &status, now);
+    if let Some(found) = &status.rollout {
+        rollout_pretty::rollout(&mut page, found, now);
+    }
     let template = spec.template.clone().unwrap_or_default();
     placement(&mut page, template.placement.as_ref());
+    rollout_pretty::policy(&mut page, "UpdateConfig", spec.update.as_ref());
+    rollout_pretty::policy(&mut page, "RollbackConfig", spec.rollback.as_ref());
     if let Some(found) = process_of(&spec) {
         process(&mut page, found);
     }
     if let Some(found) = container_of(&spec) {
-        container_pretty::container(&mut page, found, &template, &status.image);
+        container_pretty::container(&mut page, found, &status.image);
     }
+    container_pretty::mounts(&mut page, &template.mounts);
+    container_pretty::log_driver(&mut page, template.log_driver.as_ref());
+    container_pretty::health(&mut page, template.health_check.as_ref());
     resources(&mut page, &template);
     restart(&mut page, template.restart.as_ref());
     stop(&mut page, template.stop.as_ref());
@@ -55,6 +64,18 @@ pub(crate) fn text(service: &Service) -> String {
 pub(super) struct Page(pub(super) String);
 
 impl Page {
+    /// What begins a part.
+    pub(super) fn heading(&mut self, name: &str) {
+        self.0.push_str(&format!("{name}:\n"));
+    }
+
+    /// A line for what holds.
+    pub(super) fn flag_if(&mut self, name: &str, holds: bool) {
+        if holds {
+            self.line(name, "true");
+        }
+    }
+
     /// `Name:` and a value behind tabs, so that values stand below one another.
     pub(super) fn line(&mut self, name: &str, value: &str) {
         let tabs = if name.len() < 7 { "\t\t" } else { "\t" };
@@ -68,7 +89,7 @@ impl Page {
         }
     }
 
-    fn span_if(&mut self, name: &str, span: Option<prost_types::Duration>) {
+    pub(super) fn span_if(&mut self, name: &str, span: Option<prost_types::Duration>) {
         if let Some(span) = span {
             self.line(name, &span_text(span));
         }
@@ -91,8 +112,8 @@ fn mode(page: &mut Page, spec: &ServiceSpec, status: &ServiceStatus) {
     }
 }
 
-fn state(page: &mut Page, status: &ServiceStatus) {
-    page.0.push_str("Status:\n");
+fn state(page: &mut Page, status: &ServiceStatus, now: SystemTime) {
+    page.heading("Status");
     let tasks = format!(
         "{} of {} running, {} up to date, {} pending, {} failed",
         status.running_tasks,
@@ -105,7 +126,7 @@ fn state(page: &mut Page, status: &ServiceStatus) {
     for condition in &status.conditions {
         page.line(
             &format!(" {}", capitalised(&condition.r#type)),
-            &truth(condition),
+            &truth(condition, now),
         );
     }
 }
@@ -120,23 +141,28 @@ fn capitalised(name: &str) -> String {
         .replace('_', " ")
 }
 
-fn truth(condition: &Condition) -> String {
+/// Whether it holds, since when, and why.
+fn truth(condition: &Condition, now: SystemTime) -> String {
     let word = match condition.status() {
         Truth::True => "yes",
         Truth::False => "no",
         Truth::Unknown | Truth::Unspecified => "unknown",
     };
+    let since = match &condition.transition_time {
+        Some(time) => format!("{word} since {}", ago(age(Some(time), now)).to_lowercase()),
+        None => word.to_owned(),
+    };
     match (condition.reason.as_str(), condition.message.as_str()) {
-        ("", "") => word.to_owned(),
-        (reason, "") => format!("{word} ({reason})"),
-        ("", message) => format!("{word} ({message})"),
-        (reason, message) => format!("{word} ({reason}: {message})"),
+        ("", "") => since,
+        (reason, "") => format!("{since} ({reason})"),
+        ("", message) => format!("{since} ({message})"),
+        (reason, message) => format!("{since} ({reason}: {message})"),
     }
 }
 
 fn placement(page: &mut Page, placement: Option<&Placement>) {
     let Some(placement) = placement else { return };
-    page.0.push_str("Placement:\n");
+    page.heading("Placement");
     let requirements: Vec<String> = placement
         .requirements
         .iter()
@@ -153,7 +179,7 @@ fn placement(page: &mut Page, placement: Option<&Placement>) {
 }
 
 fn process(page: &mut Page, process: &Process) {
-    page.0.push_str("ProcessSpec:\n");
+    page.heading("ProcessSpec");
     page.line(" Command", &quote(process.command.iter()));
     page.text_if(" Args", &quote(process.args.iter()));
     let env: Vec<String> = process
@@ -177,7 +203,7 @@ fn resources(page: &mut Page, template: &TaskTemplate) {
     if template.reservations.is_none() && template.limits.is_none() {
         return;
     }
-    page.0.push_str("Resources:\n");
+    page.heading("Resources");
     if let Some(Resources {
         cpu_millis,
         memory_bytes,
@@ -209,7 +235,7 @@ fn cpu_and_memory(page: &mut Page, cpu_millis: u32, memory_bytes: u64) {
 
 fn restart(page: &mut Page, restart: Option<&RestartPolicy>) {
     let Some(restart) = restart else { return };
-    page.0.push_str("RestartPolicy:\n");
+    page.heading("RestartPolicy");
     let condition = match restart.condition() {
         restart_policy::Condition::None => "none",
         restart_policy::Condition::OnFailure => "on-failure",
@@ -224,7 +250,7 @@ fn restart(page: &mut Page, restart: Option<&RestartPolicy>) {
 
 fn stop(page: &mut Page, stop: Option<&StopPolicy>) {
     let Some(stop) = stop else { return };
-    page.0.push_str("StopPolicy:\n");
+    page.heading("StopPolicy");
     page.text_if(" Signal", &stop.signal);
     page.span_if(" Grace Period", stop.grace);
 }
@@ -233,7 +259,7 @@ fn ports(page: &mut Page, ports: &[Port]) {
     if ports.is_empty() {
         return;
     }
-    page.0.push_str("Ports:\n");
+    page.heading("Ports");
     for port in ports {
         let mode = match mode_of(port) {
             PortMode::Host => "host",
@@ -255,10 +281,23 @@ mod tests {
 
     #[test]
     fn a_service_is_shown_for_people() {
-        crate::golden::check("service-pretty.txt", &text(&sample::service()));
-        crate::golden::check(
-            "service-pretty-global.txt",
-            &text(&sample::global_service()),
-        );
+        for (file, service) in [
+            ("service-pretty.txt", sample::service()),
+            ("service-pretty-global.txt", sample::global_service()),
+            ("service-pretty-container.txt", sample::container_service()),
+        ] {
+            crate::golden::check(file, &text(&service, sample::now()));
+        }
+    }
+
+    #[test]
+    fn a_program_is_shown_with_its_health_check() {
+        let mut service = sample::service();
+        let template = service.spec.as_mut().unwrap().template.as_mut().unwrap();
+        let other = sample::container_service().spec.unwrap().template.unwrap();
+        template.health_check = other.health_check;
+        let text = text(&service, sample::now());
+        let part = "HealthCheck:\n Probe:\t\thttp 80/healthz\n Interval:\t5s\n";
+        assert!(text.contains(part), "{text}");
     }
 }

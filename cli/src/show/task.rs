@@ -8,17 +8,20 @@ use skep_sdk::v1::port::Mode as PortMode;
 use skep_sdk::v1::{Ref, Task, TaskState, TaskStatus};
 
 use super::age;
+use super::service::runs_cell;
 use crate::output::human::{ago, cut, id, one_line};
 use crate::output::listing::{Column, Listing, Row, hidden, shown};
 use crate::output::words;
 use crate::parse::publish::{format_ports, mode_of};
+use crate::programs::Programs;
 
 /// What stands before the name of a task that another has followed.
 const EARLIER: &str = " \\_ ";
 
-const COLUMNS: [Column; 9] = [
+const COLUMNS: [Column; 10] = [
     shown("ID", "ID"),
     shown("Name", "NAME"),
+    shown("Image", "IMAGE"),
     shown("Node", "NODE"),
     shown("DesiredState", "DESIRED STATE"),
     shown("CurrentState", "CURRENT STATE"),
@@ -30,7 +33,9 @@ const COLUMNS: [Column; 9] = [
 
 /// How tasks are looked at.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Look {
+pub(crate) struct Look<'a> {
+    /// What they run.
+    pub(crate) programs: &'a Programs,
     /// The time.
     pub(crate) now: SystemTime,
     /// Show ids and errors whole.
@@ -42,7 +47,7 @@ pub(crate) struct Look {
 }
 
 /// Tasks by service and slot.
-pub(crate) fn listing(mut tasks: Vec<Task>, look: &Look) -> Listing<Task> {
+pub(crate) fn listing(mut tasks: Vec<Task>, look: &Look<'_>) -> Listing<Task> {
     tasks.sort_by_cached_key(|task| {
         let made = task.meta.as_ref().map_or(0, |meta| meta.create_revision);
         (
@@ -78,7 +83,7 @@ fn place(task: &Task) -> (String, u32, String) {
     (service, task.slot, node)
 }
 
-fn row(object: Task, is_earlier: bool, look: &Look) -> Row<Task> {
+fn row(object: Task, is_earlier: bool, look: &Look<'_>) -> Row<Task> {
     let status = object.status.clone().unwrap_or_default();
     let state = words::task_state(status.state());
     let since = ago(age(status.transition_time.as_ref(), look.now));
@@ -104,6 +109,7 @@ fn row(object: Task, is_earlier: bool, look: &Look) -> Row<Task> {
     let cells = vec![
         id(object.id(), look.whole),
         name,
+        runs_cell(&look.programs.of(&object), look.whole),
         node,
         words::task_state(object.desired_state()).to_owned(),
         format!("{state} {since}"),
@@ -112,10 +118,14 @@ fn row(object: Task, is_earlier: bool, look: &Look) -> Row<Task> {
         service,
         object.slot.to_string(),
     ];
-    Row { object, cells }
+    Row {
+        id: object.id().to_owned(),
+        object,
+        cells,
+    }
 }
 
-fn node_word(node: &Ref, look: &Look) -> String {
+fn node_word(node: &Ref, look: &Look<'_>) -> String {
     if look.resolve && !node.name.is_empty() {
         node.name.clone()
     } else {
@@ -124,7 +134,7 @@ fn node_word(node: &Ref, look: &Look) -> String {
 }
 
 /// What went wrong, in quotes, on one line.
-fn error(status: &TaskStatus, look: &Look) -> String {
+fn error(status: &TaskStatus, look: &Look<'_>) -> String {
     let text = one_line(&trouble(status));
     if text.is_empty() {
         return text;
@@ -168,13 +178,6 @@ mod tests {
     use crate::output::format::Format;
     use crate::sample;
 
-    const LOOK: Look = Look {
-        now: SystemTime::UNIX_EPOCH,
-        whole: false,
-        resolve: true,
-        error_width: 40,
-    };
-
     fn tasks() -> Vec<Task> {
         let mut crashed = sample::task_in(2, 1, TaskState::Failed, "task: non-zero exit (3)\nboom");
         crashed.meta.get_or_insert_default().create_revision = 11;
@@ -188,11 +191,12 @@ mod tests {
             id: sample::id("svc", 2),
             name: "agent".into(),
         });
-        let pending = sample::pending_task(4, 2);
+        let mut pending = sample::pending_task(4, 2);
+        pending.image = format!("example.com/team/web:1.2@sha256:{}", "0".repeat(64));
         vec![crashed, pending, sample::task(1, 1), global, host, complete]
     }
 
-    fn table(look: &Look) -> String {
+    fn table(look: &Look<'_>) -> String {
         let flags = ListFlags {
             quiet: false,
             filter: vec![],
@@ -204,9 +208,13 @@ mod tests {
 
     #[test]
     fn tasks_are_listed_by_slot_with_their_history() {
+        let programs = Programs::of_samples();
         let look = Look {
+            programs: &programs,
             now: sample::now(),
-            ..LOOK
+            whole: false,
+            resolve: true,
+            error_width: 40,
         };
         crate::golden::check("service-ps.txt", &table(&look));
         let look = Look {

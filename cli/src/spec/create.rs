@@ -7,7 +7,7 @@ use skep_sdk::v1::service_spec::Mode;
 use skep_sdk::v1::task_template::Workload;
 use skep_sdk::v1::{Container, EndpointSpec, EveryNode, ServiceSpec, TaskTemplate};
 
-use super::{apply_shared, container, placement, policy, program};
+use super::{apply_shared, container, placement, program};
 use crate::commands::service::create::Create;
 use crate::commands::service::flags::{CreateFlags, ModeWord, SpecFlags};
 use crate::parse::env_file::parse_env_file;
@@ -65,7 +65,8 @@ pub(crate) fn spec_from_flags(given: &Create, around: &Around<'_>) -> Result<Ser
             .collect();
         spec.endpoint = Some(EndpointSpec { ports });
     }
-    policy::apply(&given.policy, &mut spec);
+    given.policy.update.take_over(&mut spec.update);
+    given.policy.rollback.take_over(&mut spec.rollback);
     spec.name = match &flags.name {
         Some(name) => name.clone(),
         None => made_up_name(spec.template.get_or_insert_default(), around.random),

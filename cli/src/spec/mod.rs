@@ -4,8 +4,8 @@
 
 pub(crate) mod container;
 pub(crate) mod create;
+mod edit;
 pub(crate) mod file;
-pub(crate) mod policy;
 pub(crate) mod probe;
 mod program;
 pub(crate) mod swarm;

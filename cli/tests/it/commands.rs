@@ -177,6 +177,61 @@ async fn a_rollback_asks_for_its_revision() {
 }
 
 #[tokio::test]
+async fn history_lists_where_to_go_back_to() {
+    let swarm = Swarm::start().await;
+    let ran = swarm.line("service history -q web").await;
+    assert_eq!((ran.code, ran.out.as_str()), (0, "12\n9\n7\n"), "{ran:?}");
+    let pages = swarm.asked();
+    let kind = "ListServiceRevisionsRequest";
+    let pages: Vec<_> = pages.iter().filter(|(name, _)| name == kind).collect();
+    let id = sample::id("svc", 1);
+    assert_eq!(pages[0].1, json!({"service": id, "pageSize": 1000}));
+    assert_eq!(pages.len(), 2, "{pages:?}");
+
+    let ran = swarm.line("service history --no-trunc web").await;
+    assert!(
+        ran.out.contains("template.placement.spread, endpoint\n"),
+        "{ran:?}"
+    );
+    let ran = swarm.line("service history wbe").await;
+    assert_eq!(
+        (ran.code, ran.err.as_str()),
+        (1, "Error: there is no service \"wbe\"; did you mean web?\n")
+    );
+    let ran = swarm.line("service rollback --to 99 web").await;
+    assert_eq!(
+        (ran.code, ran.err.as_str()),
+        (
+            1,
+            "Error: service \"web\" cannot go back to revision 99; it can to 9, 7\n\
+             `skep service history web` lists the revisions there are.\n"
+        )
+    );
+}
+
+/// What tasks of programs run is asked of their services, and only for columns.
+#[tokio::test]
+async fn a_list_of_tasks_shows_what_they_run() {
+    let swarm = Swarm::start().await;
+    let ran = swarm.line("ps --format {{.Name}}:{{.Image}}").await;
+    let program = "/usr/local/bin/shop --serve '…";
+    assert_eq!(
+        (ran.code, ran.out),
+        (0, format!("web.1:{program}\nweb.2:{program}\n"))
+    );
+    let (svc, asked) = (sample::id("svc", 1), swarm.asked());
+    assert_eq!(
+        only(&asked, "ListServicesRequest"),
+        json!({"filter": {"services": [svc]}, "pageSize": 1000})
+    );
+    for line in ["ps -q", "ps --format json"] {
+        let asked = requests(&swarm, line).await;
+        let names: Vec<&str> = asked.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["ListTasksRequest"], "{line}");
+    }
+}
+
+#[tokio::test]
 async fn roll_outs_are_paused_and_resumed() {
     let swarm = Swarm::start().await;
     let id = format!("svc_{:0>26}", "halted");

@@ -163,6 +163,14 @@ async fn usage_errors_end_with_2_and_ask_nobody() {
             "must not be negative",
         ),
         ("service create -f x --name a", "cannot be used with"),
+        (
+            "service create -f x --update-delay 1s",
+            "cannot be used with",
+        ),
+        (
+            "service create --host db:192.0.2.7 nginx",
+            "for a line of /etc/hosts use --add-host db:192.0.2.7",
+        ),
         ("service scale agent=two", "expected a whole number"),
         ("service ls --format jsn", "expected table, json, yaml"),
         ("service ls --filter lable=x", "did you mean label?"),

@@ -3514,7 +3514,7 @@ impl ::prost::Name for HostEntry {
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DnsConfig {
     /// IP addresses of name servers. At most 8 entries, each 1 to 64 characters; empty: the
-    /// swarm's.
+    /// node's.
     #[prost(string, repeated, tag = "1")]
     pub servers: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Search domains. At most 16 entries, each 1 to 253 characters.

@@ -10,6 +10,7 @@ use prost_reflect::{
 };
 use skep_proto::v1::Role;
 
+mod pages;
 mod wording;
 
 fn pool() -> DescriptorPool {

@@ -433,7 +433,7 @@ fn verbs_of_docker_that_are_not_there_name_what_is() {
         ),
         (
             &["secret", "ls"],
-            "skep secret: secrets are not there yet; a task can read a file of its node",
+            "skep secret: secrets are not there yet; use a file of the node, for a container by --mount",
         ),
         (
             &["network", "ls"],

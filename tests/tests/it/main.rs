@@ -12,4 +12,5 @@ mod journeys_rollouts;
 mod kill;
 mod network;
 mod sim;
+mod terminal;
 mod user;

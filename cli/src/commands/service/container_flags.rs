@@ -10,7 +10,7 @@ use skep_sdk::v1::{HostEntry, Mount};
 
 use crate::parse::duration::parse_duration;
 use crate::parse::health::{parse_grpc, parse_http, parse_tcp};
-use crate::parse::host::parse_host;
+use crate::parse::host::{Unhost, parse_host, parse_unhost};
 use crate::parse::mount::parse_mount;
 use crate::parse::pair::parse_label;
 use crate::parse::quantity::parse_count;
@@ -59,9 +59,10 @@ pub(crate) struct ContainerFlags {
     /// When the image is pulled
     #[arg(long, value_name = "WHEN", help_heading = "Container")]
     pub(crate) pull: Option<PullWord>,
-    /// Each node resolves the image's tag for itself
-    #[arg(long, help_heading = "Container")]
-    pub(crate) no_resolve_image: bool,
+    /// Each node resolves the image's tag for itself; false: the digest first found is that of all
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
+        require_equals = true, help_heading = "Container")]
+    pub(crate) no_resolve_image: Option<bool>,
     /// How readily the kernel kills it when memory is short: -1000 to 1000
     #[arg(
         long,
@@ -91,10 +92,11 @@ pub(crate) struct ContainerFlags {
     #[arg(long, value_name = "PORT[/SERVICE]", value_parser = parse_grpc, help_heading = "Health",
         conflicts_with_all = ["health_cmd", "health_http", "health_tcp"])]
     pub(crate) health_grpc: Option<Probe>,
-    /// No check, not even the image's own
-    #[arg(long, help_heading = "Health",
+    /// No check, not even the image's own; false: the image's own again
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true",
+        require_equals = true, help_heading = "Health",
         conflicts_with_all = ["health_cmd", "health_http", "health_tcp", "health_grpc"])]
-    pub(crate) no_healthcheck: bool,
+    pub(crate) no_healthcheck: Option<bool>,
     /// Time between two checks
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Health",
         allow_hyphen_values = true)]
@@ -125,7 +127,8 @@ pub(crate) struct ContainerCreateFlags {
     #[arg(long, value_name = "KEY[=VALUE]", value_parser = parse_label,
         help_heading = "Container")]
     pub(crate) container_label: Vec<(String, String)>,
-    /// Mount: type=bind|volume|tmpfs,source=...,target=...,readonly and further options
+    /// Mount: type=bind|volume|tmpfs,source=...,target=...,readonly and further options; an
+    /// option with a comma stands in quotes
     #[arg(long, value_name = "MOUNT", value_parser = parse_mount, help_heading = "Container")]
     pub(crate) mount: Vec<Mount>,
     /// Add a kernel capability, such as NET_ADMIN
@@ -150,4 +153,60 @@ pub(crate) struct ContainerCreateFlags {
     /// Search domain
     #[arg(long, value_name = "DOMAIN", help_heading = "Container")]
     pub(crate) dns_search: Vec<String>,
+}
+
+/// What only `update` has.
+#[derive(Debug, Clone, Default, Args)]
+#[group(id = "ContainerUpdateFlags")]
+pub(crate) struct ContainerUpdateFlags {
+    /// Set a label of the container
+    #[arg(long, value_name = "KEY[=VALUE]", value_parser = parse_label,
+        help_heading = "Container")]
+    pub(crate) container_label_add: Vec<(String, String)>,
+    /// Remove a label of the container
+    #[arg(long, value_name = "KEY", help_heading = "Container")]
+    pub(crate) container_label_rm: Vec<String>,
+    /// Mount, written as with create
+    #[arg(long, value_name = "MOUNT", value_parser = parse_mount, help_heading = "Container")]
+    pub(crate) mount_add: Vec<Mount>,
+    /// Remove a mount
+    #[arg(long, value_name = "TARGET", help_heading = "Container")]
+    pub(crate) mount_rm: Vec<String>,
+    /// Add a kernel capability; of one that is dropped: drop it no longer
+    #[arg(long, value_name = "NAME", help_heading = "Container")]
+    pub(crate) cap_add: Vec<String>,
+    /// Drop a kernel capability; of one that is added: add it no longer
+    #[arg(long, value_name = "NAME", help_heading = "Container")]
+    pub(crate) cap_drop: Vec<String>,
+    /// Set a namespaced kernel parameter
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_label, help_heading = "Container")]
+    pub(crate) sysctl_add: Vec<(String, String)>,
+    /// Remove a namespaced kernel parameter
+    #[arg(long, value_name = "KEY", help_heading = "Container")]
+    pub(crate) sysctl_rm: Vec<String>,
+    /// Add a line to /etc/hosts: NAME:IP
+    #[arg(long, value_name = "NAME:IP", value_parser = parse_host, help_heading = "Container")]
+    pub(crate) host_add: Vec<HostEntry>,
+    /// Remove a name from /etc/hosts
+    #[arg(long, value_name = "NAME[:IP]", value_parser = parse_unhost,
+        help_heading = "Container")]
+    pub(crate) host_rm: Vec<Unhost>,
+    /// Add a name server
+    #[arg(long, value_name = "IP", help_heading = "Container")]
+    pub(crate) dns_add: Vec<String>,
+    /// Remove a name server
+    #[arg(long, value_name = "IP", help_heading = "Container")]
+    pub(crate) dns_rm: Vec<String>,
+    /// Add an option of the resolver
+    #[arg(long, value_name = "OPTION", help_heading = "Container")]
+    pub(crate) dns_option_add: Vec<String>,
+    /// Remove an option of the resolver
+    #[arg(long, value_name = "OPTION", help_heading = "Container")]
+    pub(crate) dns_option_rm: Vec<String>,
+    /// Add a search domain
+    #[arg(long, value_name = "DOMAIN", help_heading = "Container")]
+    pub(crate) dns_search_add: Vec<String>,
+    /// Remove a search domain
+    #[arg(long, value_name = "DOMAIN", help_heading = "Container")]
+    pub(crate) dns_search_rm: Vec<String>,
 }

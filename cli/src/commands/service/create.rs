@@ -32,7 +32,7 @@ pub(crate) struct Create {
     /// Take the whole service from a YAML file; - is standard input
     #[arg(short, long, value_name = "FILE",
         conflicts_with_all = ["SpecFlags", "CreateFlags", "ContainerFlags", "ContainerCreateFlags",
-            "PolicyFlags",            "process", "command"])]
+            "UpdatePolicyFlags", "RollbackPolicyFlags", "process", "command"])]
     pub(crate) file: Option<String>,
     #[command(flatten)]
     pub(crate) create: CreateFlags,

@@ -133,7 +133,7 @@ pub(crate) struct SpecFlags {
 #[derive(Debug, Clone, Default, Args)]
 #[group(id = "CreateFlags")]
 pub(crate) struct CreateFlags {
-    /// Name; without it one is made up from the program's
+    /// Name; without it one is made up from the image's or the program's
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
     /// How tasks are counted [default: replicated]

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `skep service inspect`.
 
+use std::time::SystemTime;
+
 use clap::Args;
 
 use crate::args::InspectFlags;
@@ -31,9 +33,10 @@ impl Inspect {
         let (found, failures) =
             lookup::each(&self.services, |name| lookup::service(&client, name)).await;
         if self.pretty {
+            let now = SystemTime::now();
             found
                 .iter()
-                .for_each(|service| print(&show::service_pretty::text(service)));
+                .for_each(|service| print(&show::service_pretty::text(service, now)));
         } else {
             print(&render_objects(&found, &self.inspect.format)?);
         }

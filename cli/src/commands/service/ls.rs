@@ -16,7 +16,7 @@ use crate::show;
 #[command(
     after_help = "Filters: id, name (the beginnings of them), label=KEY[=VALUE], \
     mode=replicated|global.\n\
-    Fields of templates: .ID .Name .Mode .Replicas .Command .Ports .Labels, and those of the \
+    Fields of templates: .ID .Name .Mode .Replicas .Image .Ports .Labels, and those of the \
     object, such as .spec.name."
 )]
 pub(crate) struct Ls {

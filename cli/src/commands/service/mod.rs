@@ -8,6 +8,7 @@ pub(crate) mod create;
 // Help texts have brackets of their own, which are no links.
 #[allow(rustdoc::broken_intra_doc_links)]
 pub(crate) mod flags;
+mod history;
 mod inspect;
 mod logs;
 mod ls;
@@ -41,6 +42,8 @@ pub(crate) enum ServiceCommand {
     Ps(ps::Ps),
     /// Change how many tasks services have
     Scale(scale::Scale),
+    /// List what the tasks of a service were made from: the revisions to go back to
+    History(history::History),
     /// Take back the last change of what tasks run, and wait
     Rollback(rollback::Rollback),
     /// Stop a roll-out where it is
@@ -63,6 +66,7 @@ pub(crate) async fn run(command: ServiceCommand, session: &Session) -> Result<()
         ServiceCommand::Inspect(command) => command.run(session).await,
         ServiceCommand::Ps(command) => command.run(session).await,
         ServiceCommand::Scale(command) => command.run(session).await,
+        ServiceCommand::History(command) => command.run(session).await,
         ServiceCommand::Rollback(command) => command.run(session).await,
         ServiceCommand::Pause(command) => command.run(session).await,
         ServiceCommand::Resume(command) => command.run(session).await,

@@ -6,7 +6,7 @@ use skep_sdk::v1::Service;
 use skep_sdk::v1::control_rollout_request::Action;
 use skep_sdk::v1::rollout::State;
 
-use super::container_flags::ContainerFlags;
+use super::container_flags::{ContainerFlags, ContainerUpdateFlags};
 use super::flags::{SpecFlags, UpdateFlags};
 use super::policy_flags::PolicyFlags;
 use super::resume::control;
@@ -17,10 +17,15 @@ use crate::progress;
 use crate::session::Session;
 use crate::spec::update::{Around, apply};
 
-/// Change a service and wait until its tasks are as wanted. A change of what tasks are made from
-/// replaces them one by one, each stopped before the next is started.
+/// Change a service and wait until its tasks are as wanted. A change of what tasks are made from is
+/// rolled out over them by the service's policy: one by one unless --update-parallelism says
+/// otherwise, each stopped once the next is ready to start. What a flag adds takes the place of
+/// what is the same thing: a label of that key, a mount at that target.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: skep service update web --image nginx:1.28 --publish-rm 80")]
+#[command(after_help = "Examples:\n  \
+    skep service update web --image nginx:1.28 --publish-rm 80\n  \
+    skep service update web --mount-add type=bind,source=/srv,target=/data --mount-rm /old\n\
+    What has no flag is changed over the API, with an update_mask: see docs/grpcurl.md.")]
 pub(crate) struct Update {
     /// Service, by name, id or the beginning of an id
     #[arg(value_name = "SERVICE")]
@@ -31,6 +36,8 @@ pub(crate) struct Update {
     pub(crate) spec: SpecFlags,
     #[command(flatten)]
     pub(crate) container: ContainerFlags,
+    #[command(flatten)]
+    pub(crate) changes: ContainerUpdateFlags,
     #[command(flatten)]
     pub(crate) policy: PolicyFlags,
     #[command(flatten)]

@@ -18,13 +18,14 @@ use crate::filter::{self, TaskQuery};
 use crate::lookup;
 use crate::output::{error_width, print};
 use crate::pages;
+use crate::programs::{self, Programs};
 use crate::session::Session;
 use crate::show;
 
 /// What `--help` says of every list of tasks.
 pub(crate) const LIST_HELP: &str = "Filters: id, name (the beginnings of them), service, node, \
     label=KEY[=VALUE], state=running|failed|..., desired-state=running|ready|shutdown|remove.\n\
-    Fields of templates: .ID .Name .Service .Node .DesiredState .CurrentState .Error .Ports .Slot, \
+    Fields of templates: .ID .Name .Image .Service .Node .DesiredState .CurrentState .Error .Ports .Slot, \
     and those of the object, such as .status.exitCode.";
 
 /// The verbs of tasks.
@@ -67,7 +68,13 @@ impl TaskListFlags {
     pub(crate) async fn show(&self, client: &Client, query: TaskQuery) -> Result<(), Failure> {
         let mut tasks = pages::tasks(client, query.request).await?;
         tasks.retain(|task| query.ids.allows(task));
+        let programs = if self.list.shows_columns() {
+            programs::of_tasks(client, &tasks).await?
+        } else {
+            Programs::default()
+        };
         let look = show::task::Look {
+            programs: &programs,
             now: SystemTime::now(),
             whole: self.list.no_trunc,
             resolve: !self.no_resolve,

@@ -7,12 +7,28 @@ use crate::commands::service::ServiceCommand;
 use crate::output::json::Json;
 use crate::sample;
 use clap::Parser;
+use skep_sdk::v1::mount::Source;
 use skep_sdk::v1::task_template::Workload;
 use skep_sdk::v1::update_policy::{OnFailure, Order};
-use skep_sdk::v1::{Container, UpdatePolicy};
+use skep_sdk::v1::{Container, HostEntry, UpdatePolicy};
 
 /// The spec of the sample service after an update, and the notices.
 fn update(line: &[&str]) -> Result<(ServiceSpec, Vec<String>), String> {
+    update_of(sample::service().spec.unwrap(), line)
+}
+
+/// The same of a service of containers.
+fn update_container(line: &[&str]) -> Result<(ServiceSpec, Vec<String>), String> {
+    let mut spec = sample::service().spec.unwrap();
+    spec.template.get_or_insert_default().workload = Some(Workload::Container(Container {
+        image: "web:1".into(),
+        read_only: true,
+        ..Container::default()
+    }));
+    update_of(spec, line)
+}
+
+fn update_of(mut spec: ServiceSpec, line: &[&str]) -> Result<(ServiceSpec, Vec<String>), String> {
     let words = ["skep", "service", "update"]
         .iter()
         .chain(line)
@@ -25,7 +41,6 @@ fn update(line: &[&str]) -> Result<(ServiceSpec, Vec<String>), String> {
         var: &|name| (name == "HOME").then(|| "/root".to_owned()),
         restart_token: "fresh",
     };
-    let mut spec = sample::service().spec.unwrap();
     let notices = apply(&update, &mut spec, &around)?;
     Ok((spec, notices))
 }
@@ -87,24 +102,7 @@ fn flags_of_containers_change_a_container_alone() {
     let error = update(&line).unwrap_err();
     assert!(error.starts_with("--image is for containers"), "{error}");
 
-    let words = ["skep", "service", "update"]
-        .iter()
-        .chain(&line)
-        .chain(&["web"]);
-    let Command::Service(ServiceCommand::Update(update)) = Cli::parse_from(words).command else {
-        panic!("not an update")
-    };
-    let around = Around {
-        var: &|_| None,
-        restart_token: "fresh",
-    };
-    let mut spec = sample::service().spec.unwrap();
-    spec.template.get_or_insert_default().workload = Some(Workload::Container(Container {
-        image: "web:1".into(),
-        read_only: true,
-        ..Container::default()
-    }));
-    apply(&update, &mut spec, &around).unwrap();
+    let (spec, _) = update_container(&line).unwrap();
     let yaml = serde_yaml_ng::to_string(&Json::of(&spec)).unwrap();
     crate::golden::check("update-container.yaml", &yaml);
 }
@@ -181,7 +179,7 @@ fn what_was_not_there_is_a_notice() {
             "group x was not there",
             "ulimit core was not there",
             "constraint node.role!=worker was not there",
-            "placement preference spread=node.labels.x was not there",
+            "placement preference node.labels.x was not there",
             "published port 9999 was not there",
         ]
     );
@@ -205,4 +203,131 @@ fn adding_what_is_there_adds_nothing() {
 fn removing_the_last_port_removes_the_endpoint() {
     let (spec, _) = update(&["--publish-rm=80", "--publish-rm=9100/tcp"]).unwrap();
     assert_eq!(spec.endpoint, None);
+}
+
+/// A flag of each list, what it adds, what takes that away, and what the notice calls it.
+const LISTS: [(&str, &str, &str, &str); 7] = [
+    (
+        "container-label",
+        "team=shop",
+        "team",
+        "container label team",
+    ),
+    ("mount", "type=bind,source=/srv,target=/d", "/d", "mount /d"),
+    (
+        "sysctl",
+        "net.core.somaxconn=9",
+        "net.core.somaxconn",
+        "kernel parameter net.core.somaxconn",
+    ),
+    ("host", "db:192.0.2.7", "db", "host db"),
+    ("dns", "192.0.2.53", "192.0.2.53", "name server 192.0.2.53"),
+    (
+        "dns-option",
+        "ndots:2",
+        "ndots:2",
+        "resolver option ndots:2",
+    ),
+    (
+        "dns-search",
+        "example.com",
+        "example.com",
+        "search domain example.com",
+    ),
+];
+
+#[test]
+fn lists_of_containers_come_and_go() {
+    let all: Vec<String> = LISTS
+        .iter()
+        .map(|(flag, new, ..)| format!("--{flag}-add={new}"))
+        .collect();
+    let (full, notices) =
+        update_container(&all.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+    assert_eq!(notices, Vec::<String>::new());
+    let yaml = serde_yaml_ng::to_string(&Json::of(&full)).unwrap();
+    crate::golden::check("update-container-lists.yaml", &yaml);
+
+    let (empty, _) = update_container(&[]).unwrap();
+    for (flag, new, gone, what) in LISTS {
+        let (add, remove) = (format!("--{flag}-add={new}"), format!("--{flag}-rm={gone}"));
+        let (one, _) = update_container(&[&add]).unwrap();
+        assert_ne!(one, empty, "{flag}");
+        let (again, _) = update_of(one.clone(), &[&add]).unwrap();
+        assert_eq!(again, one, "{flag}");
+        let (none, notices) = update_of(one, &[&remove]).unwrap();
+        assert_eq!((none, notices), (empty.clone(), vec![]), "{flag}");
+        let (same, notices) = update_container(&[&remove]).unwrap();
+        assert_eq!(same, empty, "{flag}");
+        assert_eq!(notices, [format!("{what} was not there")]);
+        if flag != "mount" {
+            let error = update(&[&remove]).unwrap_err();
+            assert!(
+                error.starts_with(&format!("--{flag}-rm is for containers")),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_added_takes_the_place_of_the_same_thing() {
+    let (spec, _) = update_container(&["--mount-add=type=bind,source=/a,target=/d"]).unwrap();
+    let (spec, _) = update_of(spec, &["--mount-add=type=tmpfs,target=/d"]).unwrap();
+    let mounts = spec.template.unwrap().mounts;
+    assert!(
+        matches!(&mounts[..], [mount] if matches!(mount.source, Some(Source::Tmpfs(_)))),
+        "{mounts:?}"
+    );
+}
+
+#[test]
+fn a_line_of_hosts_keeps_its_other_names() {
+    let (mut spec, _) = update_container(&["--host-add=db:192.0.2.7"]).unwrap();
+    hosts(&mut spec)[0].names.push("store".into());
+    let (mut spec, _) = update_of(spec, &["--host-rm=db"]).unwrap();
+    assert_eq!(hosts(&mut spec)[0].names, ["store"]);
+}
+
+fn hosts(spec: &mut ServiceSpec) -> &mut Vec<HostEntry> {
+    let Some(Workload::Container(inside)) = &mut spec.template.as_mut().unwrap().workload else {
+        panic!("not a container")
+    };
+    &mut inside.hosts
+}
+
+#[test]
+fn capabilities_have_three_states() {
+    let mut spec = update_container(&[]).unwrap().0;
+    for (flag, added, dropped) in [
+        ("--cap-drop=NET_ADMIN", &[][..], &["NET_ADMIN"][..]),
+        ("--cap-add=cap_net_admin", &[], &[]),
+        ("--cap-add=NET_ADMIN", &["NET_ADMIN"], &[]),
+        ("--cap-add=CAP_NET_ADMIN", &["NET_ADMIN"], &[]),
+        ("--cap-drop=NET_ADMIN", &[], &[]),
+    ] {
+        spec = update_of(spec, &[flag]).unwrap().0;
+        let Some(Workload::Container(inside)) = &spec.template.as_ref().unwrap().workload else {
+            panic!("not a container")
+        };
+        assert_eq!(inside.capabilities_add, added, "{flag}");
+        assert_eq!(inside.capabilities_drop, dropped, "{flag}");
+    }
+    let (spec, _) = update_container(&["--cap-add=ALL", "--cap-drop=ALL"]).unwrap();
+    let yaml = serde_yaml_ng::to_string(&Json::of(&spec)).unwrap();
+    assert!(yaml.contains("capabilitiesAdd:\n    - ALL"), "{yaml}");
+    assert!(!yaml.contains("capabilitiesDrop"), "{yaml}");
+}
+
+#[test]
+fn what_was_switched_off_can_be_switched_on() {
+    let before = update_container(&[]).unwrap().0;
+    let off = ["--no-resolve-image", "--no-healthcheck"];
+    let (spec, _) = update_container(&off).unwrap();
+    assert_ne!(spec, before);
+    let on = ["--no-resolve-image=false", "--no-healthcheck=false"];
+    assert_eq!(update_of(spec, &on).unwrap().0, before);
+    // A check of the service's own stays.
+    let (own, _) = update_container(&["--health-tcp=80"]).unwrap();
+    assert_eq!(update_of(own.clone(), &on).unwrap().0, own);
 }

@@ -191,3 +191,48 @@ fn an_engine_that_goes_is_a_condition_of_its_node() {
         after.iter().map(id).collect::<Vec<_>>()
     );
 }
+
+#[test]
+fn flags_of_an_update_reach_the_container() {
+    let Some(engine) = Engine::shared() else {
+        return;
+    };
+    let daemon = daemon(&engine, 1);
+    let line = |words: &str| daemon.skep_ok(words.split_whitespace());
+    line(
+        "service create --quiet --stable-for 0 --name turned --pull never --cap-drop CHOWN \
+         --mount type=tmpfs,target=/old skep-hello:1",
+    );
+    line(
+        "service update --quiet --stable-for 0 turned --mount-rm /old \
+         --mount-add type=tmpfs,target=/new --container-label-add team=shop \
+         --host-add db:192.0.2.7 --dns-add 192.0.2.53 --dns-search-add example.com \
+         --sysctl-add net.ipv4.ip_unprivileged_port_start=0 --cap-add CHOWN --cap-drop NET_RAW",
+    );
+    let format = "{{.CurrentState}}: {{.Image}}";
+    let listed = daemon.skep_ok(["service", "ps", "turned", "--format", format]);
+    let first = listed.lines().next().unwrap_or_default();
+    assert!(first.starts_with("Running"), "{listed}");
+    assert!(first.ends_with(": skep-hello:1"), "{listed}");
+
+    let api = Api::of(&daemon);
+    let tasks = api.tasks("turned");
+    let new = tasks.iter().find(|task| state(task) == TaskState::Running);
+    let inside = container(new.expect("a task runs"));
+    let format = "{{json .HostConfig}} {{json .Config.Labels}} {{json .Mounts}}";
+    let shown = engine.docker_ok(&["inspect", "--format", format, &inside]);
+    for wanted in [
+        "/new",
+        "\"team\":\"shop\"",
+        "db:192.0.2.7",
+        "\"Dns\":[\"192.0.2.53\"]",
+        "\"DnsSearch\":[\"example.com\"]",
+        "\"net.ipv4.ip_unprivileged_port_start\":\"0\"",
+        "NET_RAW",
+    ] {
+        assert!(shown.contains(wanted), "{wanted} is not in {shown}");
+    }
+    for gone in ["/old", "CHOWN"] {
+        assert!(!shown.contains(gone), "{gone} is in {shown}");
+    }
+}
