@@ -5528,7 +5528,8 @@ pub mod update_policy {
         Pause = 1,
         /// Go on.
         Continue = 2,
-        /// Go back to the newest good revision; if none is good, to the one before.
+        /// Go back to the revision whose place this one took, if that is good; else to the newest good
+        /// one before; if none is good, to the one before.
         Rollback = 3,
     }
     impl OnFailure {
@@ -5918,8 +5919,9 @@ pub struct ControlRolloutRequest {
     /// What to do. Required.
     #[prost(enumeration = "control_rollout_request::Action", tag = "2")]
     pub action: i32,
-    /// With ROLLBACK: the template_revision of the ServiceRevision to go back to; 0: the newest
-    /// good one before the present one, or if none is good the one before. Any number.
+    /// With ROLLBACK: the template_revision of the ServiceRevision to go back to; 0: the good one
+    /// whose place the present one took, else the newest good one before it, or if none is good the
+    /// one before. Any number.
     #[prost(uint64, tag = "3")]
     pub to_template_revision: u64,
     /// Refuse if the present meta.spec_revision is another; 0: do not check.
