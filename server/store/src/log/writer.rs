@@ -182,6 +182,10 @@ impl Thread {
             (Ok(()), Some(done)) => self.waiting.push(done),
             (Ok(()), None) => {}
             (Err(error), done) => {
+                // Whoever is told that the log failed asks at once why.
+                if let LogError::Poisoned(poison) = &error {
+                    self.note(&Err(poison.clone()));
+                }
                 tracing::error!(%error, "the log refused a record");
                 if let Some(done) = done {
                     done(Err(error));
@@ -394,5 +398,35 @@ mod tests {
         fs.set_capacity(u64::MAX);
         let (_, entries, _) = start(&fs);
         assert!(entries >= acknowledged, "{entries} of {acknowledged}");
+    }
+
+    /// Whoever hears that a record was refused can ask why, also when it is refused before the
+    /// sync: where the segment that it needs cannot be made.
+    #[test]
+    fn why_it_stopped_is_known_before_anybody_hears_of_it() {
+        let sim = SimFs::new(1);
+        let fs: Arc<dyn Fs> = Arc::new(sim.clone());
+        let (wal, _) = Wal::open(Arc::clone(&fs), Path::new("/log"), SMALL).expect("opened");
+        sim.set_capacity(20 << 10);
+        let (tell, told) = mpsc::channel();
+        let stopped = tell.clone();
+        let on_poison = Box::new(move |_: &Poison| stopped.send("stopped").expect("heard"));
+        let writer = LogWriter::start(wal, fs, on_poison);
+        for index in 0..40 {
+            let tell = tell.clone();
+            let done: Done = Box::new(move |outcome| {
+                let word = if outcome.is_ok() {
+                    "written"
+                } else {
+                    "refused"
+                };
+                tell.send(word).expect("heard");
+            });
+            writer.write(vec![entry(index)], Some(done));
+        }
+        writer.stop();
+        drop((writer, tell));
+        let words: Vec<&str> = told.iter().filter(|word| *word != "written").collect();
+        assert_eq!(words[..2], ["stopped", "refused"]);
     }
 }
