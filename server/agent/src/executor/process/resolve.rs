@@ -2,6 +2,8 @@
 //! Turns the names in a task's work into what this node knows them as, or refuses them.
 
 use std::ffi::CString;
+use std::io::ErrorKind;
+use std::path::Path;
 
 use nix::unistd::{self, Gid, Group, Uid, User};
 
@@ -28,6 +30,7 @@ pub(super) fn spec(
 ) -> Result<Spec, ExecutorError> {
     check_texts(&work)?;
     check_limits(&work, cgroups)?;
+    check_paths(&work)?;
     let credentials = credentials(&work.user, &work.groups, &Daemon::this())?;
     work.env.insert(TASK_ID.into(), work.task.to_string());
     work.env.entry("PATH".into()).or_insert_with(|| PATH.into());
@@ -70,6 +73,24 @@ fn check_texts(work: &TaskWork) -> Result<(), ExecutorError> {
     if !work.dir.is_empty() && (!work.dir.starts_with('/') || work.dir.contains('\0')) {
         let problem = format!("{}: give an absolute path", work.dir);
         return refuse("process.dir".into(), &problem);
+    }
+    Ok(())
+}
+
+/// What surely is not there is refused while the task is made ready: in an update the task before
+/// it goes on then. Everything else shows when the task starts, as the user it becomes.
+fn check_paths(work: &TaskWork) -> Result<(), ExecutorError> {
+    let program = work.command.first().map_or("", String::as_str);
+    for (field, path) in [("process.command[0]", program), ("process.dir", &work.dir)] {
+        let found = std::fs::metadata(path).map_err(|error| error.kind());
+        if !path.is_empty() && found.is_err_and(|kind| kind == ErrorKind::NotFound) {
+            let problem = format!("{path}: no such file or directory");
+            return Err(ExecutorError::refused(field, problem));
+        }
+    }
+    if Path::new(program).is_dir() {
+        let problem = format!("{program}: it is a directory");
+        return Err(ExecutorError::refused("process.command[0]", problem));
     }
     Ok(())
 }
