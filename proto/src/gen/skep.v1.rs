@@ -3650,12 +3650,13 @@ pub struct HealthCheck {
     /// Failures in a row before UNHEALTHY. 0 to 1,000; 0: the image's, else 3.
     #[prost(uint32, tag = "8")]
     pub retries: u32,
-    /// Failures do not count in this first time, until a first success. 0 to 86,400 s; unset:
-    /// the image's, else 0 s.
+    /// Failures do not count in this first time, until a first success, nor before one interval is
+    /// over. 0 to 86,400 s; unset: the image's, else 0 s.
     #[prost(message, optional, tag = "9")]
     pub start_period: ::core::option::Option<::prost_types::Duration>,
-    /// Between two checks within start_period. 0.1 to 86,400 s; unset: the image's, else the
-    /// smaller of interval and 5 s.
+    /// Between two checks in that first time, until a first success; then, and of a container's
+    /// exec on Docker engines before 25, it is interval. 0.1 to 86,400 s; unset: the image's, else
+    /// the smaller of interval and 5 s.
     #[prost(message, optional, tag = "10")]
     pub start_interval: ::core::option::Option<::prost_types::Duration>,
     /// What is asked; unset: the image's own check, with the times below. A program needs one.
