@@ -3,11 +3,13 @@
 
 mod adopt;
 mod api;
+mod day;
 mod docker;
 mod faults;
 mod grpcurl;
 mod journeys;
 mod kill;
 mod network;
+mod rollout;
 mod sim;
 mod user;
