@@ -1,5 +1,5 @@
-# shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
 #
 # For scripts that play with a swarm of their own: a daemon that is several nodes, with folders,
 # addresses and ports that nobody else has, so that they run beside anything, themselves included.

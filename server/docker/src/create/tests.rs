@@ -223,7 +223,9 @@ fn checks_of_the_engine_are_its_own_and_others_are_not() {
         ..HealthCheck::default()
     };
     work.launch.health_check = Some(check.clone());
-    let want = json!({"Test": ["CMD", "/check", "-q"], "Interval": 1_500_000_000u64, "Retries": 2});
+    let nanos = 1_500_000_000u64;
+    let want = json!({"Test": ["CMD", "/check", "-q"], "Interval": nanos, "Retries": 2,
+                      "StartPeriod": nanos, "StartInterval": nanos});
     assert_eq!(asked(&work)["Healthcheck"], want);
 
     // The image's own, with other times.
