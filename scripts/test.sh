@@ -53,7 +53,7 @@ check_contract() {
 
 check_shell() {
     if have shellcheck; then
-        shellcheck scripts/*.sh scripts/gen/protoc-python .ci/run
+        shellcheck -x scripts/*.sh tests/e2e/*.sh scripts/gen/protoc-python .ci/run
     else
         skip "shell scripts" "no shellcheck"
     fi
@@ -86,11 +86,19 @@ check_sdks() {
     [ -z "$failed" ]
 }
 
-# What `make demo` shows has to hold every time.
+# What `make demo` shows has to hold every time, with containers too where there can be an engine.
 check_demo() {
-    local bin
+    local bin why engine=() hello=''
     bin=$(bin_dir) || return
-    SKEP_BIN_DIR=$bin timeout --kill-after=30s 5m scripts/demo.sh
+    if ! why=$(scripts/engine.sh --check 2>&1); then
+        skip "demo of containers" "$why"
+    elif ! hello=$(scripts/hello-static.sh); then
+        skip "demo of containers" "no program can be linked statically"
+    else
+        engine=(scripts/engine.sh)
+    fi
+    SKEP_BIN_DIR=$bin SKEP_HELLO_STATIC=$hello timeout --kill-after=30s 5m \
+        "${engine[@]}" scripts/demo.sh
 }
 
 check_tests() {

@@ -3703,12 +3703,13 @@ pub struct HealthCheck {
     /// Failures in a row before UNHEALTHY. 0 to 1,000; 0: the image's, else 3.
     #[prost(uint32, tag = "8")]
     pub retries: u32,
-    /// Failures do not count in this first time, until a first success. 0 to 86,400 s; unset:
-    /// the image's, else 0 s.
+    /// Failures do not count in this first time, until a first success, nor before one interval is
+    /// over. 0 to 86,400 s; unset: the image's, else 0 s.
     #[prost(message, optional, tag = "9")]
     pub start_period: ::core::option::Option<::prost_types::Duration>,
-    /// Between two checks within start_period. 0.1 to 86,400 s; unset: the image's, else the
-    /// smaller of interval and 5 s.
+    /// Between two checks in that first time, until a first success; then, and of a container's
+    /// exec on Docker engines before 25, it is interval. 0.1 to 86,400 s; unset: the image's, else
+    /// the smaller of interval and 5 s.
     #[prost(message, optional, tag = "10")]
     pub start_interval: ::core::option::Option<::prost_types::Duration>,
     /// What is asked; unset: the image's own check, with the times below. A program needs one.
@@ -5597,7 +5598,8 @@ pub mod update_policy {
         Pause = 1,
         /// Go on.
         Continue = 2,
-        /// Go back to the newest good revision; if none is good, to the one before.
+        /// Go back to the revision whose place this one took, if that is good; else to the newest good
+        /// one before; if none is good, to the one before.
         Rollback = 3,
     }
     impl OnFailure {
@@ -5987,8 +5989,9 @@ pub struct ControlRolloutRequest {
     /// What to do. Required.
     #[prost(enumeration = "control_rollout_request::Action", tag = "2")]
     pub action: i32,
-    /// With ROLLBACK: the template_revision of the ServiceRevision to go back to; 0: the newest
-    /// good one before the present one, or if none is good the one before. Any number.
+    /// With ROLLBACK: the template_revision of the ServiceRevision to go back to; 0: the good one
+    /// whose place the present one took, else the newest good one before it, or if none is good the
+    /// one before. Any number.
     #[prost(uint64, tag = "3")]
     pub to_template_revision: u64,
     /// Refuse if the present meta.spec_revision is another; 0: do not check.

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use bollard::models::{
     ContainerCreateBody, HealthConfig, HostConfig, HostConfigLogConfig, PortBinding, PortMap,
@@ -128,23 +129,13 @@ fn with_resources(
     }
 }
 
-/// The engine's own check. What is asked from outside of the container is asked by the agent, so
-/// the engine asks nothing then.
+/// The engine's own check, at the times at which an agent asks: often in the first time, if the
+/// engine can. What is asked from outside of the container is asked by the agent, so the engine
+/// asks nothing then.
 fn health_config(
     check: &HealthCheck,
     engine: ApiVersion,
 ) -> Result<Option<HealthConfig>, ExecutorError> {
-    if check.start_interval.is_some()
-        && let Some(problem) = Feature::StartInterval.problem(engine)
-    {
-        return Err(ExecutorError::refused(
-            "health_check.start_interval",
-            problem,
-        ));
-    }
-    let nanos = |time: Option<std::time::Duration>| {
-        time.map(|time| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX))
-    };
     let test = match &check.probe {
         None => Vec::new(),
         Some(Probe::Exec { command }) => {
@@ -159,14 +150,26 @@ fn health_config(
             }));
         }
     };
+    let too_old = Feature::StartInterval.problem(engine);
+    let (start_period, start_interval) = match (&check.probe, too_old) {
+        (_, Some(problem)) if check.start_interval.is_some() => {
+            const FIELD: &str = "health_check.start_interval";
+            return Err(ExecutorError::refused(FIELD, problem));
+        }
+        (Some(_), None) => (Some(check.first_time()), Some(check.start_interval())),
+        _ => (check.start_period, check.start_interval),
+    };
+    let nanos = |time: Option<Duration>| {
+        time.map(|time| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX))
+    };
     Ok(Some(HealthConfig {
         // Nothing: the image's own, with these times.
         test: filled(&test),
         interval: nanos(check.interval),
         timeout: nanos(check.timeout),
         retries: (check.retries > 0).then_some(i64::from(check.retries)),
-        start_period: nanos(check.start_period),
-        start_interval: nanos(check.start_interval),
+        start_period: nanos(start_period),
+        start_interval: nanos(start_interval),
     }))
 }
 

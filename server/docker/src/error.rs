@@ -47,7 +47,7 @@ impl EngineError {
             failed @ (Failed::IOError { .. }
             | Failed::HyperResponseError { .. }
             | Failed::HyperLegacyError { .. }
-            | Failed::SocketNotFoundError(_)) => Cause::Unreachable(words(&failed)),
+            | Failed::SocketNotFoundError(_)) => Cause::Unreachable(innermost(&failed)),
             failed => Cause::Other(words(&failed)),
         };
         EngineError {
@@ -98,6 +98,17 @@ impl From<EngineError> for ExecutorError {
     }
 }
 
+/// What is at the bottom of an error: of a connection that fails only that says anything.
+fn innermost(error: &Failed) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        words = inner.to_string();
+        cause = inner.source();
+    }
+    words
+}
+
 /// An error and all its causes: the outer ones alone only say "client error".
 fn words(error: &Failed) -> String {
     let mut text = error.to_string();
@@ -116,6 +127,31 @@ fn words(error: &Failed) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn an_engine_that_is_not_there_is_said_so_in_few_words() {
+        let nobody = "unix:///no/such/engine.sock".parse().expect("an address");
+        let error = crate::Engine::new(nobody).negotiate().await;
+        let error = error.expect_err("nobody is there");
+        assert!(error.is_unreachable());
+        let words = error.words();
+        assert!(
+            words.starts_with("the Docker engine cannot be reached: "),
+            "{words}"
+        );
+        assert!(!words.contains("client"), "{words}");
+        // One that has gone has left its socket, or not.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let closed = listener.local_addr().expect("its address");
+        drop(listener);
+        let gone = format!("tcp://{closed}").parse().expect("an address");
+        let error = crate::Engine::new(gone).negotiate().await;
+        let words = error.expect_err("nobody is there").words();
+        assert_eq!(
+            words,
+            "the Docker engine cannot be reached: Connection refused (os error 111)"
+        );
+    }
 
     #[test]
     fn the_engine_speaks_for_itself() {

@@ -116,7 +116,10 @@ impl Executor for DockerExecutor {
         let words = self.status.borrow().trouble.clone()?;
         Some(Trouble {
             kind: ENGINE_UNREACHABLE,
-            message: words.to_string(),
+            message: format!(
+                "{words}; start it, or name another with --docker-host: no container is begun \
+                 until it answers"
+            ),
         })
     }
 

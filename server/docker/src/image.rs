@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use skep_agent::executor::ExecutorError;
-use skep_core::model::{Container, PullPolicy};
+use skep_core::model::{Container, LOCAL_IMAGE, PullPolicy};
 use skep_core::node_agent::Note;
 
 use crate::engine::Engine;
@@ -60,7 +60,7 @@ pub(crate) async fn provide(
 fn fallen_back(failure: &PullFailure) -> Note {
     let words = &failure.words;
     Note {
-        reason: "LOCAL_IMAGE",
+        reason: LOCAL_IMAGE,
         message: format!("the image that the node has is used: pulling it failed: {words}").into(),
     }
 }

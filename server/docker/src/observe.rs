@@ -130,7 +130,10 @@ pub(crate) fn start_problem(words: &str, ports: &[Port]) -> (String, String) {
                 format!("port {number}/{protocol} of the node is held by another program: {words}");
             ("endpoint.ports".to_owned(), problem)
         }
-        None => (refusal::start_field(words), words.to_owned()),
+        None => (
+            refusal::start_field(words),
+            refusal::plain(words).to_owned(),
+        ),
     }
 }
 

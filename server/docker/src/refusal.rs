@@ -41,6 +41,20 @@ pub(crate) fn cannot_create(work: &ContainerWork, error: EngineError) -> Executo
     ExecutorError::refused(field.unwrap_or_else(|| "container".to_owned()), words)
 }
 
+/// What was wrong with a start, without the names of all those who passed it on.
+pub(crate) fn plain(words: &str) -> &str {
+    const PASSED_ON: [&str; 2] = [
+        "unable to start container process: ",
+        "starting container process caused: ",
+    ];
+    let said = |words, before| match str::rsplit_once(words, before) {
+        Some((_, said)) => said,
+        None => words,
+    };
+    let said = PASSED_ON.into_iter().fold(words, said);
+    said.strip_suffix(": unknown").unwrap_or(said)
+}
+
 /// The field that the engine's words about a start are about.
 pub(crate) fn start_field(words: &str) -> String {
     let lower = words.to_lowercase();
@@ -116,6 +130,25 @@ mod tests {
             assert_eq!(refusal.to_string(), format!("{words} (field {field})"));
         }
         assert!(!cannot_create(&work, answered(500, "disk is full")).is_refusal());
+    }
+
+    #[test]
+    fn who_passed_it_on_does_not_matter() {
+        for (words, want) in [
+            (
+                "failed to create shim task: OCI runtime create failed: runc create failed: unable \
+                 to start container process: exec: \"/a\": stat /a: no such file or directory: \
+                 unknown",
+                "exec: \"/a\": stat /a: no such file or directory",
+            ),
+            (
+                "OCI runtime create failed: starting container process caused: x",
+                "x",
+            ),
+            ("something new", "something new"),
+        ] {
+            assert_eq!(plain(words), want);
+        }
     }
 
     #[test]

@@ -102,7 +102,11 @@ impl Wanted<'_> {
     }
 }
 
-fn engine_address(config: &Config) -> Result<EngineAddress> {
+/// Where the engine is, by the settings.
+///
+/// # Errors
+/// If that is no address of one.
+pub(super) fn engine_address(config: &Config) -> Result<EngineAddress> {
     let from = |name: &str, text: &str| -> Result<EngineAddress> {
         text.parse().with_context(|| format!("{name} is wrong"))
     };

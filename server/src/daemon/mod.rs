@@ -80,6 +80,8 @@ impl Daemon {
     /// # Errors
     /// If what is kept cannot be used.
     pub(crate) async fn resume(&self) -> Result<()> {
+        // Also where nothing is to be run yet: whoever founds a swarm later gave no flags.
+        executors::engine_address(&self.setup.config)?;
         let data = &self.setup.data;
         let identity = Identity::load(data)?;
         let mut found = disk::look(data, identity.is_some());

@@ -3,6 +3,7 @@
 
 mod adopt;
 mod api;
+mod day;
 mod docker;
 mod faults;
 mod grpcurl;
@@ -11,6 +12,7 @@ mod journeys;
 mod journeys_rollouts;
 mod kill;
 mod network;
+mod rollout;
 mod sim;
 mod terminal;
 mod user;

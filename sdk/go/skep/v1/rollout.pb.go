@@ -99,7 +99,8 @@ const (
 	UpdatePolicy_ON_FAILURE_PAUSE UpdatePolicy_OnFailure = 1
 	// Go on.
 	UpdatePolicy_ON_FAILURE_CONTINUE UpdatePolicy_OnFailure = 2
-	// Go back to the newest good revision; if none is good, to the one before.
+	// Go back to the revision whose place this one took, if that is good; else to the newest good
+	// one before; if none is good, to the one before.
 	UpdatePolicy_ON_FAILURE_ROLLBACK UpdatePolicy_OnFailure = 3
 )
 

@@ -753,8 +753,9 @@ type ControlRolloutRequest struct {
 	Service string `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
 	// What to do. Required.
 	Action ControlRolloutRequest_Action `protobuf:"varint,2,opt,name=action,proto3,enum=skep.v1.ControlRolloutRequest_Action" json:"action,omitempty"`
-	// With ROLLBACK: the template_revision of the ServiceRevision to go back to; 0: the newest
-	// good one before the present one, or if none is good the one before. Any number.
+	// With ROLLBACK: the template_revision of the ServiceRevision to go back to; 0: the good one
+	// whose place the present one took, else the newest good one before it, or if none is good the
+	// one before. Any number.
 	ToTemplateRevision uint64 `protobuf:"varint,3,opt,name=to_template_revision,json=toTemplateRevision,proto3" json:"to_template_revision,omitempty"`
 	// Refuse if the present meta.spec_revision is another; 0: do not check.
 	IfSpecRevision uint64 `protobuf:"varint,4,opt,name=if_spec_revision,json=ifSpecRevision,proto3" json:"if_spec_revision,omitempty"`

@@ -277,3 +277,29 @@ async fn many_tasks_at_once_each_get_their_own_end() {
         assert_eq!(end_of(&executor, task).await.code, Some(code as i32));
     }
 }
+
+/// Of a check that prints without end only the beginning is repeated, and nothing waits for the
+/// rest to be read.
+#[tokio::test]
+async fn a_check_may_print_as_much_as_it_likes() {
+    let node = Node::new();
+    let executor = node.executor().await;
+    let task = run(&executor, command(&["/bin/sleep", "1000"])).await;
+    let check = async |text: &str| {
+        let command = ["/bin/sh", "-c", text].map(str::to_owned);
+        let patience = Duration::from_secs(60);
+        executor.check(task, &command, patience).await
+    };
+    let much = "head -c 30000000 /dev/zero | tr '\\0' x";
+    check(&format!("{much}; {much} >&2"))
+        .await
+        .expect("it passes");
+    let failed = check(&format!("{much}; echo never >&2; exit 3")).await;
+    let said = failed.expect_err("it fails").to_string();
+    let want = format!("the check ended with exit status: 3: {}", "x".repeat(4_096));
+    assert_eq!(said, want);
+    let failed = check("echo out; echo err >&2; exit 1").await;
+    let said = failed.expect_err("it fails").to_string();
+    assert_eq!(said, "the check ended with exit status: 1: out\nerr");
+    executor.remove(task).await.expect("removed");
+}

@@ -29,6 +29,17 @@ async fn refusal(work: TaskWork) -> String {
     exit.message
 }
 
+/// Prepares work that cannot be prepared, and gives the words.
+async fn unready(work: TaskWork) -> String {
+    let node = Node::new();
+    let executor = node.executor().await;
+    let refused = executor.prepare(work.into()).await;
+    let error = refused.expect_err("it cannot be prepared");
+    assert!(error.is_refusal(), "{error}");
+    assert_eq!(executor.list(), [], "nothing of it is there");
+    error.to_string()
+}
+
 #[tokio::test]
 async fn a_command_that_cannot_be_run_says_why() {
     let node = Node::new();
@@ -42,16 +53,14 @@ async fn a_command_that_cannot_be_run_says_why() {
     let told = |path: &str| refusal(command(&[path]));
 
     let want = "/no/such: no such file or directory (field process.command[0])";
-    assert_eq!(told("/no/such").await, want);
+    assert_eq!(unready(command(&["/no/such"])).await, want);
+    let want = "/tmp: it is a directory (field process.command[0])";
+    assert_eq!(unready(command(&["/tmp"])).await, want);
     let plain = file("plain", "#!/bin/sh\n", 0o644);
     let want = format!(
         "{plain}: permission denied: the task's user may not execute it (field process.command[0])"
     );
     assert_eq!(told(&plain).await, want);
-    assert_eq!(
-        told("/tmp").await,
-        "/tmp: it is a directory (field process.command[0])"
-    );
     let orphan = file("orphan", "#!/no/such/shell\n", 0o755);
     assert!(
         told(&orphan)
@@ -73,7 +82,25 @@ async fn a_directory_that_is_not_there_says_so() {
         ..command(&["/bin/true"])
     };
     let want = "/no/such/dir: no such file or directory (field process.dir)";
-    assert_eq!(refusal(work).await, want);
+    assert_eq!(unready(work).await, want);
+}
+
+/// What is there when the task is made ready may be gone when it starts.
+#[tokio::test]
+async fn a_command_that_goes_before_the_start_says_so() {
+    let node = Node::new();
+    let executor = node.executor().await;
+    let program = node.shared("program");
+    std::fs::write(&program, "#!/bin/sh\n").expect("a file");
+    let path = program.to_str().expect("a path").to_owned();
+    let work = command(&[&path]);
+    let task = work.task;
+    executor.prepare(work.into()).await.expect("prepared");
+    std::fs::remove_file(&program).expect("removed");
+    let error = executor.start(task).await.expect_err("it is gone");
+    let want = format!("{path}: no such file or directory (field process.command[0])");
+    assert_eq!(error.to_string(), want);
+    assert_eq!(end_of(&executor, task).await.cause, ExitCause::NotStarted);
 }
 
 #[tokio::test]

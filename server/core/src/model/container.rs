@@ -69,6 +69,9 @@ impl Container {
     }
 }
 
+/// Reason of a task whose image could not be pulled, so that the one that its node has is used.
+pub const LOCAL_IMAGE: &str = "LOCAL_IMAGE";
+
 /// When an image is pulled.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PullPolicy {

@@ -14,9 +14,10 @@ pub struct HealthCheck {
     pub timeout: Option<Duration>,
     /// Failures in a row before it counts as unhealthy; 0: the default.
     pub retries: u32,
-    /// Failures do not count in this first time, until a first success.
+    /// Failures do not count in this first time, until a first success. It is at least one
+    /// interval.
     pub start_period: Option<Duration>,
-    /// Between two checks within `start_period`.
+    /// Between two checks in that first time, until a first success.
     pub start_interval: Option<Duration>,
 }
 
@@ -112,16 +113,18 @@ impl HealthCheck {
         }
     }
 
-    /// The first time, in which failures do not count.
+    /// The first time, in which failures do not count: the start period, and at least one
+    /// interval.
     #[must_use]
-    pub fn start_period(&self) -> Duration {
-        self.start_period.unwrap_or_default()
+    pub fn first_time(&self) -> Duration {
+        self.start_period.unwrap_or_default().max(self.interval())
     }
 
-    /// Between two checks in the first time.
+    /// Between two checks in the first time; never more than an interval.
     #[must_use]
     pub fn start_interval(&self) -> Duration {
         self.start_interval
-            .unwrap_or_else(|| self.interval().min(Self::DEFAULT_START_INTERVAL))
+            .unwrap_or(Self::DEFAULT_START_INTERVAL)
+            .min(self.interval())
     }
 }

@@ -19,7 +19,9 @@ mod task;
 mod template;
 mod time;
 
-pub use container::{Container, DnsConfig, HostEntry, LogDriver, PullPolicy, Security};
+pub use container::{
+    Container, DnsConfig, HostEntry, LOCAL_IMAGE, LogDriver, PullPolicy, Security,
+};
 pub use endpoint::{Backend, BackendState, Port, PortMode, Protocol, ServiceEndpoints};
 pub use health::{HealthCheck, HealthState, Probe};
 pub use id::{BadId, ID_PREFIXES, IdSource, NodeId, ServiceId, SwarmId, TaskId};

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::{
-    Condition, Labels, Meta, Name, OnFailure, Port, Revision, Rollout, ServiceId, TaskTemplate,
-    Timestamp, UpdatePolicy, Workload,
+    Condition, Labels, Meta, Name, OnFailure, Port, PullPolicy, Revision, Rollout, ServiceId,
+    TaskTemplate, Timestamp, UpdatePolicy, Workload,
 };
 
 /// How many tasks a service has.
@@ -151,10 +151,13 @@ impl KeptTemplate {
         }
     }
 
-    /// Whether the first digest that a task finds is to be that of all.
+    /// Whether the first digest that a task finds is to be that of all. Where nothing is pulled
+    /// it is not: other nodes may have another image of that name, and cannot get this one.
     #[must_use]
     pub fn is_to_be_pinned(&self) -> bool {
-        self.image.is_empty()
-            && matches!(&self.template.workload, Workload::Container(container) if !container.unpinned)
+        let Workload::Container(container) = &self.template.workload else {
+            return false;
+        };
+        self.image.is_empty() && !container.unpinned && container.pull() != PullPolicy::Never
     }
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The course of a task's health checks: when the next one is due, and what the last ones mean.
 //!
-//! A check that fails counts only after `start_period`, and `retries` of them in a row, each an
-//! `interval` after the one before, make the task unhealthy. Until the first success it is asked
-//! more often than that, each `start_interval`, so that a task that is ready is found so at once.
+//! In the first time, which is `start_period` and at least one `interval`, checks that fail do
+//! not count, and until one passes the task is asked each `start_interval`, so that one that is
+//! ready is found so at once. After it the task is asked each `interval`, and `retries` failures in
+//! a row make it unhealthy. The checks that an engine makes go by the same times.
 
 use std::sync::Arc;
 
@@ -56,8 +57,6 @@ pub struct CheckCourse {
     check: HealthCheck,
     /// Since when the task runs.
     began: Timestamp,
-    /// When the last failure was counted.
-    counted_at: Option<Timestamp>,
     failures: u32,
     passed_once: bool,
     said: Arc<str>,
@@ -71,7 +70,6 @@ impl CheckCourse {
         CheckCourse {
             check,
             began,
-            counted_at: None,
             failures: 0,
             passed_once: false,
             said: Arc::default(),
@@ -91,30 +89,25 @@ impl CheckCourse {
             Ok(()) => {
                 self.passed_once = true;
                 self.failures = 0;
-                self.counted_at = None;
                 self.said = Arc::default();
             }
             Err(said) => {
                 self.said = said;
-                self.count(now);
+                if !self.is_starting(now) {
+                    self.failures = self.failures.saturating_add(1);
+                }
             }
         }
-        let pause = if self.passed_once {
-            self.check.interval()
+        let pause = if self.is_starting(now) {
+            self.check.start_interval()
         } else {
-            self.check.start_interval().min(self.check.interval())
+            self.check.interval()
         };
         self.next_at = now.after(pause);
     }
 
-    fn count(&mut self, now: Timestamp) {
-        let starting = !self.passed_once && now < self.began.after(self.check.start_period());
-        let again = self.counted_at.unwrap_or(self.began);
-        let too_soon = !self.passed_once && now < again.after(self.check.interval());
-        if !starting && !too_soon {
-            self.failures = self.failures.saturating_add(1);
-            self.counted_at = Some(now);
-        }
+    fn is_starting(&self, now: Timestamp) -> bool {
+        !self.passed_once && now < self.began.after(self.check.first_time())
     }
 
     /// What the checks say.

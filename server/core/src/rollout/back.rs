@@ -8,10 +8,21 @@ use crate::model::{
 };
 use crate::state::State;
 
-/// The revision to go back to from the present one: the newest good one before it; if none is
-/// good, the one before.
+/// The revision to go back to from the present one: the good one whose place it took, even if a
+/// newer one was good once, for whoever went back from that did not want it; else the newest good
+/// one before it; if none is good, the one before.
 #[must_use]
 pub fn back_to(state: &State, service: ServiceId, present: Revision) -> Option<Revision> {
+    let is_good = |from: &Revision| state.template(service, *from).is_some_and(|it| it.good);
+    let rollout = state.service(service).and_then(|it| it.rollout.as_ref());
+    let came_from = rollout
+        .filter(|rollout| rollout.target == present)
+        .map(|rollout| rollout.from)
+        .filter(|from| *from < present)
+        .filter(is_good);
+    if came_from.is_some() {
+        return came_from;
+    }
     let mut before: Vec<_> = state
         .templates(service)
         .filter(|(revision, _)| *revision < present)

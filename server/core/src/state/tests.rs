@@ -38,6 +38,55 @@ fn condition(world: &World, service: ServiceId, kind: &str) -> Condition {
     found.expect("a service has the condition").clone()
 }
 
+/// The image that a service is pinned to once its tasks, one after the other, were first seen
+/// with these reasons and images.
+fn pinned(pull: Option<PullPolicy>, seen: &[(&'static str, &str)]) -> String {
+    let mut world = World::with_nodes(1);
+    let container = Container {
+        image: "web:1".to_owned(),
+        pull,
+        ..Container::default()
+    };
+    let service = world.create_service(ServiceSpec {
+        template: Arc::new(TaskTemplate::of(Workload::Container(Box::new(container)))),
+        ..replicated("web", 5)
+    });
+    for (slot, (reason, image)) in (1..).zip(seen) {
+        let task = new_task(&mut world, service, slot);
+        let id = task.id;
+        world.apply([Write::CreateTask(task)]);
+        let ready = Observation::of(TaskState::Ready, world.now).because(*reason, "");
+        let running = Observation::of(TaskState::Running, world.now);
+        for observation in [ready, running] {
+            let observation = Observation {
+                image: (*image).into(),
+                ..observation
+            };
+            let task = id;
+            world.apply([Write::ObserveTask { task, observation }]);
+        }
+    }
+    let revision = world
+        .state
+        .service(service)
+        .expect("it is there")
+        .template_revision;
+    let kept = world.state.template(service, revision).expect("it is kept");
+    kept.image.to_string()
+}
+
+#[test]
+fn only_what_a_registry_said_is_pinned() {
+    let (old, new) = ("web@sha256:0", "web@sha256:1");
+    assert_eq!(pinned(None, &[("", new), ("", old)]), new);
+    // A node that could not ask uses what it has; that does not count, later neither.
+    assert_eq!(pinned(None, &[(LOCAL_IMAGE, old)]), "");
+    assert_eq!(pinned(None, &[(LOCAL_IMAGE, old), ("", new)]), new);
+    // Where nothing is pulled other nodes could not get what this one has.
+    assert_eq!(pinned(Some(PullPolicy::Never), &[("", old)]), "");
+    assert_eq!(pinned(Some(PullPolicy::IfMissing), &[("", old)]), old);
+}
+
 #[test]
 fn a_service_converges_when_its_tasks_run() {
     let mut world = World::with_nodes(1);

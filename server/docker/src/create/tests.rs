@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use skep_core::model::{
-    BindMount, DnsConfig, HostEntry, Mount, MountSource, NodeId, PortMode, Protocol, SwarmId,
-    TmpfsMount, Ulimit, VolumeMount,
+    BindMount, DnsConfig, HostEntry, Mount, MountSource, NodeId, PortMode, Probe, Protocol,
+    SwarmId, TmpfsMount, Ulimit, VolumeMount,
 };
 
 use super::*;
@@ -223,7 +223,9 @@ fn checks_of_the_engine_are_its_own_and_others_are_not() {
         ..HealthCheck::default()
     };
     work.launch.health_check = Some(check.clone());
-    let want = json!({"Test": ["CMD", "/check", "-q"], "Interval": 1_500_000_000u64, "Retries": 2});
+    let nanos = 1_500_000_000u64;
+    let want = json!({"Test": ["CMD", "/check", "-q"], "Interval": nanos, "Retries": 2,
+                      "StartPeriod": nanos, "StartInterval": nanos});
     assert_eq!(asked(&work)["Healthcheck"], want);
 
     // The image's own, with other times.
@@ -301,6 +303,35 @@ fn file_systems_are_named_as_the_engine_wants_them() {
 }
 
 #[test]
+fn a_newer_engine_asks_at_the_times_of_an_agent() {
+    let check = |start_period| HealthCheck {
+        probe: Some(Probe::Exec {
+            command: vec!["/check".into()],
+        }),
+        interval: Some(Duration::from_secs(10)),
+        start_period,
+        ..HealthCheck::default()
+    };
+    let times = |check: HealthCheck, engine| {
+        let made = health_config(&check, engine).expect("it can").expect("one");
+        let seconds = |nanos: Option<i64>| nanos.map(|nanos| nanos / 1_000_000_000);
+        (seconds(made.start_period), seconds(made.start_interval))
+    };
+    let new = ApiVersion::new(1, 44);
+    assert_eq!(times(check(None), new), (Some(10), Some(5)));
+    let minute = Some(Duration::from_secs(60));
+    assert_eq!(times(check(minute), new), (Some(60), Some(5)));
+    // An older one asks each interval only.
+    assert_eq!(times(check(minute), ApiVersion::OLDEST), (Some(60), None));
+    // Of the image's own check nothing is known here.
+    let own = HealthCheck {
+        probe: None,
+        ..check(minute)
+    };
+    assert_eq!(times(own, new), (Some(60), None));
+}
+
+#[test]
 fn what_an_older_engine_cannot_do_is_refused_by_name() {
     let mut with_check = work("web:1");
     with_check.launch.health_check = Some(HealthCheck {
@@ -313,6 +344,11 @@ fn what_an_older_engine_cannot_do_is_refused_by_name() {
         text.ends_with("(field health_check.start_interval)"),
         "{text}"
     );
+    // The agent asks then, at whatever times.
+    if let Some(check) = &mut with_check.launch.health_check {
+        check.probe = Some(Probe::Tcp { port: 80 });
+    }
+    assert_eq!(asked(&with_check)["Healthcheck"]["Test"], json!(["NONE"]));
 
     let mount = |source| Mount {
         target: "/a".into(),

@@ -37,7 +37,7 @@ async fn an_engine_that_goes_takes_nothing_with_it() {
     let trouble = node.executor.trouble().expect("it is gone");
     assert_eq!(trouble.kind, "ENGINE_UNREACHABLE");
     assert!(
-        trouble.message.contains(&engine.host()),
+        trouble.message.contains(&engine.host()) && trouble.message.contains("--docker-host"),
         "{}",
         trouble.message
     );

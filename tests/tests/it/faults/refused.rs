@@ -144,3 +144,15 @@ fn a_socket_path_that_is_too_long_is_refused() {
     says(&String::from_utf8_lossy(&output.stderr), &["107", &long]);
     assert!(!output.status.success());
 }
+
+/// Also by a daemon that would begin no container: who founds a swarm later could not mend it.
+#[test]
+fn an_engine_that_cannot_be_reached_by_its_address_is_refused() {
+    let mut daemon = simulated();
+    daemon.stop();
+    let said = daemon.refusal(&["--docker-host", "ftp://engine"]);
+    says(
+        &said,
+        &["--docker-host is wrong", "ftp://engine", "tcp://host:port"],
+    );
+}

@@ -74,7 +74,9 @@ class UpdatePolicy(_message.Message):
         ON_FAILURE_CONTINUE: UpdatePolicy._OnFailure.ValueType  # 2
         """Go on."""
         ON_FAILURE_ROLLBACK: UpdatePolicy._OnFailure.ValueType  # 3
-        """Go back to the newest good revision; if none is good, to the one before."""
+        """Go back to the revision whose place this one took, if that is good; else to the newest good
+        one before; if none is good, to the one before.
+        """
 
     class OnFailure(_OnFailure, metaclass=_OnFailureEnumTypeWrapper):
         """What follows too many failures."""
@@ -86,7 +88,9 @@ class UpdatePolicy(_message.Message):
     ON_FAILURE_CONTINUE: UpdatePolicy.OnFailure.ValueType  # 2
     """Go on."""
     ON_FAILURE_ROLLBACK: UpdatePolicy.OnFailure.ValueType  # 3
-    """Go back to the newest good revision; if none is good, to the one before."""
+    """Go back to the revision whose place this one took, if that is good; else to the newest good
+    one before; if none is good, to the one before.
+    """
 
     PARALLELISM_FIELD_NUMBER: _builtins.int
     DELAY_FIELD_NUMBER: _builtins.int

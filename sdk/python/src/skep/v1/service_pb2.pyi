@@ -421,8 +421,9 @@ class ControlRolloutRequest(_message.Message):
     action: Global___ControlRolloutRequest.Action.ValueType
     """What to do. Required."""
     to_template_revision: _builtins.int
-    """With ROLLBACK: the template_revision of the ServiceRevision to go back to; 0: the newest
-    good one before the present one, or if none is good the one before. Any number.
+    """With ROLLBACK: the template_revision of the ServiceRevision to go back to; 0: the good one
+    whose place the present one took, else the newest good one before it, or if none is good the
+    one before. Any number.
     """
     if_spec_revision: _builtins.int
     """Refuse if the present meta.spec_revision is another; 0: do not check."""

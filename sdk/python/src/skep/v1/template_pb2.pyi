@@ -8,11 +8,11 @@ A template is the part of a service that its tasks are made from. Changing anyth
 replaces the tasks, see service.proto; a change of placement or restart alone replaces only
 the tasks whose node no longer fits.
 
-Placeholders. Values of env, the hostname of a container, the path of a bind mount and the name of
-a volume may contain {{.Service.ID}}, {{.Service.Name}},
-{{.Service.Labels.KEY}}, {{.Node.ID}}, {{.Node.Name}}, {{.Node.Hostname}},
-{{.Node.Platform.OS}}, {{.Node.Platform.Architecture}}, {{.Node.Labels.KEY}}, {{.Task.ID}},
-{{.Task.Name}} and {{.Task.Slot}}. They are filled in when the task starts. An unknown
+Placeholders. Values of env, the hostname of a container, the path of a bind mount and the
+name of a volume may contain {{.Service.ID}}, {{.Service.Name}}, {{.Service.Labels.KEY}},
+{{.Node.ID}}, {{.Node.Name}}, {{.Node.Hostname}}, {{.Node.Platform.OS}},
+{{.Node.Platform.Architecture}}, {{.Node.Labels.KEY}}, {{.Task.ID}}, {{.Task.Name}} and
+{{.Task.Slot}}. They are filled in when the task starts. An unknown
 placeholder is refused; a label that is missing is empty.
 """
 
@@ -563,7 +563,7 @@ class DnsConfig(_message.Message):
     @_builtins.property
     def servers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """IP addresses of name servers. At most 8 entries, each 1 to 64 characters; empty: the
-        swarm's.
+        node's.
         """
 
     @_builtins.property
@@ -817,14 +817,15 @@ class HealthCheck(_message.Message):
 
     @_builtins.property
     def start_period(self) -> _duration_pb2.Duration:
-        """Failures do not count in this first time, until a first success. 0 to 86,400 s; unset:
-        the image's, else 0 s.
+        """Failures do not count in this first time, until a first success, nor before one interval is
+        over. 0 to 86,400 s; unset: the image's, else 0 s.
         """
 
     @_builtins.property
     def start_interval(self) -> _duration_pb2.Duration:
-        """Between two checks within start_period. 0.1 to 86,400 s; unset: the image's, else the
-        smaller of interval and 5 s.
+        """Between two checks in that first time, until a first success; then, and of a container's
+        exec on Docker engines before 25, it is interval. 0.1 to 86,400 s; unset: the image's, else
+        the smaller of interval and 5 s.
         """
 
     def __init__(

@@ -4,12 +4,13 @@
 
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Output, Stdio};
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use skep_core::model::TaskId;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::Command;
 use tokio::time::timeout;
 
@@ -19,7 +20,7 @@ use crate::shim::files::SPEC;
 use crate::shim::spec::Spec;
 
 /// Most of what it prints that is repeated.
-const SAID_BYTES_MAX: usize = 4_096;
+const SAID_BYTES_MAX: u64 = 4_096;
 
 impl Inner {
     /// The program of a task's check, ready to be run.
@@ -62,12 +63,14 @@ impl Inner {
 /// If it does not end with code 0 in time: with what it printed.
 pub(super) async fn run(mut check: Command, patience: Duration) -> Result<(), ExecutorError> {
     let failed = |error| ExecutorError::CheckFailed(format!("the check cannot be run: {error}"));
-    let child = check.spawn().map_err(failed)?;
+    let mut child = check.spawn().map_err(failed)?;
     let group = child.id().and_then(|pid| i32::try_from(pid).ok());
-    match timeout(patience, child.wait_with_output()).await {
-        Ok(Ok(output)) if output.status.success() => Ok(()),
-        Ok(Ok(output)) => Err(ExecutorError::CheckFailed(said(&output))),
-        Ok(Err(error)) => Err(failed(error)),
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let ended = async { tokio::join!(first_of(out), first_of(err), child.wait()) };
+    match timeout(patience, ended).await {
+        Ok((_, _, Ok(status))) if status.success() => Ok(()),
+        Ok((out, err, Ok(status))) => Err(ExecutorError::CheckFailed(said(status, out, &err))),
+        Ok((_, _, Err(error))) => Err(failed(error)),
         Err(_) => {
             if let Some(group) = group {
                 // It may have ended just now.
@@ -79,9 +82,24 @@ pub(super) async fn run(mut check: Command, patience: Duration) -> Result<(), Ex
     }
 }
 
-fn said(output: &Output) -> String {
-    let mut text = [output.stdout.as_slice(), &output.stderr].concat();
-    text.truncate(SAID_BYTES_MAX);
+/// The beginning of what is printed there. The rest is read and dropped: however much a check
+/// prints, it is not kept, and never waits for a reader.
+async fn first_of(pipe: Option<impl AsyncRead + Unpin>) -> Vec<u8> {
+    let mut first = Vec::new();
+    if let Some(mut pipe) = pipe {
+        // What cannot be read is not repeated; how the check ended is known all the same.
+        let mut beginning = (&mut pipe).take(SAID_BYTES_MAX);
+        beginning.read_to_end(&mut first).await.ok();
+        tokio::io::copy(&mut pipe, &mut tokio::io::sink())
+            .await
+            .ok();
+    }
+    first
+}
+
+fn said(status: ExitStatus, mut text: Vec<u8>, errors: &[u8]) -> String {
+    text.extend_from_slice(errors);
+    text.truncate(SAID_BYTES_MAX as usize);
     let text = String::from_utf8_lossy(&text);
-    format!("the check ended with {}: {}", output.status, text.trim())
+    format!("the check ended with {status}: {}", text.trim())
 }

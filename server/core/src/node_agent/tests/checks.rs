@@ -48,9 +48,10 @@ fn the_course_of_checks() {
         (&[(0, false), (1, true)], (Healthy, 10)),
         // Within the start period nothing counts, however often it fails.
         (&[(9, false), (20, false), (29, false)], (Starting, 1)),
-        // After it failures count, but not more often than each interval.
-        (&[(31, false), (32, false), (33, false)], (Starting, 1)),
-        (&[(31, false), (41, false)], (Unhealthy, 1)),
+        // After it they count, and the task is asked each interval.
+        (&[(29, false), (30, false)], (Starting, 10)),
+        (&[(30, false), (40, false)], (Unhealthy, 10)),
+        (&[(30, false), (40, true)], (Healthy, 10)),
         // Once it passed, each one counts; a success makes up for those before.
         (&[(1, true), (11, false)], (Healthy, 10)),
         (&[(1, true), (11, false), (21, false)], (Unhealthy, 10)),
@@ -61,6 +62,24 @@ fn the_course_of_checks() {
     ] {
         assert_eq!(course(answers), want, "{answers:?}");
     }
+}
+
+#[test]
+fn without_a_start_period_the_first_interval_is_the_first_time() {
+    let check = HealthCheck {
+        start_period: None,
+        ..check()
+    };
+    let mut course = CheckCourse::begin(check, at(0));
+    for second in 0..10 {
+        course.note(bad(), at(second));
+        assert_eq!(course.next_at(), at(second + 1));
+    }
+    course.note(bad(), at(10));
+    assert_eq!(course.next_at(), at(20));
+    assert_eq!(course.health().state(), HealthState::Starting);
+    course.note(bad(), at(20));
+    assert_eq!(course.health().state(), HealthState::Unhealthy);
 }
 
 #[test]

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    DesiredState, Meta, NodeId, NodeRef, ObjectId, Outcome, Task, TaskId, TaskState, TaskStatus,
-    Unplaced,
+    DesiredState, LOCAL_IMAGE, Meta, NodeId, NodeRef, ObjectId, Outcome, Task, TaskId, TaskState,
+    TaskStatus, Unplaced,
 };
 use crate::state::{NewTask, Observation, derive};
 
@@ -97,7 +97,12 @@ impl Writing<'_> {
     pub(super) fn observe(&mut self, task: TaskId, seen: &Observation) {
         if let Some(known) = self.state.task(task) {
             let (service, revision) = (known.service, known.template_revision);
-            self.pin_image(service, revision, &seen.image);
+            // What a node had, when the registry could not be asked, is nobody else's choice. The
+            // reason may be forgotten later; the image is known from the first word of it on.
+            let is_new = known.status.image.is_empty();
+            if is_new && seen.reason != LOCAL_IMAGE {
+                self.pin_image(service, revision, &seen.image);
+            }
         }
         let time = self.time;
         self.edit_task(task, |task| {

@@ -154,7 +154,8 @@ export enum UpdatePolicy_OnFailure {
   CONTINUE = 2,
 
   /**
-   * Go back to the newest good revision; if none is good, to the one before.
+   * Go back to the revision whose place this one took, if that is good; else to the newest good
+   * one before; if none is good, to the one before.
    *
    * @generated from enum value: ON_FAILURE_ROLLBACK = 3;
    */

@@ -421,8 +421,9 @@ export type ControlRolloutRequest = Message<"skep.v1.ControlRolloutRequest"> & {
   action: ControlRolloutRequest_Action;
 
   /**
-   * With ROLLBACK: the template_revision of the ServiceRevision to go back to; 0: the newest
-   * good one before the present one, or if none is good the one before. Any number.
+   * With ROLLBACK: the template_revision of the ServiceRevision to go back to; 0: the good one
+   * whose place the present one took, else the newest good one before it, or if none is good the
+   * one before. Any number.
    *
    * @generated from field: uint64 to_template_revision = 3;
    */

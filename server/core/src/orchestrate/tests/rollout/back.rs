@@ -70,6 +70,36 @@ fn failures_lead_back_to_what_was_good() {
     );
 }
 
+/// Somebody went back from the second revision to the first: what fails after that does not lead
+/// to the second again.
+#[test]
+fn nothing_leads_back_to_what_was_gone_back_from() {
+    let mut case = running(1, 1);
+    case.new_template("second");
+    let finish = |case: &mut Case| {
+        case.settle();
+        case.pass_ms(5_000);
+        case.settle();
+    };
+    finish(&mut case);
+    case.steer(RolloutAction::RollBack(None));
+    finish(&mut case);
+    assert!(case.holds("CONVERGED"));
+    let _ = fails(&mut case);
+    finish(&mut case);
+    let message = case.fact("STALLED").2;
+    let first = case.versions[0];
+    assert!(
+        message.starts_with(&format!("rollback to revision {first}: ")),
+        "{message}"
+    );
+    assert!(case.holds("CONVERGED"));
+    // Going back further by request goes on from there.
+    case.steer(RolloutAction::RollBack(Some(case.versions[1])));
+    finish(&mut case);
+    assert!(case.holds("CONVERGED") && !case.holds("STALLED"));
+}
+
 #[test]
 fn a_scale_on_the_way_back_does_not_hide_it() {
     let mut case = running(1, 2);
