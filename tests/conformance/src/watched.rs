@@ -74,6 +74,7 @@ impl Watched {
     fn reset(&mut self, event: &Value) -> Result<()> {
         self.resets += 1;
         self.beginning = true;
+        self.base = None;
         self.changes.clear();
         self.told.clear();
         self.view.clear();
