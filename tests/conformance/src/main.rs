@@ -15,6 +15,8 @@ mod scenario;
 mod skips;
 mod standin;
 mod suite;
+#[cfg(test)]
+mod tests;
 mod value;
 mod verdict;
 mod watched;
@@ -43,7 +45,7 @@ struct Arguments {
     #[arg(long)]
     prove: bool,
     /// Files of scenarios that run at a time
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 6)]
     jobs: usize,
     /// Runs only scenarios whose "file: name" contains one of these
     name: Vec<String>,

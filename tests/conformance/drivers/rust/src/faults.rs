@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use skep_sdk::v1::watch_response::Event;
 use skep_sdk::v1::{EventType, WatchRequest, WatchResponse};
-use skep_sdk::{Client, Code, Error, Status, Streaming, View, WatchEvent, new_request_id};
+use skep_sdk::{Client, Code, Error, Status, View, WatchEvent, new_request_id};
+use tonic::Streaming;
 
 use crate::json::{Answer, failure};
 use crate::stubs::{self, Bare};

@@ -28,48 +28,42 @@ pub(crate) async fn wait(client: &Client, order: &Value) -> Answer {
     }
     let waited = client.wait_converged(&service, options).await;
     let waited = waited.map_err(|error| failure(&error))?;
-    let id = service.meta.map(|meta| meta.id).unwrap_or_default();
-    let error = |code: &str, reason: &str, message: &str, metadata: Value| {
-        json!({"code": code, "reason": reason, "message": message, "metadata": metadata,
-            "violations": []})
-    };
-    let stalled = json!({"service": id, "condition": "STALLED"});
-    match waited.outcome {
+    let name = service.spec.map(|spec| spec.name).unwrap_or_default();
+    let mut metadata = json!({"service": name});
+    let (code, reason, message) = match waited.outcome {
         Outcome::Converged => {
             let service = waited.sight.service.unwrap_or_default();
-            Ok(json!({"service": write(&service)}))
+            return Ok(json!({"service": write(&service)}));
         }
         Outcome::Stalled(condition) => {
-            let (reason, message) = (&condition.reason, &condition.message);
-            Err(error("FAILED_PRECONDITION", reason, message, stalled))
+            metadata["condition"] = "STALLED".into();
+            ("FAILED_PRECONDITION", condition.reason, condition.message)
         }
         Outcome::CrashLoop(failing) => {
+            metadata["condition"] = "STALLED".into();
             let message = format!("{} tasks end again and again", failing.len());
-            Err(error(
-                "FAILED_PRECONDITION",
-                "CRASH_LOOP",
-                &message,
-                stalled,
-            ))
+            ("FAILED_PRECONDITION", "CRASH_LOOP".to_owned(), message)
         }
-        Outcome::Deleted => Err(error(
-            "NOT_FOUND",
-            "SERVICE_NOT_FOUND",
-            "it is gone",
-            json!({}),
-        )),
+        Outcome::Deleted => {
+            let message = "it was deleted meanwhile".to_owned();
+            ("NOT_FOUND", "SERVICE_NOT_FOUND".to_owned(), message)
+        }
         Outcome::TimedOut(unplaced) if unplaced.is_empty() => {
-            let message = "it has not converged in time";
-            Err(error(
+            let message = "it has not converged in time".to_owned();
+            ("DEADLINE_EXCEEDED", "NOT_CONVERGED".to_owned(), message)
+        }
+        Outcome::TimedOut(unplaced) => {
+            let causes = unplaced.into_iter().flat_map(|unplaced| unplaced.causes);
+            let causes: Vec<_> = causes.map(|cause| cause.message).collect();
+            (
                 "DEADLINE_EXCEEDED",
-                "NOT_CONVERGED",
-                message,
-                json!({}),
-            ))
+                "UNPLACED".to_owned(),
+                causes.join("; "),
+            )
         }
-        Outcome::TimedOut(_) => {
-            let message = "tasks have found no node";
-            Err(error("DEADLINE_EXCEEDED", "UNPLACED", message, json!({})))
-        }
-    }
+    };
+    Err(
+        json!({"code": code, "reason": reason, "message": message, "metadata": metadata,
+        "violations": []}),
+    )
 }
