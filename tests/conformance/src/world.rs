@@ -4,7 +4,7 @@
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use skep_tests::Daemon;
+use skep_tests::{DEADLINE, Daemon, until};
 use tokio::task::block_in_place;
 
 use crate::driver::last_lines;
@@ -94,7 +94,11 @@ impl World {
                 real.link.lead_to(real.daemon.dev_addr());
                 real.link.set(LinkState::Broken);
             }
-            Fault::Pause(_) => real.signal(Signal::SIGSTOP)?,
+            Fault::Pause(_) => {
+                real.signal(Signal::SIGSTOP)?;
+                let pid = real.daemon.ready.pid;
+                block_in_place(|| until("it stands still", DEADLINE, || stopped(pid)));
+            }
             Fault::Cont(_) => real.signal(Signal::SIGCONT)?,
             Fault::Link(state) => real.link.set(*state),
         }
@@ -137,6 +141,19 @@ impl Drop for World {
             let _ = real.signal(Signal::SIGCONT);
         }
     }
+}
+
+/// Whether all threads of a process are stopped: the signal takes its time.
+fn stopped(pid: i32) -> Option<()> {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    let all = threads.flatten().all(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        let state = stat
+            .rsplit_once(") ")
+            .map(|(_, rest)| rest.starts_with('T'));
+        state.unwrap_or(true)
+    });
+    all.then_some(())
 }
 
 fn start(flags: &[String]) -> Daemon {
