@@ -115,7 +115,7 @@ fn names_are_told_apart() {
 fn a_step_that_cannot_be_read_is_told_whole() {
     let bad = |text: &str, words: &str| {
         let step = serde_yaml_ng::from_str::<Step>(text);
-        let error = step.err().expect(text).to_string();
+        let error = step.expect_err(text).to_string();
         assert!(error.contains(words), "{error}");
     };
     bad("{call: A/B, wiht: {}}", "a step does one thing");

@@ -208,7 +208,8 @@ mod tests {
         let begun = || vec![reset(), progress(5)];
         let bad = |more: &[Value], words: &str| {
             let events = [begun(), more.to_vec()].concat();
-            let error = told(&events).err().expect(words).to_string();
+            let told = told(&events).map(|_| ());
+            let error = told.expect_err(words).to_string();
             assert!(error.contains(words), "{error}");
         };
         bad(&[event("added", "a", 5)], "after it was complete through 5");
