@@ -17,7 +17,7 @@ modules=(sdk/go examples/go tests/conformance/drivers/go)
 export GOWORK=off GOFLAGS=-buildvcs=false
 
 if ! command -v go >/dev/null 2>&1; then
-    echo "SKIPPED: the SDK for Go (no go)"
+    echo "SKIPPED: the SDK for Go (no go)" >&2
     echo "SDK for Go (no go)" >>"${SKEP_SKIPS:-/dev/null}"
     if [ "${CI:-}" = true ]; then exit 1; else exit 0; fi
 fi

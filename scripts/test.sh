@@ -86,6 +86,13 @@ check_sdks() {
     [ -z "$failed" ]
 }
 
+# One set of scenarios for the SDKs of all languages, and the proof that it finds bugs.
+check_conformance() {
+    SKEP_BIN_DIR=$(bin_dir) || return
+    export SKEP_BIN_DIR
+    scripts/conformance.sh
+}
+
 # What `make demo` shows has to hold every time, with containers too where there can be an engine.
 check_demo() {
     local bin why engine=() hello=''
@@ -131,7 +138,7 @@ run_check() {
     summary+=$(printf '  %-10s %-7s %4d s' "$name" "$result" $((SECONDS - started)))$'\n'
 }
 
-all=(format clippy docs tidy contract shell build sdks demo tests bugs)
+all=(format clippy docs tidy contract shell build sdks conformance demo tests bugs)
 for name in "${@:-${all[@]}}"; do
     if ! declare -F "check_$name" >/dev/null; then
         echo "there is no check '$name'; there are: ${all[*]}" >&2

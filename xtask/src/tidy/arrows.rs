@@ -8,7 +8,7 @@ use super::Problem;
 use super::tree::{File, Tree};
 
 /// Each crate of ours, and those of ours that it may use. `["*"]`: all.
-const ARROWS: [(&str, &[&str]); 16] = [
+const ARROWS: [(&str, &[&str]); 18] = [
     ("skep-core", &[]),
     ("skep-proto", &[]),
     ("skep-wire", &["skep-core", "skep-proto"]),
@@ -31,6 +31,9 @@ const ARROWS: [(&str, &[&str]); 16] = [
     ("skep-cli", &["skep-sdk"]),
     ("skep-hello", &[]),
     ("skep-tests", &["*"]),
+    ("skep-conformance", &["skep-tests", "skep-proto"]),
+    // It may use nothing but what every user of the SDK has.
+    ("skep-conformance-driver", &["skep-sdk"]),
     ("skep-bench", &["*"]),
     ("xtask", &[]),
 ];
