@@ -54,6 +54,17 @@ fn is_settled(state: &State, service: &Service) -> bool {
     if service.is_deleting() {
         return false;
     }
+    // What runs after a crash loop is noted as stable.
+    let on_probation = |task: &Task| {
+        let runs = task.status.state == TaskState::Running && task.is_wanted();
+        runs && task.restart.is_loop()
+    };
+    if state
+        .service_tasks(service.meta.id)
+        .any(|task| on_probation(task))
+    {
+        return false;
+    }
     if holds(service, CONVERGED) {
         // What runs for long enough is noted as good; after that nothing is written.
         let kept = state.template(service.meta.id, service.template_revision);
