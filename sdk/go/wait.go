@@ -42,7 +42,7 @@ func StableFor(span time.Duration) WaitOption {
 //   - FailedPrecondition: the change has failed, and nothing more will happen by itself. Reason
 //     and message are those of the service's condition STALLED: CRASH_LOOP, ROLLOUT_PAUSED, ROLLED_BACK.
 //   - DeadlineExceeded: UNPLACED, tasks have found no node, and why; or NOT_CONVERGED.
-//   - NotFound, SERVICE_NOT_FOUND: the service was deleted meanwhile.
+//   - NotFound, OBJECT_NOT_FOUND: the service was deleted meanwhile.
 //   - Canceled: the context was.
 func (c *Client) WaitConverged(
 	ctx context.Context, service *skepv1.Service, options ...WaitOption,
@@ -161,7 +161,7 @@ func (w *waiting) confirm(ctx context.Context) (verdict, error) {
 }
 
 func (w *waiting) gone() *Error {
-	return w.ended(codes.NotFound, "SERVICE_NOT_FOUND", "",
+	return w.ended(codes.NotFound, "OBJECT_NOT_FOUND", "",
 		fmt.Sprintf("the service %s was deleted", w.name))
 }
 

@@ -127,7 +127,7 @@ func TestAServiceThatIsGoneEndsTheWait(t *testing.T) {
 	} {
 		_, err := waits(t, start(t), 0, seen...)
 		failed := failure(t, err)
-		if failed.Code != codes.NotFound || failed.Reason != "SERVICE_NOT_FOUND" ||
+		if failed.Code != codes.NotFound || failed.Reason != "OBJECT_NOT_FOUND" ||
 			failed.Error() != "the service web was deleted" {
 			t.Errorf("%+v", failed)
 		}

@@ -93,7 +93,7 @@ def test_a_service_that_is_gone_ends_a_wait(
 ) -> None:
     with pytest.raises(Error) as told:
         wait(either, fake, *frames)
-    assert (told.value.code, told.value.reason) == (Code.NOT_FOUND, "SERVICE_NOT_FOUND")
+    assert (told.value.code, told.value.reason) == (Code.NOT_FOUND, "OBJECT_NOT_FOUND")
     assert str(told.value) == "the service web was deleted"
 
 

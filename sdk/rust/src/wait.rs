@@ -71,7 +71,7 @@ impl Client {
     /// # Errors
     /// FAILED_PRECONDITION with the reason of the condition STALLED: waiting longer does not
     /// help. DEADLINE_EXCEEDED when the time is over: UNPLACED, tasks have no node, or
-    /// NOT_CONVERGED. NOT_FOUND, SERVICE_NOT_FOUND: it was deleted. Those of a watch that cannot
+    /// NOT_CONVERGED. NOT_FOUND, OBJECT_NOT_FOUND: it was deleted. Those of a watch that cannot
     /// go on.
     pub async fn wait_converged(
         &self,
@@ -325,7 +325,7 @@ fn judge(service: Option<&Service>, goal: Goal, stable_for: Duration) -> Result<
         let message = "it was deleted meanwhile".to_owned();
         return Err(Error::of_wait(
             Code::NotFound,
-            "SERVICE_NOT_FOUND",
+            "OBJECT_NOT_FOUND",
             message,
             "",
         ));

@@ -212,7 +212,7 @@ export class Client {
    * stayed so, and gives it as it then is.
    *
    * @throws {SkepError} FAILED_PRECONDITION: it has stalled, with the reason of that condition
-   * (ROLLOUT_PAUSED, ROLLED_BACK, CRASH_LOOP, ...); NOT_FOUND, SERVICE_NOT_FOUND: it was removed;
+   * (ROLLOUT_PAUSED, ROLLED_BACK, CRASH_LOOP, ...); NOT_FOUND, OBJECT_NOT_FOUND: it was removed;
    * DEADLINE_EXCEEDED: the time is over, UNPLACED with the causes if tasks have found no node,
    * else NOT_CONVERGED. Metadata: service, its name; condition.
    */

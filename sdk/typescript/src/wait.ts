@@ -113,7 +113,7 @@ class Wait {
   #see(service: Service | undefined): boolean {
     if (service === undefined) {
       const message = `the service ${this.#name} was deleted`;
-      throw this.#failure("NOT_FOUND", "SERVICE_NOT_FOUND", message);
+      throw this.#failure("NOT_FOUND", "OBJECT_NOT_FOUND", message);
     }
     this.#service = service;
     const stalled = this.#holds("STALLED");

@@ -165,7 +165,7 @@ test("a service that is gone fails", options, async (test) => {
   const { client } = await scripted(test, { steps: [{}, null] });
   await assert.rejects(client.waitConverged(web()), {
     code: "NOT_FOUND",
-    reason: "SERVICE_NOT_FOUND",
+    reason: "OBJECT_NOT_FOUND",
     message: "the service web was deleted",
     metadata: { service: "web" },
   });

@@ -56,7 +56,7 @@ class Judge:
         if service is None:
             name = self._wanted.spec.name
             message = f"the service {name} was deleted"
-            raise Error(Code.NOT_FOUND, message, "SERVICE_NOT_FOUND", {"service": name})
+            raise Error(Code.NOT_FOUND, message, "OBJECT_NOT_FOUND", {"service": name})
         stalled = self._holds(service, "STALLED")
         if stalled:
             facts = {"service": self._wanted.spec.name, "condition": "STALLED"}

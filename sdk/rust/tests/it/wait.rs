@@ -197,7 +197,7 @@ async fn a_service_that_is_gone_ends_every_wait() {
     let error = converged(&running, options(5, 60)).await.unwrap_err();
     assert_eq!(
         (error.code, &*error.reason),
-        (Code::NotFound, "SERVICE_NOT_FOUND")
+        (Code::NotFound, "OBJECT_NOT_FOUND")
     );
 }
 
