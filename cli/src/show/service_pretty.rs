@@ -227,6 +227,7 @@ fn stop(page: &mut Page, stop: Option<&StopPolicy>) {
     page.0.push_str("StopPolicy:\n");
     page.text_if(" Signal", &stop.signal);
     page.span_if(" Grace Period", stop.grace);
+    page.span_if(" Drain", stop.drain);
 }
 
 fn ports(page: &mut Page, ports: &[Port]) {
