@@ -42,7 +42,7 @@ impl Shown for Task {
         Description {
             kind: "task",
             name: self.name.clone(),
-            state: words::task_state(status.state()).to_owned(),
+            state: words::task_now(&status).to_owned(),
             node: self
                 .node
                 .as_ref()
@@ -278,6 +278,8 @@ mod tests {
         let failed = sample::task_in(2, 1, TaskState::Failed, "task: non-zero exit (3)\nboom");
         let mut stopping = sample::task(1, 1);
         stopping.set_desired_state(TaskState::Stopped);
+        let mut draining = stopping.clone();
+        draining.status.get_or_insert_default().reason = "DRAINING".into();
         let mut stalled = sample::global_service();
         stalled.status.get_or_insert_default().conditions = vec![sample::condition(
             "STALLED",
@@ -298,6 +300,7 @@ mod tests {
             WatchEvent::Added(Object::Task(sample::pending_task(4, 2))),
             WatchEvent::Changed(Object::Task(sample::task(1, 1))),
             WatchEvent::Changed(Object::Task(stopping)),
+            WatchEvent::Changed(Object::Task(draining)),
             WatchEvent::Left(Object::Task(failed)),
             WatchEvent::Deleted(Object::Task(sample::task_in(3, 1, TaskState::Stopped, ""))),
             WatchEvent::Progress {

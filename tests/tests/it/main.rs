@@ -4,10 +4,12 @@
 mod adopt;
 mod api;
 mod docker;
+mod drain;
 mod faults;
 mod grpcurl;
 mod journeys;
 mod kill;
 mod network;
 mod sim;
+mod traffic;
 mod user;
