@@ -31,7 +31,7 @@ pub(crate) struct Description {
     name: String,
     state: String,
     node: String,
-    /// A task that has not ended, and is to.
+    /// A task that has not ended, and is to, and of which that is not said already.
     stopping: bool,
     message: String,
 }
@@ -48,7 +48,8 @@ impl Shown for Task {
                 .as_ref()
                 .map_or_else(String::new, |node| node.name.clone()),
             stopping: self.desired_state() > TaskState::Running
-                && status.state() <= TaskState::Running,
+                && status.state() <= TaskState::Running
+                && words::task_now(&status) == words::task_state(status.state()),
             message: one_line(&trouble(&status)),
         }
     }
