@@ -22,6 +22,7 @@ pub(super) const SPEC: &[Flag] = &[
     sets("--restart-window", &["spec.template.restart.window"], &[CREATE, UPDATE]),
     sets("--stop-signal", &["spec.template.stop.signal"], &[CREATE, UPDATE]),
     sets("--stop-grace-period", &["spec.template.stop.grace"], &[CREATE, UPDATE]),
+    sets("--stop-drain", &["spec.template.stop.drain"], &[CREATE, UPDATE]),
     sets("--user", &["spec.template.process.user", "spec.template.container.user"], &[CREATE, UPDATE]),
     sets("--workdir", &["spec.template.process.dir", "spec.template.container.dir"], &[CREATE, UPDATE]),
     sets("--entrypoint", &["spec.template.process.command", "spec.template.container.command"], &[ENTRYPOINT, UPDATE]),

@@ -297,7 +297,7 @@ mod tests {
             ),
             (
                 "{{json .spec.template.stop}}",
-                "{\"grace\":\"20s\",\"signal\":\"SIGQUIT\"}",
+                "{\"drain\":\"3s\",\"grace\":\"20s\",\"signal\":\"SIGQUIT\"}",
             ),
             ("{{.meta.deleteTime}}|{{.spec.everyNode}}|", "||"),
             ("no field", "no field"),

@@ -3,7 +3,9 @@
 
 use skep_sdk::v1::node_spec::Availability;
 use skep_sdk::v1::node_status;
-use skep_sdk::v1::{NodeRole, PlacementCheck, TaskState, Unplaced, manager_status, service_spec};
+use skep_sdk::v1::{
+    NodeRole, PlacementCheck, TaskState, TaskStatus, Unplaced, manager_status, service_spec,
+};
 
 /// The present state of a task, as a word: `Running`, `Complete`, `Shutdown`.
 pub(crate) fn task_state(state: TaskState) -> &'static str {
@@ -22,6 +24,15 @@ pub(crate) fn task_state(state: TaskState) -> &'static str {
         TaskState::Rejected => "Rejected",
         TaskState::Orphaned => "Orphaned",
         TaskState::Removed => "Remove",
+    }
+}
+
+/// What is to be said of where a task is: its state, or of one that still runs how far its stop is.
+pub(crate) fn task_now(status: &TaskStatus) -> &'static str {
+    match (status.state(), status.reason.as_str()) {
+        (TaskState::Running, "DRAINING") => "Draining",
+        (TaskState::Running, "STOPPING") => "Stopping",
+        (state, _) => task_state(state),
     }
 }
 

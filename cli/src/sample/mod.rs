@@ -102,6 +102,7 @@ pub(crate) fn service() -> Service {
         stop: Some(StopPolicy {
             signal: "SIGQUIT".into(),
             grace: seconds(20),
+            drain: seconds(3),
         }),
         ..TaskTemplate::default()
     };

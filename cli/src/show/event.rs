@@ -31,7 +31,7 @@ pub(crate) struct Description {
     name: String,
     state: String,
     node: String,
-    /// A task that has not ended, and is to.
+    /// A task that has not ended, and is to, and of which that is not said already.
     stopping: bool,
     message: String,
 }
@@ -42,13 +42,14 @@ impl Shown for Task {
         Description {
             kind: "task",
             name: self.name.clone(),
-            state: words::task_state(status.state()).to_owned(),
+            state: words::task_now(&status).to_owned(),
             node: self
                 .node
                 .as_ref()
                 .map_or_else(String::new, |node| node.name.clone()),
             stopping: self.desired_state() > TaskState::Running
-                && status.state() <= TaskState::Running,
+                && status.state() <= TaskState::Running
+                && words::task_now(&status) == words::task_state(status.state()),
             message: one_line(&trouble(&status)),
         }
     }
@@ -278,6 +279,8 @@ mod tests {
         let failed = sample::task_in(2, 1, TaskState::Failed, "task: non-zero exit (3)\nboom");
         let mut stopping = sample::task(1, 1);
         stopping.set_desired_state(TaskState::Stopped);
+        let mut draining = stopping.clone();
+        draining.status.get_or_insert_default().reason = "DRAINING".into();
         let mut stalled = sample::global_service();
         stalled.status.get_or_insert_default().conditions = vec![sample::condition(
             "STALLED",
@@ -298,6 +301,7 @@ mod tests {
             WatchEvent::Added(Object::Task(sample::pending_task(4, 2))),
             WatchEvent::Changed(Object::Task(sample::task(1, 1))),
             WatchEvent::Changed(Object::Task(stopping)),
+            WatchEvent::Changed(Object::Task(draining)),
             WatchEvent::Left(Object::Task(failed)),
             WatchEvent::Deleted(Object::Task(sample::task_in(3, 1, TaskState::Stopped, ""))),
             WatchEvent::Progress {

@@ -253,6 +253,7 @@ fn stop(page: &mut Page, stop: Option<&StopPolicy>) {
     page.heading("StopPolicy");
     page.text_if(" Signal", &stop.signal);
     page.span_if(" Grace Period", stop.grace);
+    page.span_if(" Drain", stop.drain);
 }
 
 fn ports(page: &mut Page, ports: &[Port]) {

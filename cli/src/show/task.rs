@@ -3,6 +3,7 @@
 
 use std::time::SystemTime;
 
+use prost_types::Timestamp;
 use skep_sdk::Identified;
 use skep_sdk::v1::port::Mode as PortMode;
 use skep_sdk::v1::{Ref, Task, TaskState, TaskStatus};
@@ -85,8 +86,8 @@ fn place(task: &Task) -> (String, u32, String) {
 
 fn row(object: Task, is_earlier: bool, look: &Look<'_>) -> Row<Task> {
     let status = object.status.clone().unwrap_or_default();
-    let state = words::task_state(status.state());
-    let since = ago(age(status.transition_time.as_ref(), look.now));
+    let state = words::task_now(&status);
+    let since = ago(age(since(&object, &status), look.now));
     let node = object
         .node
         .as_ref()
@@ -122,6 +123,16 @@ fn row(object: Task, is_earlier: bool, look: &Look<'_>) -> Row<Task> {
         id: object.id().to_owned(),
         object,
         cells,
+    }
+}
+
+/// Since when it is where it is. That a task is being stopped is no state of its own: it is the
+/// last that changed about it.
+fn since<'a>(task: &'a Task, status: &'a TaskStatus) -> Option<&'a Timestamp> {
+    let is_state = words::task_now(status) == words::task_state(status.state());
+    match task.meta.as_ref().filter(|_| !is_state) {
+        Some(meta) => meta.update_time.as_ref(),
+        None => status.transition_time.as_ref(),
     }
 }
 
@@ -193,7 +204,13 @@ mod tests {
         });
         let mut pending = sample::pending_task(4, 2);
         pending.image = format!("example.com/team/web:1.2@sha256:{}", "0".repeat(64));
-        vec![crashed, pending, sample::task(1, 1), global, host, complete]
+        let mut draining = sample::task(7, 4);
+        draining.set_desired_state(TaskState::Stopped);
+        draining.status.get_or_insert_default().reason = "DRAINING".into();
+        draining.meta.get_or_insert_default().update_time = sample::ago(2);
+        let mut tasks = vec![crashed, pending, sample::task(1, 1), global, host, complete];
+        tasks.push(draining);
+        tasks
     }
 
     fn table(look: &Look<'_>) -> String {

@@ -238,6 +238,7 @@ mod tests {
             "--restart-window=10m",
             "--stop-signal=SIGQUIT",
             "--stop-grace-period=20s",
+            "--stop-drain=3s",
             "-u",
             "www:www",
             "-w",

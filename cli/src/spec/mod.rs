@@ -107,6 +107,9 @@ fn apply_stop(flags: &SpecFlags, template: &mut TaskTemplate) {
     if let Some(grace) = flags.stop_grace_period {
         template.stop.get_or_insert_default().grace = Some(proto_duration(grace));
     }
+    if let Some(drain) = flags.stop_drain {
+        template.stop.get_or_insert_default().drain = Some(proto_duration(drain));
+    }
 }
 
 /// Sets how many tasks there are to be, where a service counts them.

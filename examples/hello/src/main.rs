@@ -24,9 +24,7 @@ mod udp;
 use identity::Identity;
 use options::Options;
 
-/// How long new connections are taken after the stop signal.
-const LINGER: Duration = Duration::from_millis(200);
-/// How long open requests may take to finish after that.
+/// How long open requests may take to finish after the stop signal.
 const DRAIN: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
@@ -95,8 +93,6 @@ fn run(options: Options) -> Result<ExitCode, String> {
     }
 
     wait_for_stop(&signals, &identity, options.ignore_sigterm)?;
-    // Proxies learn that this ends while it ends: whom they still send is served.
-    std::thread::sleep(LINGER);
     let left = server.stop(DRAIN);
     say(&format!("{identity}: stopped, {left} connections cut off"));
     Ok(ExitCode::SUCCESS)

@@ -243,7 +243,8 @@ pub mod assignment {
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Item {
         /// A task, by its id, with what a node needs of it: meta.id, name, service, slot, attempt,
-        /// template_revision, desired_state, and of status state, and restart_time if there is one.
+        /// template_revision, desired_state, and of status state, restart_time if there is one,
+        /// and if it is to leave the traffic drain, of which only counts whether released_time is set.
         /// Its template comes no later than it.
         #[prost(message, tag = "1")]
         Task(super::super::super::v1::Task),
@@ -952,6 +953,9 @@ pub struct RememberedTask {
     /// That it is being stopped; unset: it is not.
     #[prost(message, optional, tag = "6")]
     pub stopping: ::core::option::Option<Stopping>,
+    /// Since when it is sent no new connections, before it is stopped; unset: it is not known to be.
+    #[prost(message, optional, tag = "7")]
+    pub drained_since: ::core::option::Option<::prost_types::Timestamp>,
 }
 impl ::prost::Name for RememberedTask {
     const NAME: &'static str = "RememberedTask";
@@ -1239,7 +1243,7 @@ pub struct Write {
     /// What is written.
     #[prost(
         oneof = "write::Action",
-        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23"
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24"
     )]
     pub action: ::core::option::Option<write::Action>,
 }
@@ -1317,6 +1321,9 @@ pub mod write {
         /// The task with this id has become stable after attempts that ended early.
         #[prost(string, tag = "23")]
         MarkStable(::prost::alloc::string::String),
+        /// No new connections are sent to a task that is to stop.
+        #[prost(message, tag = "24")]
+        ReleaseTask(super::ReleaseTask),
     }
 }
 impl ::prost::Name for Write {
@@ -1774,6 +1781,26 @@ impl ::prost::Name for SetTaskDesired {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/skep.internal.v1.SetTaskDesired".into()
+    }
+}
+/// No new connections are sent to a task that is to stop, see StopPolicy.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReleaseTask {
+    /// Task id.
+    #[prost(string, tag = "1")]
+    pub task: ::prost::alloc::string::String,
+    /// Not all nodes had confirmed that; they were waited for long enough.
+    #[prost(bool, tag = "2")]
+    pub unconfirmed: bool,
+}
+impl ::prost::Name for ReleaseTask {
+    const NAME: &'static str = "ReleaseTask";
+    const PACKAGE: &'static str = "skep.internal.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.internal.v1.ReleaseTask".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.internal.v1.ReleaseTask".into()
     }
 }
 /// What became of a task, as its agent says, or a manager in its place.

@@ -3668,8 +3668,13 @@ impl ::prost::Name for RestartPolicy {
         "/skep.v1.RestartPolicy".into()
     }
 }
-/// How a task is stopped: the mesh sends it no new connections, the signal is sent, and after
-/// grace it is killed.
+/// How a task is stopped, whatever the order came from: an update, fewer replicas, a drained node,
+/// StopTask, the end of its service.
+///
+/// One that the mesh sends connections to is first taken out of the endpoints. When every node
+/// that is not DOWN has confirmed that it sends it no new ones, or 5 s have passed, drain passes.
+/// Then the signal is sent, as it is at once to any other task, and after grace it is killed.
+/// status.drain of the task says how far that is, status.reason is DRAINING, then STOPPING.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StopPolicy {
     /// The first signal, by name or number. At most 16 characters; empty: the
@@ -3679,6 +3684,10 @@ pub struct StopPolicy {
     /// From the signal to SIGKILL. 0 to 86,400 s; unset: 10 s.
     #[prost(message, optional, tag = "2")]
     pub grace: ::core::option::Option<::prost_types::Duration>,
+    /// Time for open connections to end, before the signal. Only of a task that the mesh sends
+    /// connections to. 0 to 3,600 s; unset: 1 s.
+    #[prost(message, optional, tag = "3")]
+    pub drain: ::core::option::Option<::prost_types::Duration>,
 }
 impl ::prost::Name for StopPolicy {
     const NAME: &'static str = "StopPolicy";
@@ -4273,7 +4282,7 @@ pub struct TaskStatus {
     pub transition_time: ::core::option::Option<::prost_types::Timestamp>,
     /// UPPER_SNAKE cause: EXITED, OOM_KILLED, UNHEALTHY, START_FAILED, DEADLINE, NODE_LOST, ...;
     /// while it is made ready PULLING, and LOCAL_IMAGE once its image could not be pulled and the
-    /// node's own is used; while it is being stopped STOPPING. The list may grow.
+    /// node's own is used; while it is being stopped DRAINING, then STOPPING. The list may grow.
     #[prost(string, tag = "3")]
     pub reason: ::prost::alloc::string::String,
     /// The cause in words: the system's own error, and of a task that failed the last lines it
@@ -4313,6 +4322,10 @@ pub struct TaskStatus {
     /// Number of the signal that ended it; 0: none did, or it is not known.
     #[prost(uint32, tag = "16")]
     pub signal: u32,
+    /// How far it was taken out of the traffic; unset: it is not to stop, or the mesh sent it no
+    /// connections when it was told to.
+    #[prost(message, optional, tag = "17")]
+    pub drain: ::core::option::Option<TaskDrain>,
 }
 /// Nested message and enum types in `TaskStatus`.
 pub mod task_status {
@@ -4376,6 +4389,35 @@ impl ::prost::Name for TaskStatus {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "/skep.v1.TaskStatus".into()
+    }
+}
+/// How far a task that is to stop was taken out of the traffic, see StopPolicy in template.proto.
+/// Output only.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TaskDrain {
+    /// The revision at which it was told to stop: a node whose status.endpoint_revision is no less
+    /// sends it no new connections.
+    #[prost(uint64, tag = "1")]
+    pub told_revision: u64,
+    /// When that was.
+    #[prost(message, optional, tag = "2")]
+    pub told_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// When all nodes had confirmed that, or were waited for no longer; unset: not yet. From then on
+    /// its stop.drain passes.
+    #[prost(message, optional, tag = "3")]
+    pub released_time: ::core::option::Option<::prost_types::Timestamp>,
+    /// Not all nodes had confirmed by then.
+    #[prost(bool, tag = "4")]
+    pub unconfirmed: bool,
+}
+impl ::prost::Name for TaskDrain {
+    const NAME: &'static str = "TaskDrain";
+    const PACKAGE: &'static str = "skep.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.v1.TaskDrain".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.v1.TaskDrain".into()
     }
 }
 /// One step in a task's life. Output only.

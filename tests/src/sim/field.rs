@@ -6,6 +6,7 @@ use skep_core::node_agent::{ExitCause, OrderKind};
 use skep_core::session::{AgentMessage, AgentOutput, ManagerMessage};
 
 use super::agenda::Event;
+use super::drain;
 use super::line::Way;
 use super::process::{End, Job, Manner};
 use super::words;
@@ -98,6 +99,9 @@ impl World {
             self.agent_says(place, output);
         }
         for (at, job) in doings.jobs {
+            if let Some(wrong) = drain::ordered(&job, self.oracle.newest()) {
+                self.is_wrong(wrong);
+            }
             self.agenda.put(at, Event::Done { node, life, job });
         }
         if let Some(agent) = &self.machines[place].agent

@@ -32,6 +32,11 @@ impl World {
             let service = words::service_at_length(state, service);
             return Some(format!("not settled: {service}"));
         }
+        let mut tasks = state.tasks();
+        let leaves = |task: &Task| task.desired > DesiredState::Running && !task.is_terminal();
+        if let Some(task) = tasks.find(|task| leaves(task)) {
+            return Some(format!("{} is still to stop", words::task(task.meta.id)));
+        }
         let mut machines = self.machines.iter();
         machines.find_map(|machine| machine_ails(manager, machine))
     }

@@ -9,6 +9,7 @@ use skep_store::fs::Loss;
 
 use super::agenda::Event;
 use super::consensus::{Consensus, Proposal, Stop};
+use super::drain;
 use super::line::Way;
 use super::manager::{Manager, Waiter};
 use super::words;
@@ -230,6 +231,11 @@ impl World {
         }
         for wrong in self.oracle.applied(&change, &applied, &state) {
             self.is_wrong(wrong);
+        }
+        if applied.refusal.is_none() {
+            for wrong in drain::released(&change, &state, &self.machines) {
+                self.is_wrong(wrong);
+            }
         }
         if let Waiter::User(request) = waiter {
             self.settle_request(request, revision, applied.refusal, &change);

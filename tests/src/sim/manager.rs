@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use skep_core::admit::{Admitted, Context, found_swarm};
 use skep_core::assign::{EndpointTable, Tracker, services_on, touched};
-use skep_core::control::{Placer, Reconciler};
+use skep_core::control::{Drainer, Placer, Reconciler};
 use skep_core::liveness::Liveness;
 use skep_core::model::{NodeId, ServiceId, SwarmSpec, Timestamp};
 use skep_core::session::{AgentMessage, ManagerOutput, ManagerSession};
@@ -26,6 +26,8 @@ pub(crate) enum Waiter {
     Placer,
     /// The loop that counts heartbeats.
     Liveness,
+    /// The loop that lets tasks stop that nobody sends connections any more.
+    Drainer,
     /// The one that founds the swarm.
     Founder,
     /// A node that wants a session on this connection.
@@ -52,12 +54,14 @@ pub(crate) struct Manager {
     clock: Clock,
     reconciler: Reconciler,
     placer: Placer,
+    drainer: Drainer,
     liveness: Liveness,
     table: EndpointTable,
     /// Changes of each loop that are on their way.
     reconciling: usize,
     placing: usize,
     tending: usize,
+    releasing: usize,
     founding: bool,
     pub(crate) sessions: BTreeMap<NodeId, Session>,
     trackers: BTreeMap<NodeId, Tracker>,
@@ -77,12 +81,14 @@ impl Manager {
             clock: Clock::start(now, skew),
             reconciler: Reconciler::new(),
             placer: Placer::default(),
+            drainer: Drainer::default(),
             liveness: Liveness::new(&log.state, now),
             table: EndpointTable::new(&log.state, &|_| false),
             log,
             reconciling: 0,
             placing: 0,
             tending: 0,
+            releasing: 0,
             founding: false,
             sessions: BTreeMap::new(),
             trackers: BTreeMap::new(),
@@ -137,7 +143,23 @@ impl Manager {
                 wanted.push((change, Waiter::Placer));
             }
         }
+        wanted.extend(self.release(time));
         wanted
+    }
+
+    /// Looks at what nodes have confirmed.
+    fn release(&mut self, time: Timestamp) -> Option<(Change, Waiter)> {
+        if self.releasing > 0 || !self.drainer.is_waiting() {
+            return None;
+        }
+        let sessions = &self.sessions;
+        let confirmed = |node: NodeId| {
+            let end = sessions.get(&node).and_then(|session| session.end.as_ref());
+            end.map(|end| end.ack().endpoints).unwrap_or_default()
+        };
+        let change = self.drainer.turn(&self.log.state, &confirmed, time)?;
+        self.releasing += 1;
+        Some((change, Waiter::Drainer))
     }
 
     /// Looks at the nodes.
@@ -187,6 +209,7 @@ impl Manager {
         let steps = [&applied.step];
         self.reconciler.observe(&self.log.state, steps);
         self.placer.observe(steps);
+        self.drainer.observe(steps);
         let touched = touched(&self.log.state, &applied.step.events);
         self.update_table(touched.endpoints, touched.nodes, now);
     }
@@ -209,6 +232,7 @@ impl Manager {
                 }
             }
             Waiter::Liveness => self.tending -= 1,
+            Waiter::Drainer => self.releasing -= 1,
             Waiter::Founder => self.founding = false,
             Waiter::Joining(node, conn) => self.joined(*node, *conn, now),
             Waiter::Session(node, conn, report) => {
@@ -310,7 +334,10 @@ impl Manager {
         let reconciler = reconciler.map(|then| moment(then, now, time));
         let placer = self.placer.wake_at().filter(|_| self.placing == 0);
         let placer = placer.map(|then| moment(then, now, time));
+        let drainer = self.drainer.wake_at().filter(|_| self.releasing == 0);
+        let drainer = drainer.map(|then| moment(then, now, time));
         let nodes = self.liveness_wake.filter(|_| self.tending == 0);
-        ends.chain(reconciler).chain(placer).chain(nodes).min()
+        let loops = reconciler.into_iter().chain(placer).chain(drainer);
+        ends.chain(loops).chain(nodes).min()
     }
 }

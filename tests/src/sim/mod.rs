@@ -16,6 +16,7 @@ mod clock;
 mod consensus;
 mod dice;
 mod disk;
+mod drain;
 mod fault;
 mod field;
 mod heal;

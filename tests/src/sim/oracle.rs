@@ -31,6 +31,11 @@ pub(crate) struct Oracle {
 }
 
 impl Oracle {
+    /// The newest state that anyone may have seen.
+    pub(crate) fn newest(&self) -> &State {
+        &self.newest
+    }
+
     /// The state at a revision.
     pub(crate) fn state_at(&self, revision: Revision) -> Option<&State> {
         self.states.get(&revision)

@@ -77,6 +77,7 @@ fn policy(dice: &mut Dice) -> UpdatePolicy {
 }
 
 fn template(dice: &mut Dice) -> TaskTemplate {
+    let drain = dice.millis(50, 3_000);
     let manners = [0, 0, 0, 0, 0, 1, 2, 3].map(|place| Manner::ALL[place]);
     let (_, word) = dice.pick(&manners);
     let insect = Workload::Process(Process {
@@ -106,6 +107,7 @@ fn template(dice: &mut Dice) -> TaskTemplate {
         stop: StopPolicy {
             signal: String::new(),
             grace: Some(dice.millis(100, 3_000)),
+            drain: dice.pick(&[None, Some(Duration::ZERO), Some(drain)]),
         },
         restart_token: dice.below(4).to_string(),
         ..TaskTemplate::of(insect)

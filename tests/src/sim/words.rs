@@ -127,6 +127,18 @@ fn write(write: &Write) -> String {
             observation.state,
             observation.reason
         ),
+        Write::ReleaseTask {
+            task: id,
+            unconfirmed,
+        } => format!(
+            "{} {}",
+            task(*id),
+            if *unconfirmed {
+                "given up on"
+            } else {
+                "released"
+            }
+        ),
         Write::SettleTask { task: id, outcome } => format!("{} {outcome:?}", task(*id)),
         Write::MarkStable { task: id } => format!("{} is stable", task(*id)),
         Write::DeleteTask { task: id } => format!("forget {}", task(*id)),

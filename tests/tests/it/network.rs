@@ -1,71 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Published ports on three nodes: every node answers, with every task, whatever happens.
 
-use std::collections::BTreeSet;
-use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::JoinHandle;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use skep_sdk::v1::condition::Status;
 use skep_sdk::v1::service_spec::Mode;
-use skep_sdk::v1::{
-    Condition, EndpointSpec, GetNodeRequest, Node, Port, Replicated, ServiceSpec, Task,
-    UpdateServiceRequest, port,
-};
-use skep_tests::daemon::binary;
+use skep_sdk::v1::{Condition, GetNodeRequest, Node, Replicated, UpdateServiceRequest};
 use skep_tests::{DEADLINE, Daemon, until};
 
-use crate::api::{Api, id, program};
-
-const NODES: u32 = 3;
-const PORT: u16 = 8080;
-
-/// How long an answer may take.
-const ANSWER_TIME_MAX: Duration = Duration::from_secs(20);
+use crate::api::{Api, id};
+use crate::traffic::{Load, NODES, addresses, all_answer, ask, hello, ids};
 
 /// How long an answer to a datagram may take: either may get lost, so it is sent again.
 const DATAGRAM_TIME_MAX: Duration = Duration::from_millis(500);
-
-/// Tasks of skep-hello behind the published port.
-fn hello(replicas: u32) -> ServiceSpec {
-    let hello = binary("skep-hello");
-    let hello = hello.to_str().expect("a path of text");
-    let mut spec = program("web", replicas, &[hello, "--udp"]);
-    let published = |protocol: port::Protocol| Port {
-        target: 80,
-        published: u32::from(PORT),
-        protocol: protocol.into(),
-        ..Default::default()
-    };
-    let ports = [port::Protocol::Tcp, port::Protocol::Udp];
-    spec.endpoint = Some(EndpointSpec {
-        ports: ports.map(published).to_vec(),
-    });
-    spec
-}
-
-fn addresses(daemon: &Daemon) -> Vec<SocketAddr> {
-    let at = |number| SocketAddr::from((daemon.node_address(number), PORT));
-    (0..NODES).map(at).collect()
-}
-
-/// Asks who answers, on a connection of its own.
-fn ask(address: SocketAddr) -> io::Result<String> {
-    let mut stream = TcpStream::connect_timeout(&address, ANSWER_TIME_MAX)?;
-    stream.set_read_timeout(Some(ANSWER_TIME_MAX))?;
-    stream.write_all(b"GET /task HTTP/1.1\r\nHost: web\r\nConnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let bad = || io::Error::other(format!("the answer was {answer:?}"));
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(bad)?;
-    let whole = head.starts_with("HTTP/1.1 200 ") && body.starts_with("tsk_");
-    whole.then(|| body.trim().to_owned()).ok_or_else(bad)
-}
 
 /// Sends a datagram from a port of its own, and gives who answered it.
 fn ask_udp(address: SocketAddr) -> Option<String> {
@@ -86,23 +36,6 @@ fn ask_udp(address: SocketAddr) -> Option<String> {
         task.unwrap_or_else(|| panic!("the answer was {text:?}"))
             .to_owned(),
     )
-}
-
-/// Waits until these tasks, all of them, have answered at an address.
-fn all_answer(
-    at: SocketAddr,
-    tasks: &BTreeSet<String>,
-    mut ask: impl FnMut(SocketAddr) -> Option<String>,
-) {
-    let mut answered = BTreeSet::new();
-    until(&format!("all tasks answer at {at}"), DEADLINE, || {
-        answered.extend(ask(at));
-        (answered.is_superset(tasks)).then_some(())
-    });
-}
-
-fn ids(tasks: &[Task]) -> BTreeSet<String> {
-    tasks.iter().map(id).collect()
 }
 
 /// The whole promise of a published port.
@@ -202,63 +135,6 @@ fn a_port_in_use_is_said_and_taken_when_it_is_free() {
     all_answer(taken, &tasks, |at| ask(at).ok());
 }
 
-/// Clients that ask without a pause, each time on a new connection.
-struct Load {
-    stop: Arc<AtomicBool>,
-    answers: Arc<AtomicU64>,
-    clients: Vec<JoinHandle<Vec<String>>>,
-}
-
-impl Load {
-    fn on(addresses: &[SocketAddr]) -> Load {
-        let stop = Arc::new(AtomicBool::new(false));
-        let answers = Arc::new(AtomicU64::new(0));
-        let client = |address: SocketAddr| {
-            let (stop, answers) = (Arc::clone(&stop), Arc::clone(&answers));
-            std::thread::spawn(move || {
-                let mut failures = Vec::new();
-                while !stop.load(Ordering::Relaxed) {
-                    match ask(address) {
-                        Ok(_) => _ = answers.fetch_add(1, Ordering::Relaxed),
-                        Err(error) => failures.push(format!("{address}: {error}")),
-                    }
-                }
-                failures
-            })
-        };
-        let clients = addresses.iter().copied().map(client).collect();
-        Load {
-            stop,
-            answers,
-            clients,
-        }
-    }
-
-    /// Waits until some more were answered.
-    fn goes_on(&self) {
-        let goal = self.answers.load(Ordering::Relaxed) + 50;
-        until("clients get answers", DEADLINE, || {
-            (self.answers.load(Ordering::Relaxed) >= goal).then_some(())
-        });
-    }
-
-    /// Ends it, and gives the answers and the failures.
-    fn end(mut self) -> (u64, Vec<String>) {
-        self.stop.store(true, Ordering::Relaxed);
-        let clients = self.clients.drain(..);
-        let failures = clients
-            .flat_map(|client| client.join().expect("a client"))
-            .collect();
-        (self.answers.load(Ordering::Relaxed), failures)
-    }
-}
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-}
-
 /// As long as one task runs no new connection fails, though tasks come and go.
 #[test]
 fn scaling_and_updating_fail_nobody() {
@@ -290,11 +166,5 @@ fn scaling_and_updating_fail_nobody() {
     change(4, "second");
     change(2, "third");
     load.goes_on();
-    let (answers, failures) = load.end();
-    assert!(
-        failures.is_empty(),
-        "{} of {answers} failed:\n{}",
-        failures.len(),
-        failures.join("\n")
-    );
+    load.lost_nothing();
 }

@@ -118,6 +118,10 @@ pub(crate) struct SpecFlags {
     #[arg(long, value_name = "DURATION", value_parser = parse_duration,
         help_heading = "Restart and stop", allow_hyphen_values = true)]
     pub(crate) stop_grace_period: Option<Duration>,
+    /// Time for open connections to end, before that signal
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration,
+        help_heading = "Restart and stop", allow_hyphen_values = true)]
+    pub(crate) stop_drain: Option<Duration>,
     /// User it runs as: name or number, with :group if wanted
     #[arg(short, long, value_name = "USER[:GROUP]", help_heading = "Process")]
     pub(crate) user: Option<String>,

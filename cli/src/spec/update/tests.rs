@@ -142,6 +142,7 @@ fn every_flag_of_update_reaches_its_field() {
         "--restart-window=1m",
         "--stop-signal=15",
         "--stop-grace-period=1s",
+        "--stop-drain=2s",
         "--user=1000",
         "--workdir=/tmp",
     ])

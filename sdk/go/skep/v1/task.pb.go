@@ -935,7 +935,7 @@ type TaskStatus struct {
 	TransitionTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=transition_time,json=transitionTime,proto3" json:"transition_time,omitempty"`
 	// UPPER_SNAKE cause: EXITED, OOM_KILLED, UNHEALTHY, START_FAILED, DEADLINE, NODE_LOST, ...;
 	// while it is made ready PULLING, and LOCAL_IMAGE once its image could not be pulled and the
-	// node's own is used; while it is being stopped STOPPING. The list may grow.
+	// node's own is used; while it is being stopped DRAINING, then STOPPING. The list may grow.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	// The cause in words: the system's own error, and of a task that failed the last lines it
 	// printed. At most 4,096 characters.
@@ -961,7 +961,10 @@ type TaskStatus struct {
 	// Ports opened for it on the node: with HOST for all, with INGRESS for the mesh.
 	Ports []*Port `protobuf:"bytes,15,rep,name=ports,proto3" json:"ports,omitempty"`
 	// Number of the signal that ended it; 0: none did, or it is not known.
-	Signal        uint32 `protobuf:"varint,16,opt,name=signal,proto3" json:"signal,omitempty"`
+	Signal uint32 `protobuf:"varint,16,opt,name=signal,proto3" json:"signal,omitempty"`
+	// How far it was taken out of the traffic; unset: it is not to stop, or the mesh sent it no
+	// connections when it was told to.
+	Drain         *TaskDrain `protobuf:"bytes,17,opt,name=drain,proto3" json:"drain,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1101,6 +1104,89 @@ func (x *TaskStatus) GetSignal() uint32 {
 	return 0
 }
 
+func (x *TaskStatus) GetDrain() *TaskDrain {
+	if x != nil {
+		return x.Drain
+	}
+	return nil
+}
+
+// How far a task that is to stop was taken out of the traffic, see StopPolicy in template.proto.
+// Output only.
+type TaskDrain struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The revision at which it was told to stop: a node whose status.endpoint_revision is no less
+	// sends it no new connections.
+	ToldRevision uint64 `protobuf:"varint,1,opt,name=told_revision,json=toldRevision,proto3" json:"told_revision,omitempty"`
+	// When that was.
+	ToldTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=told_time,json=toldTime,proto3" json:"told_time,omitempty"`
+	// When all nodes had confirmed that, or were waited for no longer; unset: not yet. From then on
+	// its stop.drain passes.
+	ReleasedTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=released_time,json=releasedTime,proto3" json:"released_time,omitempty"`
+	// Not all nodes had confirmed by then.
+	Unconfirmed   bool `protobuf:"varint,4,opt,name=unconfirmed,proto3" json:"unconfirmed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TaskDrain) Reset() {
+	*x = TaskDrain{}
+	mi := &file_skep_v1_task_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TaskDrain) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TaskDrain) ProtoMessage() {}
+
+func (x *TaskDrain) ProtoReflect() protoreflect.Message {
+	mi := &file_skep_v1_task_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TaskDrain.ProtoReflect.Descriptor instead.
+func (*TaskDrain) Descriptor() ([]byte, []int) {
+	return file_skep_v1_task_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *TaskDrain) GetToldRevision() uint64 {
+	if x != nil {
+		return x.ToldRevision
+	}
+	return 0
+}
+
+func (x *TaskDrain) GetToldTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ToldTime
+	}
+	return nil
+}
+
+func (x *TaskDrain) GetReleasedTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReleasedTime
+	}
+	return nil
+}
+
+func (x *TaskDrain) GetUnconfirmed() bool {
+	if x != nil {
+		return x.Unconfirmed
+	}
+	return false
+}
+
 // One step in a task's life. Output only.
 type TaskTransition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1114,7 +1200,7 @@ type TaskTransition struct {
 
 func (x *TaskTransition) Reset() {
 	*x = TaskTransition{}
-	mi := &file_skep_v1_task_proto_msgTypes[11]
+	mi := &file_skep_v1_task_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1126,7 +1212,7 @@ func (x *TaskTransition) String() string {
 func (*TaskTransition) ProtoMessage() {}
 
 func (x *TaskTransition) ProtoReflect() protoreflect.Message {
-	mi := &file_skep_v1_task_proto_msgTypes[11]
+	mi := &file_skep_v1_task_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1139,7 +1225,7 @@ func (x *TaskTransition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TaskTransition.ProtoReflect.Descriptor instead.
 func (*TaskTransition) Descriptor() ([]byte, []int) {
-	return file_skep_v1_task_proto_rawDescGZIP(), []int{11}
+	return file_skep_v1_task_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *TaskTransition) GetState() TaskState {
@@ -1169,7 +1255,7 @@ type WatchTasksResponse_Event struct {
 
 func (x *WatchTasksResponse_Event) Reset() {
 	*x = WatchTasksResponse_Event{}
-	mi := &file_skep_v1_task_proto_msgTypes[12]
+	mi := &file_skep_v1_task_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1181,7 +1267,7 @@ func (x *WatchTasksResponse_Event) String() string {
 func (*WatchTasksResponse_Event) ProtoMessage() {}
 
 func (x *WatchTasksResponse_Event) ProtoReflect() protoreflect.Message {
-	mi := &file_skep_v1_task_proto_msgTypes[12]
+	mi := &file_skep_v1_task_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1274,7 +1360,7 @@ const file_skep_v1_task_proto_rawDesc = "" +
 	"\x06status\x18\v \x01(\v2\x13.skep.v1.TaskStatusR\x06status\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd3\x05\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfd\x05\n" +
 	"\n" +
 	"TaskStatus\x12(\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x12.skep.v1.TaskStateR\x05state\x12C\n" +
@@ -1292,7 +1378,8 @@ const file_skep_v1_task_proto_rawDesc = "" +
 	"\fcontainer_id\x18\f \x01(\tR\vcontainerId\x12\x14\n" +
 	"\x05image\x18\r \x01(\tR\x05image\x12#\n" +
 	"\x05ports\x18\x0f \x03(\v2\r.skep.v1.PortR\x05ports\x12\x16\n" +
-	"\x06signal\x18\x10 \x01(\rR\x06signal\"p\n" +
+	"\x06signal\x18\x10 \x01(\rR\x06signal\x12(\n" +
+	"\x05drain\x18\x11 \x01(\v2\x12.skep.v1.TaskDrainR\x05drain\"p\n" +
 	"\x06Health\x12\x16\n" +
 	"\x12HEALTH_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vHEALTH_NONE\x10\x01\x12\x13\n" +
@@ -1300,7 +1387,12 @@ const file_skep_v1_task_proto_rawDesc = "" +
 	"\x0eHEALTH_HEALTHY\x10\x03\x12\x14\n" +
 	"\x10HEALTH_UNHEALTHY\x10\x04B\f\n" +
 	"\n" +
-	"_exit_code\"j\n" +
+	"_exit_code\"\xcc\x01\n" +
+	"\tTaskDrain\x12#\n" +
+	"\rtold_revision\x18\x01 \x01(\x04R\ftoldRevision\x127\n" +
+	"\ttold_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\btoldTime\x12?\n" +
+	"\rreleased_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\freleasedTime\x12 \n" +
+	"\vunconfirmed\x18\x04 \x01(\bR\vunconfirmed\"j\n" +
 	"\x0eTaskTransition\x12(\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x12.skep.v1.TaskStateR\x05state\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time*\xe6\x02\n" +
@@ -1341,7 +1433,7 @@ func file_skep_v1_task_proto_rawDescGZIP() []byte {
 }
 
 var file_skep_v1_task_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_skep_v1_task_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_skep_v1_task_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_skep_v1_task_proto_goTypes = []any{
 	(TaskState)(0),                   // 0: skep.v1.TaskState
 	(TaskStatus_Health)(0),           // 1: skep.v1.TaskStatus.Health
@@ -1356,64 +1448,68 @@ var file_skep_v1_task_proto_goTypes = []any{
 	(*TaskFilter)(nil),               // 10: skep.v1.TaskFilter
 	(*Task)(nil),                     // 11: skep.v1.Task
 	(*TaskStatus)(nil),               // 12: skep.v1.TaskStatus
-	(*TaskTransition)(nil),           // 13: skep.v1.TaskTransition
-	(*WatchTasksResponse_Event)(nil), // 14: skep.v1.WatchTasksResponse.Event
-	nil,                              // 15: skep.v1.Task.LabelsEntry
-	(*Consistency)(nil),              // 16: skep.v1.Consistency
-	(*TaskTemplate)(nil),             // 17: skep.v1.TaskTemplate
-	(*durationpb.Duration)(nil),      // 18: google.protobuf.Duration
-	(*Requirement)(nil),              // 19: skep.v1.Requirement
-	(*Meta)(nil),                     // 20: skep.v1.Meta
-	(*Ref)(nil),                      // 21: skep.v1.Ref
-	(*timestamppb.Timestamp)(nil),    // 22: google.protobuf.Timestamp
-	(*Unplaced)(nil),                 // 23: skep.v1.Unplaced
-	(*Port)(nil),                     // 24: skep.v1.Port
-	(EventType)(0),                   // 25: skep.v1.EventType
+	(*TaskDrain)(nil),                // 13: skep.v1.TaskDrain
+	(*TaskTransition)(nil),           // 14: skep.v1.TaskTransition
+	(*WatchTasksResponse_Event)(nil), // 15: skep.v1.WatchTasksResponse.Event
+	nil,                              // 16: skep.v1.Task.LabelsEntry
+	(*Consistency)(nil),              // 17: skep.v1.Consistency
+	(*TaskTemplate)(nil),             // 18: skep.v1.TaskTemplate
+	(*durationpb.Duration)(nil),      // 19: google.protobuf.Duration
+	(*Requirement)(nil),              // 20: skep.v1.Requirement
+	(*Meta)(nil),                     // 21: skep.v1.Meta
+	(*Ref)(nil),                      // 22: skep.v1.Ref
+	(*timestamppb.Timestamp)(nil),    // 23: google.protobuf.Timestamp
+	(*Unplaced)(nil),                 // 24: skep.v1.Unplaced
+	(*Port)(nil),                     // 25: skep.v1.Port
+	(EventType)(0),                   // 26: skep.v1.EventType
 }
 var file_skep_v1_task_proto_depIdxs = []int32{
-	16, // 0: skep.v1.GetTaskRequest.consistency:type_name -> skep.v1.Consistency
+	17, // 0: skep.v1.GetTaskRequest.consistency:type_name -> skep.v1.Consistency
 	11, // 1: skep.v1.GetTaskResponse.task:type_name -> skep.v1.Task
-	17, // 2: skep.v1.GetTaskResponse.template:type_name -> skep.v1.TaskTemplate
+	18, // 2: skep.v1.GetTaskResponse.template:type_name -> skep.v1.TaskTemplate
 	10, // 3: skep.v1.ListTasksRequest.filter:type_name -> skep.v1.TaskFilter
-	16, // 4: skep.v1.ListTasksRequest.consistency:type_name -> skep.v1.Consistency
+	17, // 4: skep.v1.ListTasksRequest.consistency:type_name -> skep.v1.Consistency
 	11, // 5: skep.v1.ListTasksResponse.tasks:type_name -> skep.v1.Task
 	10, // 6: skep.v1.WatchTasksRequest.filter:type_name -> skep.v1.TaskFilter
-	18, // 7: skep.v1.WatchTasksRequest.progress_interval:type_name -> google.protobuf.Duration
-	14, // 8: skep.v1.WatchTasksResponse.events:type_name -> skep.v1.WatchTasksResponse.Event
+	19, // 7: skep.v1.WatchTasksRequest.progress_interval:type_name -> google.protobuf.Duration
+	15, // 8: skep.v1.WatchTasksResponse.events:type_name -> skep.v1.WatchTasksResponse.Event
 	11, // 9: skep.v1.StopTaskResponse.task:type_name -> skep.v1.Task
 	0,  // 10: skep.v1.TaskFilter.states:type_name -> skep.v1.TaskState
 	0,  // 11: skep.v1.TaskFilter.desired_states:type_name -> skep.v1.TaskState
-	19, // 12: skep.v1.TaskFilter.requirements:type_name -> skep.v1.Requirement
-	20, // 13: skep.v1.Task.meta:type_name -> skep.v1.Meta
-	21, // 14: skep.v1.Task.service:type_name -> skep.v1.Ref
-	15, // 15: skep.v1.Task.labels:type_name -> skep.v1.Task.LabelsEntry
-	21, // 16: skep.v1.Task.node:type_name -> skep.v1.Ref
+	20, // 12: skep.v1.TaskFilter.requirements:type_name -> skep.v1.Requirement
+	21, // 13: skep.v1.Task.meta:type_name -> skep.v1.Meta
+	22, // 14: skep.v1.Task.service:type_name -> skep.v1.Ref
+	16, // 15: skep.v1.Task.labels:type_name -> skep.v1.Task.LabelsEntry
+	22, // 16: skep.v1.Task.node:type_name -> skep.v1.Ref
 	0,  // 17: skep.v1.Task.desired_state:type_name -> skep.v1.TaskState
 	12, // 18: skep.v1.Task.status:type_name -> skep.v1.TaskStatus
 	0,  // 19: skep.v1.TaskStatus.state:type_name -> skep.v1.TaskState
-	22, // 20: skep.v1.TaskStatus.transition_time:type_name -> google.protobuf.Timestamp
-	13, // 21: skep.v1.TaskStatus.history:type_name -> skep.v1.TaskTransition
-	23, // 22: skep.v1.TaskStatus.unplaced:type_name -> skep.v1.Unplaced
-	22, // 23: skep.v1.TaskStatus.restart_time:type_name -> google.protobuf.Timestamp
+	23, // 20: skep.v1.TaskStatus.transition_time:type_name -> google.protobuf.Timestamp
+	14, // 21: skep.v1.TaskStatus.history:type_name -> skep.v1.TaskTransition
+	24, // 22: skep.v1.TaskStatus.unplaced:type_name -> skep.v1.Unplaced
+	23, // 23: skep.v1.TaskStatus.restart_time:type_name -> google.protobuf.Timestamp
 	1,  // 24: skep.v1.TaskStatus.health:type_name -> skep.v1.TaskStatus.Health
-	24, // 25: skep.v1.TaskStatus.ports:type_name -> skep.v1.Port
-	0,  // 26: skep.v1.TaskTransition.state:type_name -> skep.v1.TaskState
-	22, // 27: skep.v1.TaskTransition.time:type_name -> google.protobuf.Timestamp
-	25, // 28: skep.v1.WatchTasksResponse.Event.type:type_name -> skep.v1.EventType
-	11, // 29: skep.v1.WatchTasksResponse.Event.task:type_name -> skep.v1.Task
-	2,  // 30: skep.v1.TaskService.GetTask:input_type -> skep.v1.GetTaskRequest
-	4,  // 31: skep.v1.TaskService.ListTasks:input_type -> skep.v1.ListTasksRequest
-	6,  // 32: skep.v1.TaskService.WatchTasks:input_type -> skep.v1.WatchTasksRequest
-	8,  // 33: skep.v1.TaskService.StopTask:input_type -> skep.v1.StopTaskRequest
-	3,  // 34: skep.v1.TaskService.GetTask:output_type -> skep.v1.GetTaskResponse
-	5,  // 35: skep.v1.TaskService.ListTasks:output_type -> skep.v1.ListTasksResponse
-	7,  // 36: skep.v1.TaskService.WatchTasks:output_type -> skep.v1.WatchTasksResponse
-	9,  // 37: skep.v1.TaskService.StopTask:output_type -> skep.v1.StopTaskResponse
-	34, // [34:38] is the sub-list for method output_type
-	30, // [30:34] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	25, // 25: skep.v1.TaskStatus.ports:type_name -> skep.v1.Port
+	13, // 26: skep.v1.TaskStatus.drain:type_name -> skep.v1.TaskDrain
+	23, // 27: skep.v1.TaskDrain.told_time:type_name -> google.protobuf.Timestamp
+	23, // 28: skep.v1.TaskDrain.released_time:type_name -> google.protobuf.Timestamp
+	0,  // 29: skep.v1.TaskTransition.state:type_name -> skep.v1.TaskState
+	23, // 30: skep.v1.TaskTransition.time:type_name -> google.protobuf.Timestamp
+	26, // 31: skep.v1.WatchTasksResponse.Event.type:type_name -> skep.v1.EventType
+	11, // 32: skep.v1.WatchTasksResponse.Event.task:type_name -> skep.v1.Task
+	2,  // 33: skep.v1.TaskService.GetTask:input_type -> skep.v1.GetTaskRequest
+	4,  // 34: skep.v1.TaskService.ListTasks:input_type -> skep.v1.ListTasksRequest
+	6,  // 35: skep.v1.TaskService.WatchTasks:input_type -> skep.v1.WatchTasksRequest
+	8,  // 36: skep.v1.TaskService.StopTask:input_type -> skep.v1.StopTaskRequest
+	3,  // 37: skep.v1.TaskService.GetTask:output_type -> skep.v1.GetTaskResponse
+	5,  // 38: skep.v1.TaskService.ListTasks:output_type -> skep.v1.ListTasksResponse
+	7,  // 39: skep.v1.TaskService.WatchTasks:output_type -> skep.v1.WatchTasksResponse
+	9,  // 40: skep.v1.TaskService.StopTask:output_type -> skep.v1.StopTaskResponse
+	37, // [37:41] is the sub-list for method output_type
+	33, // [33:37] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_skep_v1_task_proto_init() }
@@ -1433,7 +1529,7 @@ func file_skep_v1_task_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_skep_v1_task_proto_rawDesc), len(file_skep_v1_task_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -1079,15 +1079,23 @@ func (x *RestartPolicy) GetWindow() *durationpb.Duration {
 	return nil
 }
 
-// How a task is stopped: the mesh sends it no new connections, the signal is sent, and after
-// grace it is killed.
+// How a task is stopped, whatever the order came from: an update, fewer replicas, a drained node,
+// StopTask, the end of its service.
+//
+// One that the mesh sends connections to is first taken out of the endpoints. When every node
+// that is not DOWN has confirmed that it sends it no new ones, or 5 s have passed, drain passes.
+// Then the signal is sent, as it is at once to any other task, and after grace it is killed.
+// status.drain of the task says how far that is, status.reason is DRAINING, then STOPPING.
 type StopPolicy struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The first signal, by name or number. At most 16 characters; empty: the
 	// image's, else "SIGTERM".
 	Signal string `protobuf:"bytes,1,opt,name=signal,proto3" json:"signal,omitempty"`
 	// From the signal to SIGKILL. 0 to 86,400 s; unset: 10 s.
-	Grace         *durationpb.Duration `protobuf:"bytes,2,opt,name=grace,proto3" json:"grace,omitempty"` // 3 is kept for the time in which open connections may end.
+	Grace *durationpb.Duration `protobuf:"bytes,2,opt,name=grace,proto3" json:"grace,omitempty"`
+	// Time for open connections to end, before the signal. Only of a task that the mesh sends
+	// connections to. 0 to 3,600 s; unset: 1 s.
+	Drain         *durationpb.Duration `protobuf:"bytes,3,opt,name=drain,proto3" json:"drain,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1132,6 +1140,13 @@ func (x *StopPolicy) GetSignal() string {
 func (x *StopPolicy) GetGrace() *durationpb.Duration {
 	if x != nil {
 		return x.Grace
+	}
+	return nil
+}
+
+func (x *StopPolicy) GetDrain() *durationpb.Duration {
+	if x != nil {
+		return x.Drain
 	}
 	return nil
 }
@@ -2033,11 +2048,12 @@ const file_skep_v1_template_proto_rawDesc = "" +
 	"\x15CONDITION_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eCONDITION_NONE\x10\x01\x12\x18\n" +
 	"\x14CONDITION_ON_FAILURE\x10\x02\x12\x11\n" +
-	"\rCONDITION_ANY\x10\x03\"U\n" +
+	"\rCONDITION_ANY\x10\x03\"\x86\x01\n" +
 	"\n" +
 	"StopPolicy\x12\x16\n" +
 	"\x06signal\x18\x01 \x01(\tR\x06signal\x12/\n" +
-	"\x05grace\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05grace\"\xdf\x03\n" +
+	"\x05grace\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x05grace\x12/\n" +
+	"\x05drain\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x05drain\"\xdf\x03\n" +
 	"\vHealthCheck\x12(\n" +
 	"\x04exec\x18\x01 \x01(\v2\x12.skep.v1.ExecProbeH\x00R\x04exec\x12(\n" +
 	"\x04http\x18\x02 \x01(\v2\x12.skep.v1.HttpProbeH\x00R\x04http\x12%\n" +
@@ -2175,27 +2191,28 @@ var file_skep_v1_template_proto_depIdxs = []int32{
 	33, // 22: skep.v1.RestartPolicy.max_delay:type_name -> google.protobuf.Duration
 	33, // 23: skep.v1.RestartPolicy.window:type_name -> google.protobuf.Duration
 	33, // 24: skep.v1.StopPolicy.grace:type_name -> google.protobuf.Duration
-	13, // 25: skep.v1.HealthCheck.exec:type_name -> skep.v1.ExecProbe
-	14, // 26: skep.v1.HealthCheck.http:type_name -> skep.v1.HttpProbe
-	15, // 27: skep.v1.HealthCheck.tcp:type_name -> skep.v1.TcpProbe
-	16, // 28: skep.v1.HealthCheck.grpc:type_name -> skep.v1.GrpcProbe
-	33, // 29: skep.v1.HealthCheck.interval:type_name -> google.protobuf.Duration
-	33, // 30: skep.v1.HealthCheck.timeout:type_name -> google.protobuf.Duration
-	33, // 31: skep.v1.HealthCheck.start_period:type_name -> google.protobuf.Duration
-	33, // 32: skep.v1.HealthCheck.start_interval:type_name -> google.protobuf.Duration
-	18, // 33: skep.v1.Mount.bind:type_name -> skep.v1.BindMount
-	19, // 34: skep.v1.Mount.volume:type_name -> skep.v1.VolumeMount
-	20, // 35: skep.v1.Mount.tmpfs:type_name -> skep.v1.TmpfsMount
-	28, // 36: skep.v1.VolumeMount.options:type_name -> skep.v1.VolumeMount.OptionsEntry
-	29, // 37: skep.v1.VolumeMount.labels:type_name -> skep.v1.VolumeMount.LabelsEntry
-	30, // 38: skep.v1.LogDriver.options:type_name -> skep.v1.LogDriver.OptionsEntry
-	5,  // 39: skep.v1.Container.UlimitsEntry.value:type_name -> skep.v1.Ulimit
-	5,  // 40: skep.v1.Process.UlimitsEntry.value:type_name -> skep.v1.Ulimit
-	41, // [41:41] is the sub-list for method output_type
-	41, // [41:41] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	33, // 25: skep.v1.StopPolicy.drain:type_name -> google.protobuf.Duration
+	13, // 26: skep.v1.HealthCheck.exec:type_name -> skep.v1.ExecProbe
+	14, // 27: skep.v1.HealthCheck.http:type_name -> skep.v1.HttpProbe
+	15, // 28: skep.v1.HealthCheck.tcp:type_name -> skep.v1.TcpProbe
+	16, // 29: skep.v1.HealthCheck.grpc:type_name -> skep.v1.GrpcProbe
+	33, // 30: skep.v1.HealthCheck.interval:type_name -> google.protobuf.Duration
+	33, // 31: skep.v1.HealthCheck.timeout:type_name -> google.protobuf.Duration
+	33, // 32: skep.v1.HealthCheck.start_period:type_name -> google.protobuf.Duration
+	33, // 33: skep.v1.HealthCheck.start_interval:type_name -> google.protobuf.Duration
+	18, // 34: skep.v1.Mount.bind:type_name -> skep.v1.BindMount
+	19, // 35: skep.v1.Mount.volume:type_name -> skep.v1.VolumeMount
+	20, // 36: skep.v1.Mount.tmpfs:type_name -> skep.v1.TmpfsMount
+	28, // 37: skep.v1.VolumeMount.options:type_name -> skep.v1.VolumeMount.OptionsEntry
+	29, // 38: skep.v1.VolumeMount.labels:type_name -> skep.v1.VolumeMount.LabelsEntry
+	30, // 39: skep.v1.LogDriver.options:type_name -> skep.v1.LogDriver.OptionsEntry
+	5,  // 40: skep.v1.Container.UlimitsEntry.value:type_name -> skep.v1.Ulimit
+	5,  // 41: skep.v1.Process.UlimitsEntry.value:type_name -> skep.v1.Ulimit
+	42, // [42:42] is the sub-list for method output_type
+	42, // [42:42] is the sub-list for method input_type
+	42, // [42:42] is the sub-list for extension type_name
+	42, // [42:42] is the sub-list for extension extendee
+	0,  // [0:42] is the sub-list for field type_name
 }
 
 func init() { file_skep_v1_template_proto_init() }

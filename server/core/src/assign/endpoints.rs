@@ -10,8 +10,8 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Backend, BackendState, DesiredState, NodeId, NodeState, Port, PortMode, ServiceEndpoints,
-    ServiceId, Task, TaskState,
+    Backend, BackendState, DesiredState, HealthState, NodeId, NodeState, Port, PortMode,
+    ServiceEndpoints, ServiceId, Task,
 };
 use crate::state::State;
 
@@ -61,24 +61,19 @@ pub fn service_endpoints(
     })
 }
 
-/// Whether a task can answer at all: it runs and has a port open for the mesh.
-pub(super) fn answers(task: &Task) -> bool {
-    task.status.state == TaskState::Running && mesh_ports(task).next().is_some()
-}
-
-/// The ports that were opened for the mesh.
-pub(super) fn mesh_ports(task: &Task) -> impl Iterator<Item = &Port> {
-    let ports = task.status.ports.iter();
-    ports.filter(|port| port.mode == PortMode::Ingress && port.published != 0)
+/// Whether a task that answers is on its way out: it is to stop, or does not work any more and is
+/// being stopped by its node.
+pub(super) fn is_on_its_way_out(task: &Task) -> bool {
+    task.desired >= DesiredState::Stopped || task.status.health == HealthState::Unhealthy
 }
 
 fn backend(state: &State, task: &Task, suspect: &dyn Fn(NodeId) -> bool) -> Option<Backend> {
-    if !answers(task) {
+    if !task.answers() {
         return None;
     }
     let node = state.node(task.node.as_ref()?.id)?;
     let silent = node.status.state != NodeState::Ready || suspect(node.meta.id);
-    let backend_state = if task.desired >= DesiredState::Stopped {
+    let backend_state = if is_on_its_way_out(task) {
         BackendState::Draining
     } else if silent {
         BackendState::Suspect
@@ -89,6 +84,6 @@ fn backend(state: &State, task: &Task, suspect: &dyn Fn(NodeId) -> bool) -> Opti
         task: task.meta.id,
         state: backend_state,
         address: node.status.description.address,
-        ports: mesh_ports(task).cloned().collect(),
+        ports: task.mesh_ports().cloned().collect(),
     })
 }

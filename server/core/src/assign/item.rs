@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Container, DesiredState, Labels, Port, Revision, ServiceEndpoints, ServiceId, Task, TaskId,
-    TaskState, TaskTemplate, Timestamp, Workload,
+    Container, DesiredState, Drain, DrainPhase, Labels, Port, Revision, ServiceEndpoints,
+    ServiceId, Task, TaskId, TaskState, TaskTemplate, Timestamp, Workload,
 };
 
 /// About how many bytes a frame may hold; one thing that is greater travels alone.
@@ -30,6 +30,9 @@ pub struct AssignedTask {
     pub desired: DesiredState,
     /// When it may start; only while it is wanted ready.
     pub restart_time: Option<Timestamp>,
+    /// How far it was taken out of the traffic, before it is stopped; nothing: there is nothing to
+    /// wait for.
+    pub drain: Option<DrainPhase>,
     /// What the managers knew of it when they sent this. Nothing is sent when only this
     /// changes: the node says so itself and knows better.
     pub state: TaskState,
@@ -48,7 +51,34 @@ impl AssignedTask {
             template_revision: task.template_revision,
             desired: task.desired,
             restart_time: task.status.restart_time,
+            drain: task.drain.as_ref().map(Drain::phase),
             state: task.status.state,
+        }
+    }
+}
+
+/// What of a task its node is told again when it changes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Told {
+    desired: DesiredState,
+    restart_time: Option<Timestamp>,
+    drain: Option<DrainPhase>,
+}
+
+impl Told {
+    pub(super) fn of(task: &Task) -> Told {
+        Told {
+            desired: task.desired,
+            restart_time: task.status.restart_time,
+            drain: task.drain.as_ref().map(Drain::phase),
+        }
+    }
+
+    pub(super) fn by(task: &AssignedTask) -> Told {
+        Told {
+            desired: task.desired,
+            restart_time: task.restart_time,
+            drain: task.drain,
         }
     }
 }

@@ -3,12 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::{
-    DesiredState, Node, NodeId, NodeState, Port, Service, ServiceId, Swarm, Task, Timestamp,
-};
+use crate::model::{Node, NodeId, NodeState, Port, Service, ServiceId, Swarm, Task};
 use crate::state::{Delta, Event, State};
 
-use super::endpoints::{answers, mesh_ports};
+use super::endpoints::is_on_its_way_out;
+use super::item::Told;
 use super::node::is_assigned;
 
 /// Whom a change concerns.
@@ -41,7 +40,7 @@ pub fn touched(state: &State, events: &[Event]) -> Touched {
 pub fn services_on(state: &State, node: NodeId) -> BTreeSet<ServiceId> {
     state
         .node_tasks(node)
-        .filter(|task| answers(task))
+        .filter(|task| task.answers())
         .map(|task| task.service)
         .collect()
 }
@@ -98,15 +97,14 @@ impl Touched {
 }
 
 /// The part of a task that its node is told of.
-fn assigned_view(task: &Task) -> Option<(DesiredState, Option<Timestamp>, bool)> {
-    let view = (task.desired, task.status.restart_time, task.is_terminal());
-    is_assigned(task).then_some(view)
+fn assigned_view(task: &Task) -> Option<(Told, bool)> {
+    is_assigned(task).then(|| (Told::of(task), task.is_terminal()))
 }
 
 /// The part of a task that proxies are told of.
 fn backend_view(task: &Task) -> Option<(bool, Vec<&Port>)> {
-    let draining = task.desired >= DesiredState::Stopped;
-    answers(task).then(|| (draining, mesh_ports(task).collect()))
+    let ports = || task.mesh_ports().collect();
+    task.answers().then(|| (is_on_its_way_out(task), ports()))
 }
 
 /// Whether a part of an object changed.

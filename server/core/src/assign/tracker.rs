@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::{DesiredState, Labels, NodeId, Revision, ServiceId, TaskId, Timestamp};
+use crate::model::{Labels, NodeId, Revision, ServiceId, TaskId};
 use crate::state::State;
 
+use super::item::Told;
 use super::{
     AssignedTask, AssignedTemplate, Assignment, Assignments, EndpointTable, NodeAssignments,
     Unassignment, for_node,
@@ -16,7 +17,7 @@ use super::{
 /// one ended.
 #[derive(Clone, Default, Debug)]
 pub struct Tracker {
-    tasks: BTreeMap<TaskId, (DesiredState, Option<Timestamp>)>,
+    tasks: BTreeMap<TaskId, Told>,
     templates: BTreeMap<(ServiceId, Revision), (Arc<Labels>, Arc<str>)>,
     /// Version of the endpoint table.
     endpoints: u64,
@@ -103,7 +104,7 @@ impl Tracker {
 
     fn diff_tasks(&mut self, wanted: &NodeAssignments, step: &mut Assignments) {
         for (id, task) in &wanted.tasks {
-            let view = (task.desired, task.restart_time);
+            let view = Told::by(task);
             if self.tasks.insert(*id, view) != Some(view) {
                 step.put.push(Assignment::Task(AssignedTask::clone(task)));
             }

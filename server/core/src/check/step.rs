@@ -54,6 +54,10 @@ fn check_task(old: &Task, new: &Task, found: &mut Vec<Violation>) {
                 == (place_key(new), new.attempt, new.template_revision),
         ),
         (
+            "a task that was told to stop while it answered leaves the traffic before it does",
+            drains_on(old, new),
+        ),
+        (
             "a change is a new revision",
             moved_on == (old != new) && old.meta.create_revision == new.meta.create_revision,
         ),
@@ -62,6 +66,23 @@ fn check_task(old: &Task, new: &Task, found: &mut Vec<Violation>) {
         if !holds {
             let message = format!("{}#{}: {:?}, then {:?}", old.name, old.attempt, old, new);
             found.push(Violation::new(rule, message));
+        }
+    }
+}
+
+/// Whether a task that answers leaves the traffic from the moment it is told to stop, and never
+/// comes back into it.
+fn drains_on(old: &Task, new: &Task) -> bool {
+    match (&old.drain, &new.drain) {
+        (Some(old), Some(new)) => {
+            let same = (old.told_revision, old.told) == (new.told_revision, new.told);
+            same && (old.released.is_none() || old.released == new.released)
+        }
+        (Some(_), None) => false,
+        (None, Some(drain)) => drain.told_revision == new.meta.revision,
+        (None, None) => {
+            let told = |task: &Task| task.desired > DesiredState::Running;
+            told(old) || !told(new) || !old.answers() || new.is_terminal()
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn check(state: &State, found: &mut Vec<Violation>) {
     }
 }
 
-fn rules(state: &State, task: &Task) -> [(&'static str, bool); 8] {
+fn rules(state: &State, task: &Task) -> [(&'static str, bool); 9] {
     let service = state.service(task.service);
     let mode = service.map(|service| service.spec.mode);
     let status = &task.status;
@@ -54,6 +54,13 @@ fn rules(state: &State, task: &Task) -> [(&'static str, bool); 8] {
         (
             "only a task that ended is settled",
             task.is_terminal() || task.outcome == Outcome::Open,
+        ),
+        (
+            "only a task that is to stop, and was told before, leaves the traffic",
+            task.drain.is_none_or(|drain| {
+                let released = drain.released.is_none_or(|it| it.time >= drain.told);
+                task.desired > DesiredState::Running && released
+            }),
         ),
     ]
 }

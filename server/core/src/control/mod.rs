@@ -3,10 +3,12 @@
 //!
 //! All of it is a hint. Lost hints only delay: a new leader begins with everything due.
 
+mod drainer;
 mod placer;
 mod reconciler;
 #[cfg(test)]
 mod tests;
 
+pub use drainer::{CONFIRM_TIME_MAX, Drainer};
 pub use placer::Placer;
 pub use reconciler::{Reconciler, Wanted};

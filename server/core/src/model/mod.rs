@@ -42,8 +42,8 @@ pub use rollout::{
 pub use service::{KeptTemplate, Mode, Service, ServiceSpec, ServiceStatus};
 pub use swarm::{Swarm, SwarmSpec};
 pub use task::{
-    DesiredState, NODE_LOST, NodeRef, Outcome, RestartMemory, Task, TaskState, TaskStatus,
-    Transition,
+    DesiredState, Drain, DrainPhase, NODE_LOST, NodeRef, Outcome, Released, RestartMemory, Task,
+    TaskState, TaskStatus, Transition,
 };
 pub use template::{
     Process, RestartCondition, RestartPolicy, StopPolicy, TaskTemplate, Ulimit, Workload,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    HealthState, Labels, Meta, NodeId, Port, Revision, RolloutStep, ServiceId, TaskId, Timestamp,
-    Unplaced,
+    HealthState, Labels, Meta, NodeId, Port, PortMode, Revision, RolloutStep, ServiceId, TaskId,
+    Timestamp, Unplaced,
 };
 
 /// Where a task is in its life. It only ever moves to a greater value.
@@ -133,6 +133,47 @@ pub struct NodeRef {
     pub name: Arc<str>,
 }
 
+/// How far a task that is to stop was taken out of the traffic.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Drain {
+    /// The revision at which it was told to stop: proxies that balance by it, or by a later one,
+    /// send it no new connections.
+    pub told_revision: Revision,
+    /// When that was.
+    pub told: Timestamp,
+    /// When no proxy sent it any more; nothing: some may still.
+    pub released: Option<Released>,
+}
+
+/// That a task that is to stop is sent no new connections.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Released {
+    /// Since when.
+    pub time: Timestamp,
+    /// Not all nodes had confirmed it; they were waited for long enough.
+    pub unconfirmed: bool,
+}
+
+/// How far a drain is, for the node that has the task.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum DrainPhase {
+    /// Proxies may still send it new connections: it serves them.
+    Leaving,
+    /// None does any more.
+    Left,
+}
+
+impl Drain {
+    /// How far it is.
+    #[must_use]
+    pub fn phase(&self) -> DrainPhase {
+        match self.released {
+            None => DrainPhase::Leaving,
+            Some(_) => DrainPhase::Left,
+        }
+    }
+}
+
 /// One step in a task's life.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Transition {
@@ -250,6 +291,9 @@ pub struct Task {
     pub outcome: Outcome,
     /// The step of a rollout that it was made by, or that its place was made by before.
     pub step: Option<RolloutStep>,
+    /// How far it was taken out of the traffic; nothing: it is not to stop, or it was sent no
+    /// connections when it was told to.
+    pub drain: Option<Drain>,
 }
 
 impl Task {
@@ -278,6 +322,25 @@ impl Task {
         self.desired > DesiredState::Running
             && !self.is_terminal()
             && self.status.reason == NODE_LOST
+    }
+
+    /// Whether proxies may send it connections: it runs and has a port open for the mesh.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        self.status.state == TaskState::Running && self.mesh_ports().next().is_some()
+    }
+
+    /// The ports that were opened for the mesh.
+    pub fn mesh_ports(&self) -> impl Iterator<Item = &Port> {
+        let ports = self.status.ports.iter();
+        ports.filter(|port| port.mode == PortMode::Ingress && port.published != 0)
+    }
+
+    /// Whether its endpoint is still to be taken out of the traffic, and its node waits for that.
+    #[must_use]
+    pub fn is_leaving(&self) -> bool {
+        let phase = self.drain.as_ref().map(Drain::phase);
+        phase == Some(DrainPhase::Leaving) && !self.is_terminal()
     }
 
     /// The node whose resources it uses: it was assigned there and has not ended.

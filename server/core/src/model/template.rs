@@ -175,11 +175,18 @@ pub struct StopPolicy {
     pub signal: String,
     /// From the signal to SIGKILL.
     pub grace: Option<Duration>,
+    /// Time for open connections to end, before the signal.
+    pub drain: Option<Duration>,
 }
 
 impl StopPolicy {
     /// From the signal to SIGKILL unless a spec says otherwise.
     pub const DEFAULT_GRACE: Duration = Duration::from_secs(10);
+    /// Time for open connections to end unless a spec says otherwise. Requests that were on their
+    /// way when the last node confirmed are answered within it, by programs that end at once when
+    /// they are signalled as well; what takes longer has to be asked for, or is for programs that
+    /// finish what they have.
+    pub const DEFAULT_DRAIN: Duration = Duration::from_secs(1);
 
     /// The number of the first signal. If the text names none, a program gets SIGTERM, and a
     /// container what its image names.
@@ -196,5 +203,11 @@ impl StopPolicy {
     #[must_use]
     pub fn grace(&self) -> Duration {
         self.grace.unwrap_or(Self::DEFAULT_GRACE)
+    }
+
+    /// Time for open connections of a task that the mesh sent connections to.
+    #[must_use]
+    pub fn drain(&self) -> Duration {
+        self.drain.unwrap_or(Self::DEFAULT_DRAIN)
     }
 }

@@ -19,6 +19,9 @@ pub struct TaskRecord {
     pub started: bool,
     /// How it is stopped.
     pub stop: StopHow,
+    /// Since when it is sent no new connections, before it is stopped; nothing: as far as is
+    /// known some may still be sent, or none ever were.
+    pub drained_since: Option<Timestamp>,
     /// That it is being stopped.
     pub stopping: Option<Stopping>,
 }

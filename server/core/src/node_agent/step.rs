@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The automaton of one task on its node.
 
+mod drain;
+
 use std::time::Duration;
 
 use crate::assign::AssignedTask;
@@ -136,6 +138,7 @@ impl Desk<'_> {
             reported,
             started: true,
             stop: StopHow::of(self.view.template),
+            drained_since: None,
             stopping: None,
         }
     }
@@ -188,8 +191,10 @@ impl Desk<'_> {
             record.started = true;
         }
         if task.desired >= DesiredState::Stopped {
-            self.stop(StopCause::Wanted);
-            self.note("STOPPING", "");
+            if self.may_stop(task) {
+                self.stop(StopCause::Wanted);
+                self.note("STOPPING", "");
+            }
         } else if let Health::Unhealthy(said) = &observed.health {
             self.stop(StopCause::Unhealthy);
             self.note(

@@ -215,6 +215,14 @@ pub enum Write {
         /// Where.
         desired: DesiredState,
     },
+    /// A task that is to stop is sent no new connections: its node may go on and stop it. One
+    /// that was never sent any, or has ended, is left as it is.
+    ReleaseTask {
+        /// The task.
+        task: TaskId,
+        /// Not all nodes had confirmed it.
+        unconfirmed: bool,
+    },
     /// What became of a task.
     ObserveTask {
         /// The task.

@@ -29,6 +29,8 @@ pub(super) struct Hub {
     shared: Mutex<Shared>,
     /// The loop has something to look at that no revision tells of.
     look: Notify,
+    /// A node has put newer endpoints into effect.
+    pub(super) confirms: Notify,
     /// Counts every begin and end of a session.
     sessions: watch::Sender<u64>,
     logs: Mutex<BTreeMap<Arc<str>, mpsc::Sender<Published>>>,
@@ -88,6 +90,7 @@ impl Hub {
         Hub {
             shared: Mutex::new(shared),
             look: Notify::new(),
+            confirms: Notify::new(),
             sessions: watch::Sender::new(0),
             logs: Mutex::default(),
         }
@@ -167,8 +170,21 @@ impl Hub {
         if let Some(seat) = shared.seats.get_mut(&node)
             && seat.session == session
         {
+            let is_news = seat.ack.endpoints != ack.endpoints;
             seat.ack = ack;
+            if is_news {
+                self.confirms.notify_one();
+            }
         }
+    }
+
+    /// By the endpoints of which revision the nodes in session balance.
+    pub(super) fn confirmed(&self) -> BTreeMap<NodeId, Revision> {
+        let shared = self.lock();
+        let seats = shared.seats.iter();
+        seats
+            .map(|(node, seat)| (*node, seat.ack.endpoints))
+            .collect()
     }
 
     /// Lets a session do what is due. What it sends is of the state that was taken in last: no

@@ -3,10 +3,12 @@
 //!
 //! Core decides what is said in a session and which nodes are there. Here is what surrounds
 //! that: connections ([`connection`]), a task for each session ([`session`]), what sessions
-//! share ([`hub`]), and the one place where their reports are written ([`batch`]).
+//! share ([`hub`]), the one place where their reports are written ([`batch`]), and the loop that
+//! lets tasks stop once no node sends them connections any more ([`drains`]).
 
 mod batch;
 pub mod connection;
+mod drains;
 mod hub;
 mod service;
 mod session;
@@ -106,6 +108,7 @@ impl Dispatch {
             inner: Arc::new(inner),
         };
         tokio::spawn(hub::run(dispatch.clone(), stop.clone()));
+        tokio::spawn(drains::run(dispatch.clone(), stop.clone()));
         tokio::spawn(service::serve(dispatch.clone(), incoming, stop));
         dispatch
     }

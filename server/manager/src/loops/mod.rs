@@ -17,7 +17,7 @@ use crate::member::Clock;
 pub(crate) use feed::Feed;
 
 /// Waits until it is time; for ever if there is none.
-async fn until(time: Option<Timestamp>, clock: &dyn Clock) {
+pub(crate) async fn until(time: Option<Timestamp>, clock: &dyn Clock) {
     match time {
         Some(time) => tokio::time::sleep(time.since(clock.now())).await,
         None => std::future::pending().await,

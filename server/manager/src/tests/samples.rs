@@ -371,6 +371,7 @@ fn full_template() -> v1::TaskTemplate {
         stop: Some(v1::StopPolicy {
             signal: "SIGINT".to_owned(),
             grace: seconds(5),
+            drain: seconds(4),
         }),
         restart_token: "t1".to_owned(),
         ..v1::TaskTemplate::default()

@@ -16,6 +16,7 @@ use super::container::{container, log_driver};
 use super::{Fields, health, mount};
 
 const DAY: Duration = Duration::from_secs(86_400);
+const HOUR: Duration = Duration::from_secs(3_600);
 const WORDS_MAX: usize = 1_024;
 const WORD_CHARS_MAX: usize = 131_072;
 const ULIMITS: [&str; 16] = [
@@ -286,5 +287,6 @@ fn stop(fields: &mut Fields, message: v1::StopPolicy) -> StopPolicy {
     StopPolicy {
         signal: message.signal,
         grace: bounded_span(fields, "grace", message.grace, Duration::ZERO, DAY),
+        drain: bounded_span(fields, "drain", message.drain, Duration::ZERO, HOUR),
     }
 }

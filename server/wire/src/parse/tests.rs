@@ -123,3 +123,26 @@ fn an_unknown_placeholder_in_the_environment_is_refused() {
         assert!(found[0].starts_with(&start), "{found:?}");
     }
 }
+
+#[test]
+fn connections_have_an_hour_to_end_at_most() {
+    let drain = |seconds, nanos| {
+        let mut message = render::service_spec(&replicated("web", 1));
+        if let Some(template) = &mut message.template {
+            template.stop = Some(v1::StopPolicy {
+                drain: Some(prost_types::Duration { seconds, nanos }),
+                ..v1::StopPolicy::default()
+            });
+        }
+        complaints(message)
+    };
+    for (seconds, nanos) in [(0, 0), (0, 1), (3_600, 0)] {
+        assert_eq!(drain(seconds, nanos), [""; 0]);
+    }
+    for (seconds, nanos) in [(-1, 0), (3_600, 1)] {
+        let found = drain(seconds, nanos);
+        assert_eq!(found.len(), 1, "{found:?}");
+        let named = found[0].starts_with("spec.template.stop.drain: ");
+        assert!(named && found[0].contains("3600"), "{found:?}");
+    }
+}

@@ -5,8 +5,9 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use skep_core::model::{
-    Condition, DesiredState, HealthState, Meta, Operator, PlacementCheck, Port, PortMode, Protocol,
-    Requirement, ResourceLimits, Resources, Task, TaskState, TaskStatus, Timestamp, Unplaced,
+    Condition, DesiredState, Drain, HealthState, Meta, Operator, PlacementCheck, Port, PortMode,
+    Protocol, Requirement, ResourceLimits, Resources, Task, TaskState, TaskStatus, Timestamp,
+    Unplaced,
 };
 use skep_proto::v1;
 
@@ -198,6 +199,16 @@ pub(super) fn task_status(task: &Task) -> v1::TaskStatus {
         health_message: health_message.to_string(),
         container_id: container.to_string(),
         image: image.to_string(),
+        drain: task.drain.as_ref().map(drain),
+    }
+}
+
+fn drain(drain: &Drain) -> v1::TaskDrain {
+    v1::TaskDrain {
+        told_revision: drain.told_revision.0,
+        told_time: Some(timestamp(drain.told)),
+        released_time: drain.released.map(|released| timestamp(released.time)),
+        unconfirmed: drain.released.is_some_and(|released| released.unconfirmed),
     }
 }
 

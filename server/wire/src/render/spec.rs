@@ -120,6 +120,7 @@ fn stop(policy: &StopPolicy) -> v1::StopPolicy {
     v1::StopPolicy {
         signal: policy.signal.clone(),
         grace: policy.grace.map(duration),
+        drain: policy.drain.map(duration),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use skep_core::assign::{AssignedTask, AssignedTemplate, Assignment, Assignments, Unassignment};
-use skep_core::model::{Backend, BackendState, Revision, ServiceEndpoints, TaskId};
+use skep_core::model::{Backend, BackendState, DrainPhase, Revision, ServiceEndpoints, TaskId};
 use skep_proto::internal::v1::{assignment, endpoint, unassignment};
 use skep_proto::{internal::v1 as internal, v1};
 
@@ -100,6 +100,7 @@ fn task_message(task: &AssignedTask) -> v1::Task {
         status: Some(v1::TaskStatus {
             state: render::task_state(task.state).into(),
             restart_time: task.restart_time.map(render::timestamp),
+            drain: task.drain.map(drain_message),
             ..v1::TaskStatus::default()
         }),
         ..v1::Task::default()
@@ -119,8 +120,25 @@ fn read_task(message: v1::Task) -> Result<AssignedTask, BadMessage> {
         template_revision: Revision(message.template_revision),
         desired: desired(message.desired_state)?,
         restart_time: optional_time(status.restart_time)?,
+        drain: status.drain.as_ref().map(read_drain),
         state: task_state(status.state)?,
     })
+}
+
+/// How far a drain is; when each phase began is of no use to a node.
+fn drain_message(phase: DrainPhase) -> v1::TaskDrain {
+    let left = phase == DrainPhase::Left;
+    v1::TaskDrain {
+        released_time: left.then(prost_types::Timestamp::default),
+        ..v1::TaskDrain::default()
+    }
+}
+
+fn read_drain(message: &v1::TaskDrain) -> DrainPhase {
+    match message.released_time {
+        None => DrainPhase::Leaving,
+        Some(_) => DrainPhase::Left,
+    }
 }
 
 fn template_message(template: &AssignedTemplate) -> internal::Template {

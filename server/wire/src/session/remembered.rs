@@ -13,7 +13,7 @@ use super::message::{read_welcome, welcome_message};
 use super::{BadMessage, assignments_message, read_assignments};
 use crate::parse;
 use crate::render;
-use crate::stored::load::{id, needed, time};
+use crate::stored::load::{id, needed, optional_time, time};
 use crate::stored::write::{observation, observation_message};
 
 /// The format that is written here, and the newest that can be read. The files around it say
@@ -93,6 +93,7 @@ fn record_message(record: &TaskRecord) -> stored::RememberedTask {
         stop_signal: record.stop.signal,
         stop_grace: Some(render::duration(record.stop.grace)),
         stopping: record.stopping.map(stopping_message),
+        drained_since: record.drained_since.map(render::timestamp),
     }
 }
 
@@ -107,6 +108,7 @@ fn read_record(message: stored::RememberedTask) -> Result<TaskRecord, BadMessage
             signal: message.stop_signal,
             grace: needed("the grace of a task", grace)?,
         },
+        drained_since: optional_time(message.drained_since)?,
         stopping: message.stopping.map(read_stopping).transpose()?,
     })
 }

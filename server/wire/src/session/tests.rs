@@ -11,8 +11,9 @@ use skep_core::assign::{
 };
 use skep_core::filter::TaskFilter;
 use skep_core::model::{
-    Backend, BackendState, Condition, DesiredState, NodeDescription, NodeId, Platform, PortMode,
-    Protocol, Resources, Revision, ServiceEndpoints, ServiceId, TaskId, TaskState, Timestamp,
+    Backend, BackendState, Condition, DesiredState, DrainPhase, NodeDescription, NodeId, Platform,
+    PortMode, Protocol, Resources, Revision, ServiceEndpoints, ServiceId, TaskId, TaskState,
+    Timestamp,
 };
 use skep_core::node_agent::{StatusReport, StopCause, StopHow, Stopping, TaskRecord};
 use skep_core::session::{
@@ -35,7 +36,19 @@ fn task(id: u128) -> AssignedTask {
         template_revision: Revision(5),
         desired: DesiredState::Ready,
         restart_time: Some(Timestamp::from_millis(12)),
+        drain: None,
         state: TaskState::Assigned,
+    }
+}
+
+/// A task that is to stop.
+fn leaving(id: u128, drain: DrainPhase) -> AssignedTask {
+    AssignedTask {
+        desired: DesiredState::Stopped,
+        restart_time: None,
+        drain: Some(drain),
+        state: TaskState::Running,
+        ..task(id)
     }
 }
 
@@ -79,6 +92,8 @@ fn step() -> Assignments {
             Assignment::Template(made_from()),
             Assignment::Task(task(1)),
             Assignment::Endpoints(Arc::new(endpoints())),
+            Assignment::Task(leaving(2, DrainPhase::Leaving)),
+            Assignment::Task(leaving(3, DrainPhase::Left)),
         ],
         remove: vec![
             Unassignment::Task(TaskId(4)),
@@ -271,7 +286,7 @@ fn what_a_manager_says_is_heard() {
 
 #[test]
 fn an_agent_remembers_what_it_did() {
-    let record = |task, stopping| TaskRecord {
+    let record = |task, stopping: Option<Stopping>| TaskRecord {
         task: TaskId(task),
         reported: Observation::of(TaskState::Running, Timestamp(6)).because("STOPPING", ""),
         started: true,
@@ -279,6 +294,7 @@ fn an_agent_remembers_what_it_did() {
             signal: 15,
             grace: Duration::from_secs(10),
         },
+        drained_since: stopping.map(|_| Timestamp(5)),
         stopping,
     };
     let stopping = |cause| {

@@ -7,8 +7,8 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use skep_core::model::{
-    BadId, Condition, DesiredState, HealthState, Meta, NodeDescription, NodeRef, NodeRole,
-    NodeSpec, NodeState, ObjectId, Outcome, PlacementCheck, Platform, Port, Protocol,
+    BadId, Condition, DesiredState, Drain, HealthState, Meta, NodeDescription, NodeRef, NodeRole,
+    NodeSpec, NodeState, ObjectId, Outcome, PlacementCheck, Platform, Port, Protocol, Released,
     RestartMemory, Revision, ServiceSpec, SwarmSpec, TaskState, TaskTemplate, Timestamp,
     Transition, Unplaced, UnplacedCause,
 };
@@ -109,6 +109,16 @@ pub(super) fn restart(message: Option<stored::RestartMemory>) -> Result<RestartM
         window_attempts: message.window_attempts,
         window_start: optional_time(message.window_start)?.unwrap_or_default(),
         early_ends: message.early_ends,
+    })
+}
+
+pub(super) fn drain(message: v1::TaskDrain) -> Result<Drain, Corrupt> {
+    let unconfirmed = message.unconfirmed;
+    let released = optional_time(message.released_time)?;
+    Ok(Drain {
+        told_revision: Revision(message.told_revision),
+        told: time(message.told_time)?,
+        released: released.map(|time| Released { time, unconfirmed }),
     })
 }
 

@@ -54,6 +54,7 @@ pub(super) fn task_message(task: &Task) -> stored::StoredTask {
 pub(super) fn task(message: stored::StoredTask) -> Result<Arc<Task>, Corrupt> {
     let task = needed("a task", message.task)?;
     let status = needed("the status of a task", task.status)?;
+    let drain = status.drain;
     let service = needed("the service of a task", task.service)?;
     Ok(Arc::new(Task {
         meta: meta(task.meta)?,
@@ -71,6 +72,7 @@ pub(super) fn task(message: stored::StoredTask) -> Result<Arc<Task>, Corrupt> {
         restart: restart(message.restart)?,
         outcome: outcome(message.outcome)?,
         step: message.step.map(rollout::step).transpose()?,
+        drain: drain.map(load::drain).transpose()?,
     }))
 }
 

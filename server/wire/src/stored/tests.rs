@@ -148,6 +148,10 @@ fn writes() -> Vec<Write> {
             task,
             observation: seen,
         },
+        Write::ReleaseTask {
+            task,
+            unconfirmed: true,
+        },
         Write::SettleTask {
             task,
             outcome: Outcome::GaveUp,
@@ -221,7 +225,14 @@ fn a_state_and_its_history_survive_a_snapshot() {
             }])
             .step,
     );
-    history.push(world.observe(id, TaskState::Running).step);
+    let runs = Write::ObserveTask {
+        task: id,
+        observation: Observation {
+            ports: vec![tcp(80, 20_000, PortMode::Ingress)],
+            ..Observation::of(TaskState::Running, world.now)
+        },
+    };
+    history.push(world.apply([runs]).step);
     history.push(world.apply([Write::DeleteNode { node: NodeId(2) }]).step);
     let known = world.state.service(service).expect("it is there").clone();
     let mut spec = ServiceSpec::clone(&known.spec);
@@ -252,6 +263,18 @@ fn a_state_and_its_history_survive_a_snapshot() {
         service,
         revision: known.template_revision,
     }]);
+    let stop = Write::SetDesired {
+        task: id,
+        desired: DesiredState::Stopped,
+    };
+    history.push(world.apply([stop]).step);
+    let release = Write::ReleaseTask {
+        task: id,
+        unconfirmed: true,
+    };
+    history.push(world.apply([release]).step);
+    let drain = world.state.task(id).and_then(|task| task.drain);
+    assert!(drain.and_then(|drain| drain.released).is_some());
     history.push(world.observe(id, TaskState::Failed).step);
 
     let mut reader = SnapshotReader::default();

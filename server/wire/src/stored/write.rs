@@ -127,6 +127,10 @@ fn task_action(write: &Write) -> Action {
             task: task.to_string(),
             status: Some(observation_message(observation)),
         }),
+        Write::ReleaseTask { task, unconfirmed } => Action::ReleaseTask(stored::ReleaseTask {
+            task: task.to_string(),
+            unconfirmed: *unconfirmed,
+        }),
         Write::SettleTask { task, outcome } => Action::SettleTask(stored::SettleTask {
             task: task.to_string(),
             outcome: outcome_message(*outcome).into(),
@@ -300,6 +304,10 @@ fn task_write(action: Action) -> Result<Write, Corrupt> {
         Action::ObserveTask(observe) => Write::ObserveTask {
             task: id(&observe.task)?,
             observation: observation(needed("the status of a task", observe.status)?)?,
+        },
+        Action::ReleaseTask(release) => Write::ReleaseTask {
+            task: id(&release.task)?,
+            unconfirmed: release.unconfirmed,
         },
         Action::SettleTask(settle) => Write::SettleTask {
             task: id(&settle.task)?,

@@ -596,12 +596,13 @@ class TaskStatus(_message.Message):
     IMAGE_FIELD_NUMBER: _builtins.int
     PORTS_FIELD_NUMBER: _builtins.int
     SIGNAL_FIELD_NUMBER: _builtins.int
+    DRAIN_FIELD_NUMBER: _builtins.int
     state: Global___TaskState.ValueType
     """The state it is in."""
     reason: _builtins.str
     """UPPER_SNAKE cause: EXITED, OOM_KILLED, UNHEALTHY, START_FAILED, DEADLINE, NODE_LOST, ...;
     while it is made ready PULLING, and LOCAL_IMAGE once its image could not be pulled and the
-    node's own is used; while it is being stopped STOPPING. The list may grow.
+    node's own is used; while it is being stopped DRAINING, then STOPPING. The list may grow.
     """
     message: _builtins.str
     """The cause in words: the system's own error, and of a task that failed the last lines it
@@ -643,6 +644,12 @@ class TaskStatus(_message.Message):
     def ports(self) -> _containers.RepeatedCompositeFieldContainer[_endpoint_pb2.Port]:
         """Ports opened for it on the node: with HOST for all, with INGRESS for the mesh."""
 
+    @_builtins.property
+    def drain(self) -> Global___TaskDrain:
+        """How far it was taken out of the traffic; unset: it is not to stop, or the mesh sent it no
+        connections when it was told to.
+        """
+
     def __init__(
         self,
         *,
@@ -661,16 +668,61 @@ class TaskStatus(_message.Message):
         image: _builtins.str = ...,
         ports: _abc.Iterable[_endpoint_pb2.Port] | None = ...,
         signal: _builtins.int = ...,
+        drain: Global___TaskDrain | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "exit_code", b"exit_code", "restart_time", b"restart_time", "transition_time", b"transition_time", "unplaced", b"unplaced"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "drain", b"drain", "exit_code", b"exit_code", "restart_time", b"restart_time", "transition_time", b"transition_time", "unplaced", b"unplaced"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "container_id", b"container_id", "exit_code", b"exit_code", "health", b"health", "health_message", b"health_message", "history", b"history", "image", b"image", "message", b"message", "pid", b"pid", "ports", b"ports", "reason", b"reason", "restart_time", b"restart_time", "signal", b"signal", "state", b"state", "transition_time", b"transition_time", "unplaced", b"unplaced"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code", "container_id", b"container_id", "drain", b"drain", "exit_code", b"exit_code", "health", b"health", "health_message", b"health_message", "history", b"history", "image", b"image", "message", b"message", "pid", b"pid", "ports", b"ports", "reason", b"reason", "restart_time", b"restart_time", "signal", b"signal", "state", b"state", "transition_time", b"transition_time", "unplaced", b"unplaced"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__exit_code: _TypeAlias = _typing.Literal["exit_code"]  # noqa: Y015
     _WhichOneofArgType__exit_code: _TypeAlias = _typing.Literal["_exit_code", b"_exit_code"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__exit_code) -> _WhichOneofReturnType__exit_code | None: ...
 
 Global___TaskStatus: _TypeAlias = TaskStatus  # noqa: Y015
+
+@_typing.final
+class TaskDrain(_message.Message):
+    """How far a task that is to stop was taken out of the traffic, see StopPolicy in template.proto.
+    Output only.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOLD_REVISION_FIELD_NUMBER: _builtins.int
+    TOLD_TIME_FIELD_NUMBER: _builtins.int
+    RELEASED_TIME_FIELD_NUMBER: _builtins.int
+    UNCONFIRMED_FIELD_NUMBER: _builtins.int
+    told_revision: _builtins.int
+    """The revision at which it was told to stop: a node whose status.endpoint_revision is no less
+    sends it no new connections.
+    """
+    unconfirmed: _builtins.bool
+    """Not all nodes had confirmed by then."""
+    @_builtins.property
+    def told_time(self) -> _timestamp_pb2.Timestamp:
+        """When that was."""
+
+    @_builtins.property
+    def released_time(self) -> _timestamp_pb2.Timestamp:
+        """When all nodes had confirmed that, or were waited for no longer; unset: not yet. From then on
+        its stop.drain passes.
+        """
+
+    def __init__(
+        self,
+        *,
+        told_revision: _builtins.int = ...,
+        told_time: _timestamp_pb2.Timestamp | None = ...,
+        released_time: _timestamp_pb2.Timestamp | None = ...,
+        unconfirmed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["released_time", b"released_time", "told_time", b"told_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["released_time", b"released_time", "told_revision", b"told_revision", "told_time", b"told_time", "unconfirmed", b"unconfirmed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TaskDrain: _TypeAlias = TaskDrain  # noqa: Y015
 
 @_typing.final
 class TaskTransition(_message.Message):

@@ -737,22 +737,32 @@ Global___RestartPolicy: _TypeAlias = RestartPolicy  # noqa: Y015
 
 @_typing.final
 class StopPolicy(_message.Message):
-    """How a task is stopped: the mesh sends it no new connections, the signal is sent, and after
-    grace it is killed.
+    """How a task is stopped, whatever the order came from: an update, fewer replicas, a drained node,
+    StopTask, the end of its service.
+
+    One that the mesh sends connections to is first taken out of the endpoints. When every node
+    that is not DOWN has confirmed that it sends it no new ones, or 5 s have passed, drain passes.
+    Then the signal is sent, as it is at once to any other task, and after grace it is killed.
+    status.drain of the task says how far that is, status.reason is DRAINING, then STOPPING.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SIGNAL_FIELD_NUMBER: _builtins.int
     GRACE_FIELD_NUMBER: _builtins.int
+    DRAIN_FIELD_NUMBER: _builtins.int
     signal: _builtins.str
     """The first signal, by name or number. At most 16 characters; empty: the
     image's, else "SIGTERM".
     """
     @_builtins.property
     def grace(self) -> _duration_pb2.Duration:
-        """From the signal to SIGKILL. 0 to 86,400 s; unset: 10 s.
-        3 is kept for the time in which open connections may end.
+        """From the signal to SIGKILL. 0 to 86,400 s; unset: 10 s."""
+
+    @_builtins.property
+    def drain(self) -> _duration_pb2.Duration:
+        """Time for open connections to end, before the signal. Only of a task that the mesh sends
+        connections to. 0 to 3,600 s; unset: 1 s.
         """
 
     def __init__(
@@ -760,10 +770,11 @@ class StopPolicy(_message.Message):
         *,
         signal: _builtins.str = ...,
         grace: _duration_pb2.Duration | None = ...,
+        drain: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["grace", b"grace"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["drain", b"drain", "grace", b"grace"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["grace", b"grace", "signal", b"signal"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["drain", b"drain", "grace", b"grace", "signal", b"signal"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2,6 +2,7 @@
 //! The life of a task on its node, step by step.
 
 mod checks;
+mod drain;
 mod endings;
 mod life;
 mod messages;
@@ -42,6 +43,7 @@ fn assigned(desired: DesiredState, state: TaskState) -> AssignedTask {
         template_revision: Revision(5),
         desired,
         restart_time: None,
+        drain: None,
         state,
     }
 }
@@ -50,6 +52,7 @@ fn assigned_template() -> AssignedTemplate {
     let mut template = template();
     template.stop.signal = "SIGINT".to_owned();
     template.stop.grace = Some(Duration::from_secs(20));
+    template.stop.drain = Some(Duration::from_millis(2_500));
     AssignedTemplate {
         service: SERVICE,
         revision: Revision(5),
@@ -95,6 +98,12 @@ impl Bench {
 
     fn want(&mut self, desired: DesiredState) {
         self.held.tasks.get_mut(&TASK).expect("it is there").desired = desired;
+    }
+
+    /// The managers want it stopped, and say how far it was taken out of the traffic.
+    fn stop(&mut self, drain: Option<DrainPhase>) {
+        self.want(DesiredState::Stopped);
+        self.held.tasks.get_mut(&TASK).expect("it is there").drain = drain;
     }
 
     fn see(&mut self, phase: Phase) {

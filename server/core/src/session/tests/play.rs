@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::assign::{EndpointTable, services_on, touched};
 use crate::check::invariants;
+use crate::control::Drainer;
 use crate::liveness::Liveness;
 use crate::model::*;
 use crate::node_agent::ExitCause;
@@ -25,6 +26,7 @@ pub(super) struct Play {
     pub(super) dice: Dice,
     table: EndpointTable,
     liveness: Liveness,
+    drainer: Drainer,
     pub(super) lines: Vec<Line>,
     /// Whether nodes were ever down: then a place may have two tasks for a while.
     pub(super) was_down: bool,
@@ -38,6 +40,7 @@ impl Play {
             dice: Dice(seed),
             table: EndpointTable::new(&world.state, &|_| false),
             liveness: Liveness::new(&world.state, world.now),
+            drainer: Drainer::default(),
             lines: lines.collect(),
             world,
             was_down: false,
@@ -52,6 +55,7 @@ impl Play {
         }
         self.table = EndpointTable::new(&self.world.state, &|_| false);
         self.liveness = Liveness::new(&self.world.state, self.world.now);
+        self.drainer = Drainer::default();
     }
 
     /// A task ends by itself.
@@ -88,6 +92,7 @@ impl Play {
 
     /// Tells nodes what a change did: only those whom it concerns.
     fn follow(&mut self, applied: &Applied) {
+        self.drainer.observe([&applied.step]);
         let state = &self.world.state;
         let touched = touched(state, &applied.step.events);
         let liveness = &self.liveness;
@@ -171,6 +176,20 @@ impl Play {
         }
         let writes = place(&self.world.state, self.world.now);
         self.apply(writes);
+        self.release();
+    }
+
+    /// Lets tasks stop that nodes send no connections any more.
+    fn release(&mut self) {
+        let lines = &self.lines;
+        let confirmed = |node: NodeId| {
+            let line = lines.iter().find(|line| line.node == node);
+            let manager = line.and_then(|line| line.manager.as_ref());
+            manager.map(|end| end.ack().endpoints).unwrap_or_default()
+        };
+        let (state, now) = (&self.world.state, self.world.now);
+        let change = self.drainer.turn(state, &confirmed, now);
+        self.apply(change.map(|change| change.writes).unwrap_or_default());
     }
 
     fn answer(&mut self, place: usize) {

@@ -193,6 +193,7 @@ impl<'a> Writing<'a> {
             Write::AssignTask { task, node } => self.assign(*task, *node),
             Write::SetUnplaced { task, unplaced } => self.set_unplaced(*task, unplaced),
             Write::SetDesired { task, desired } => self.set_desired(*task, *desired),
+            Write::ReleaseTask { task, unconfirmed } => self.release(*task, *unconfirmed),
             Write::ObserveTask { task, observation } => self.observe(*task, observation),
             Write::SettleTask { task, outcome } => self.settle(*task, *outcome),
             Write::MarkStable { task } => self.mark_stable(*task),

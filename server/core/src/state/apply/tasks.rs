@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    DesiredState, LOCAL_IMAGE, Meta, NodeId, NodeRef, ObjectId, Outcome, Task, TaskId, TaskState,
-    TaskStatus, Unplaced,
+    DesiredState, Drain, LOCAL_IMAGE, Meta, NodeId, NodeRef, ObjectId, Outcome, Released, Task,
+    TaskId, TaskState, TaskStatus, Unplaced,
 };
 use crate::state::{NewTask, Observation, derive};
 
@@ -40,6 +40,7 @@ impl Writing<'_> {
             restart: new.restart,
             outcome: Outcome::Open,
             step: new.step,
+            drain: None,
         });
     }
 
@@ -73,7 +74,7 @@ impl Writing<'_> {
     }
 
     pub(super) fn set_desired(&mut self, id: TaskId, desired: DesiredState) {
-        let time = self.time;
+        let (time, revision) = (self.time, self.revision);
         let Some(known) = self.state.task(id) else {
             return;
         };
@@ -81,6 +82,14 @@ impl Writing<'_> {
             return;
         }
         self.edit_task(id, |task| {
+            let is_told = task.desired <= DesiredState::Running && desired > DesiredState::Running;
+            if is_told && task.answers() {
+                task.drain = Some(Drain {
+                    told_revision: revision,
+                    told: time,
+                    released: None,
+                });
+            }
             task.desired = task.desired.max(desired);
             if task.desired > DesiredState::Ready {
                 task.status.restart_time = None;
@@ -90,6 +99,17 @@ impl Writing<'_> {
                 task.status.reason = "STOPPED".into();
                 task.status.message = "it was stopped before it had a node".into();
                 task.status.enter(TaskState::Stopped, time);
+            }
+        });
+    }
+
+    pub(super) fn release(&mut self, id: TaskId, unconfirmed: bool) {
+        let time = self.time;
+        self.edit_task(id, |task| {
+            if task.is_leaving()
+                && let Some(drain) = &mut task.drain
+            {
+                drain.released = Some(Released { time, unconfirmed });
             }
         });
     }
