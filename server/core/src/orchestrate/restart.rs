@@ -79,7 +79,8 @@ pub(super) fn calm(desk: &mut Desk<'_>, places: &Places<'_>) {
     let attempts = places.iter().flat_map(|place| &place.attempts);
     let wanted = attempts.filter(|it| it.holds() && it.state == TaskState::Running);
     for attempt in wanted.filter(|it| it.task.restart.is_loop()) {
-        let since = attempt.task.status.transition_time;
+        // When the managers learned of it, by their own clock: that of the node may be ahead.
+        let since = attempt.task.meta.update_time;
         let stable_at = since.after(RestartMemory::STABLE_AFTER);
         if stable_at > desk.now {
             desk.wake_at(stable_at);

@@ -91,6 +91,23 @@ fn three_early_ends_in_a_row_are_a_loop_until_an_attempt_is_stable() {
 }
 
 #[test]
+fn the_clock_of_a_node_that_is_ahead_keeps_nothing_unstable() {
+    let mut case = begun(1, replicated("web", 1));
+    fail_often(&mut case, "web.1", 3);
+    case.world.now = case.world.now.after(Duration::from_secs(60));
+    case.apply_plan();
+    let task = case.task("web.1").meta.id;
+    let node = NodeId(1);
+    case.world.apply([Write::AssignTask { task, node }]);
+    let ahead = case.world.now.after(Duration::from_secs(3_600));
+    let observation = Observation::of(TaskState::Running, ahead);
+    case.world.apply([Write::ObserveTask { task, observation }]);
+    case.pass_ms(5_000);
+    case.apply_plan();
+    assert_eq!(reason(&case), "");
+}
+
+#[test]
 fn an_end_after_a_stable_run_ends_the_row() {
     for (ran_ms, expected) in [(4_999, "CRASH_LOOP"), (5_000, "")] {
         let mut case = begun(1, replicated("web", 1));
