@@ -89,7 +89,7 @@ fn end_of(reason: &str, is_stalled: bool, name: &str) -> Option<End> {
             "is not gone",
             "The removal continues in background.".to_owned(),
         ),
-        "SERVICE_NOT_FOUND" => (Exit::Refused, "was removed meanwhile", String::new()),
+        "OBJECT_NOT_FOUND" => (Exit::Refused, "was removed meanwhile", String::new()),
         _ if is_stalled => (
             Exit::Failed,
             "is not as wanted, and waiting longer does not help",
@@ -126,7 +126,7 @@ pub(super) fn failure(
             )
         }
         "NOT_DELETED" => format!(" after {limit}: {}", left(view)),
-        "SERVICE_NOT_FOUND" => String::new(),
+        "OBJECT_NOT_FOUND" => String::new(),
         // It quotes the task itself.
         "CRASH_LOOP" | "PORT_IN_USE" | "NODE_PAUSED" => format!(": {}", error.message),
         _ => {
@@ -302,7 +302,7 @@ mod tests {
                 "background.",
             ),
             (
-                "SERVICE_NOT_FOUND",
+                "OBJECT_NOT_FOUND",
                 1,
                 "web was removed meanwhile",
                 "meanwhile",
