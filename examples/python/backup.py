@@ -25,6 +25,8 @@ def save(client: skep.Client, file: Path) -> None:
         if not request.page_token:
             break
     lines = [json_format.MessageToJson(spec, indent=None) + "\n" for spec in specs]
+    # Environments may hold secrets.
+    file.touch(mode=0o600)
     file.write_text("".join(lines), encoding="utf-8")
     print(f"{len(specs)} services as of revision {page.revision}")
 

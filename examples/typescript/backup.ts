@@ -39,7 +39,10 @@ if (work === undefined || file === undefined) {
   console.error("usage: backup save|restore FILE");
   process.exit(2);
 }
-const client = await connect();
+const client = await connect().catch((error: unknown) => {
+  console.error(String(error));
+  process.exit(1);
+});
 try {
   await work(client, file);
 } catch (error) {

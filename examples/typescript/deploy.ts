@@ -30,7 +30,10 @@ if (file === undefined) {
   console.error("usage: deploy SPEC.json");
   process.exit(2);
 }
-const client = await connect();
+const client = await connect().catch((error: unknown) => {
+  console.error(String(error));
+  process.exit(1);
+});
 try {
   await deploy(client, file);
 } catch (error) {

@@ -4,7 +4,10 @@
 
 import { connect, TaskState } from "@skep/client";
 
-const client = await connect();
+const client = await connect().catch((error: unknown) => {
+  console.error(String(error));
+  process.exit(1);
+});
 try {
   const created = await client.services.createService({
     spec: {

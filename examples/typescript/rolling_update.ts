@@ -41,7 +41,10 @@ if (name === undefined || variable === undefined || value === undefined) {
   console.error("usage: rolling_update SERVICE NAME=VALUE");
   process.exit(2);
 }
-const client = await connect();
+const client = await connect().catch((error: unknown) => {
+  console.error(String(error));
+  process.exit(1);
+});
 try {
   await update(client, name, variable, value);
 } catch (error) {

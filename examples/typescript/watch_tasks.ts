@@ -9,7 +9,10 @@ import { connect, SkepError, type Task, TaskState, View } from "@skep/client";
 const ending = new AbortController();
 process.once("SIGINT", () => ending.abort());
 
-const client = await connect();
+const client = await connect().catch((error: unknown) => {
+  console.error(String(error));
+  process.exit(1);
+});
 const running = new View<Task>();
 const filter = { services: process.argv.slice(2), states: [TaskState.RUNNING] };
 try {

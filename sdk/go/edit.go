@@ -34,8 +34,8 @@ type Edited[O Object] struct {
 // EditService changes a service, named by id or name. It reads the service, lets change alter a
 // copy of its spec, and sends what differs for the spec that was read; if someone else was
 // faster it starts over. So change may run several times, on the newest spec each time, and must
-// come to the same end. Fields that it does not touch are never sent, not even those that this
-// release does not know. If nothing differs, nothing is sent.
+// come to the same end. Fields that it does not touch stay as they are, those that this release
+// does not know included. If nothing differs, nothing is sent.
 //
 // It fails as GetService and UpdateService do; with SPEC_REVISION_MISMATCH only if others win
 // ten times in a row.
@@ -122,7 +122,7 @@ func edit[O editable[S], S proto.Message](
 		select {
 		case <-time.After(rand.N(editPauseMax)):
 		case <-ctx.Done():
-			return Edited[O]{}, err
+			return Edited[O]{}, ended(ctx, "the edit was canceled", "the time for the edit is over")
 		}
 	}
 }

@@ -21,6 +21,8 @@ const (
 	stableFor = 5 * time.Second
 	// causesTimeout is how long a wait that has timed out may ask why.
 	causesTimeout = 5 * time.Second
+	// causesTasks is how many tasks without a node it looks at: a page.
+	causesTasks = 1000
 )
 
 // WaitOption says how to wait.
@@ -196,7 +198,7 @@ func (w *waiting) unplaced(ctx context.Context) []string {
 	filter := &skepv1.TaskFilter{
 		Services: []string{w.id}, States: []skepv1.TaskState{skepv1.TaskState_TASK_STATE_PENDING},
 	}
-	answer, _ := w.client.Tasks.ListTasks(ctx, &skepv1.ListTasksRequest{Filter: filter})
+	answer, _ := w.client.Tasks.ListTasks(ctx, &skepv1.ListTasksRequest{Filter: filter, PageSize: causesTasks})
 	for _, task := range answer.GetTasks() {
 		for _, cause := range task.GetStatus().GetUnplaced().GetCauses() {
 			if task.GetDesiredState() <= skepv1.TaskState_TASK_STATE_RUNNING &&
@@ -257,6 +259,9 @@ func (j *judge) see(service *skepv1.Service, now time.Time) verdict {
 
 // read takes in the service, read at the time that a verdict named.
 func (j *judge) read(service *skepv1.Service, now time.Time) verdict {
+	if stalled := j.find(service, "STALLED"); stalled != nil {
+		return verdict{stalled: stalled}
+	}
 	claim := j.find(service, "CONVERGED")
 	if isSame(j.claim, claim) && now.Sub(j.holds) >= j.stableFor {
 		return verdict{converged: true}

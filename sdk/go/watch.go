@@ -264,6 +264,9 @@ func (w *follower[O]) recover(ctx context.Context, err error) error {
 	switch {
 	case w.client.conn.GetState() == connectivity.Shutdown:
 		return failure
+	case failure.isLocal() && (failure.Code == codes.InvalidArgument || failure.Code == codes.Unimplemented):
+		// What the caller got wrong stays wrong; connections come back.
+		return failure
 	case failure.isLocal(), failure.Code == codes.Unavailable:
 	case failure.Code == codes.OutOfRange:
 		w.request.AfterRevision = 0

@@ -21,7 +21,8 @@ const WRITE_BYTES: usize = 32 << 10;
 /// A connection whose writes are gathered.
 ///
 /// It relies on one habit of HTTP/2 libraries: whenever they are woken they read first and write
-/// then. Should one not do so it still loses nothing: bytes that wait always come with a wake-up.
+/// then. One that does not, such as that for HTTP/1 while it streams, loses nothing: bytes that
+/// wait come with a wake-up, and the next flush writes them.
 #[derive(Debug)]
 pub(crate) struct Gathering<T> {
     io: T,
@@ -40,6 +41,8 @@ enum Turn {
     Waits,
     /// It gathers what there is to write.
     Gathers,
+    /// It was asked to write what it has gathered.
+    Flushes,
     /// The system takes no more for now, and wakes the connection once it does.
     Blocked,
 }
@@ -94,7 +97,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gathering<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.turn == Turn::Gathers {
+        if matches!(self.turn, Turn::Gathers | Turn::Flushes) {
             // A new turn: what the last one gathered is whole.
             if let Poll::Ready(Err(error)) = self.poll_drain(cx) {
                 return Poll::Ready(Err(error));
@@ -134,8 +137,12 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Gathering<T> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.turn {
             Turn::Quiet | Turn::Waits => {}
-            Turn::Gathers => cx.waker().wake_by_ref(),
-            Turn::Blocked => ready!(self.poll_drain(cx))?,
+            Turn::Gathers => {
+                self.turn = Turn::Flushes;
+                cx.waker().wake_by_ref();
+            }
+            // Asked again, and nothing was read or written: that was the next turn.
+            Turn::Flushes | Turn::Blocked => ready!(self.poll_drain(cx))?,
         }
         Poll::Ready(Ok(()))
     }
@@ -281,6 +288,18 @@ mod tests {
         assert_eq!(it.io.io.writes, [b"abcde"]);
         let wakes = it.wakes();
         assert_eq!((it.flush(), it.wakes()), (Some(()), wakes), "it is quiet");
+    }
+
+    #[test]
+    fn what_is_flushed_twice_is_written_without_a_read() {
+        let mut it = Fixture::taking(usize::MAX);
+        it.write(b"ab");
+        assert_eq!(it.write(b"ab"), Some(2));
+        assert_eq!(it.flush(), Some(()));
+        assert!(it.written().is_empty(), "the others have their turn first");
+        let wakes = it.wakes();
+        assert_eq!((it.flush(), it.written()), (Some(()), b"ab".to_vec()));
+        assert_eq!(it.wakes(), wakes, "it is quiet");
     }
 
     #[test]

@@ -62,6 +62,8 @@ pub(crate) async fn dev(
 ) -> Result<()> {
     let incoming = TcpIncoming::from(listener)
         .with_nodelay(Some(true))
+        // HTTP/1 has no pings.
+        .with_keepalive(Some(KEEPALIVE_INTERVAL))
         .map(|io| io.map(Gathering::new));
     server(Door::Dev)
         .add_routes(routes)

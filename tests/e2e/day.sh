@@ -227,7 +227,7 @@ has '^  TargetPort = 8080$'
 run 0 service inspect web --format '{{json .spec.update}}'
 is '{"delay":"0.300s","monitor":"1s","parallelism":2}'
 run 0 service ps web
-count 3 '^tsk_[0-9a-z]+ +web\.[123] +node-[123] +Running +Running '
+count 3 '^tsk_[0-9a-z]+ +web\.[123] +[^ ]+ +node-[123] +Running +Running '
 for node in node-1 node-2 node-3; do count 1 " $node "; done
 answers_from 3 "$port"
 every_answer_is 1
@@ -246,16 +246,16 @@ run 0 service update "${words[@]}" "${quick[@]}" web
 is web
 every_answer_is 2
 run 0 service ps web
-count 5 '^tsk_[0-9a-z]+ +web\.[1-5] +node-[123] +Running +Running '
-count 5 ' \\_ web\.[1-5] +node-[123] +Shutdown +Shutdown '
+count 5 '^tsk_[0-9a-z]+ +web\.[1-5] +[^ ]+ +node-[123] +Running +Running '
+count 5 ' \\_ web\.[1-5] +[^ ]+ +node-[123] +Shutdown +Shutdown '
 
 title "a change to what is nowhere: nothing is lost, and it pauses"
 becomes gone
 run 10 service update "${words[@]}" "${quick[@]}" web
-has 'service web is paused' "$err"
+has 'service web has a roll-out that is paused' "$err"
 has "$(gone_words)" "$err"
 run 0 service inspect --pretty web
-has '^ Stalled:[[:space:]]+yes \(ROLLOUT_PAUSED: '
+has '^ Stalled:[[:space:]]+yes since .* \(ROLLOUT_PAUSED: '
 run 0 service ps web
 has "Rejected .*$(gone_words)"
 within 10 "five tasks of version 2 go on" runs 5 web
@@ -266,7 +266,7 @@ becomes 3
 run 0 service update "${words[@]}" "${quick[@]}" web
 every_answer_is 3
 run 0 service inspect --pretty web
-has '^ Stalled:[[:space:]]+no$'
+has '^ Stalled:[[:space:]]+no since '
 has '^ Converged:[[:space:]]+yes '
 
 title "going back"
@@ -338,7 +338,7 @@ run 0 service ls
 has ' each +global +3/3 '
 run 0 service ps each
 for number in 1 2 3; do
-    has "^tsk_[0-9a-z]+ +each\.node-$number +node-$number +Running +Running .* \\*:$host->8080/tcp"
+    has "^tsk_[0-9a-z]+ +each\.node-$number +[^ ]+ +node-$number +Running +Running .* \\*:$host->8080/tcp"
     answer=$(answer "${addresses[number - 1]}:$host" /)
     has "^node: node-$number$" "$answer"
 done

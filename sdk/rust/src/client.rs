@@ -5,8 +5,13 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http_body_util::Full;
 use tonic::Code;
+use tonic::body::Body;
 use tonic::transport::{Channel, Endpoint};
+use tower::{Service, ServiceExt};
 
 use crate::calls::{self, Calls};
 use crate::context::Context;
@@ -40,7 +45,13 @@ impl Client {
             let bad = |error| Error::misuse(format!("bad host {host:?}: {}", root_cause(&error)));
             let endpoint = Endpoint::from_shared(host.clone()).map_err(bad)?;
             let error = match dial(endpoint).await {
-                Ok(channel) => return Ok(Self::over(channel, host)),
+                Ok(channel) => match answers(channel.clone()).await {
+                    Ok(()) => return Ok(Self::over(channel, host)),
+                    Err(why) => {
+                        tried.push(format!("{host} ({why})"));
+                        continue;
+                    }
+                },
                 Err(error) => error,
             };
             let cause = root_cause(&error);
@@ -80,6 +91,21 @@ async fn dial(endpoint: Endpoint) -> Result<Channel, tonic::transport::Error> {
         .keep_alive_timeout(KEEP_ALIVE)
         .keep_alive_while_idle(true);
     endpoint.connect().await
+}
+
+/// Whether gRPC is spoken there: connecting alone asks for no answer. What it says does not matter.
+async fn answers(mut channel: Channel) -> Result<(), &'static str> {
+    let empty = Full::new(Bytes::from_static(&[0; 5]));
+    let request = http::Request::post("/grpc.health.v1.Health/Check")
+        .header(CONTENT_TYPE, "application/grpc")
+        .body(Body::new(empty))
+        .expect("a request of constants");
+    let answer = async { channel.ready().await?.call(request).await };
+    match tokio::time::timeout(CONNECT_TIMEOUT, answer).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(_)) => Err("what listens there does not speak gRPC"),
+        Err(_) => Err("no answer in time"),
+    }
 }
 
 /// One method a service, which gives its generated stub.

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Editing: read, change, and send only what the change touched, for the spec that was read.
 //!
-//! Fields this client does not know are never sent back, so an old client cannot erase what a
-//! newer one wrote; and two editors of one object never undo each other's work.
+//! Only what the change touched is named in the mask, so an old client cannot erase what a newer
+//! one wrote elsewhere; and two editors of one object never undo each other's work. Lists and maps
+//! are sent whole: if one is changed, what a later release has put inside its entries is lost,
+//! because messages here hold no fields that they do not know.
 
 use std::time::Duration;
 

@@ -3,7 +3,6 @@
 //!
 //! The service says both itself, by its conditions: here is only what a clock is needed for.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::TryStreamExt;
@@ -15,14 +14,18 @@ use crate::client::Client;
 use crate::error::Error;
 use crate::v1::condition::Status;
 use crate::v1::{
-    Condition, GetServiceRequest, ListTasksRequest, Service, ServiceFilter, TaskFilter, TaskState,
-    WatchRequest,
+    Condition, ErrorReason, GetServiceRequest, ListTasksRequest, Service, ServiceFilter,
+    TaskFilter, TaskState, WatchRequest,
 };
 use crate::view::{Identified, Object, View};
 use crate::watch::WatchEvent;
 
 /// How long a service has to stay converged before that counts, unless the caller says otherwise.
 pub const STABLE_FOR: Duration = Duration::from_secs(5);
+/// How long a wait whose time is over may ask why.
+const CAUSES_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many tasks without a node it looks at: a page.
+const CAUSES_TASKS: u32 = 1_000;
 
 /// What is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +86,13 @@ impl Client {
         let mut view = View::default();
         let request = watch_of(service.id(), false);
         let wait = self.run(service.id(), goal, options, request, &mut view, |_, _| ());
-        wait.await?;
+        wait.await.map_err(|mut error| {
+            if error.is(ErrorReason::ObjectNotFound) {
+                let name = name_of(Some(service), service.id()).to_owned();
+                error.metadata.entry("service".into()).or_insert(name);
+            }
+            error
+        })?;
         Ok(view.service().cloned().unwrap_or_default())
     }
 
@@ -200,7 +209,10 @@ impl Client {
             Ok(answer) => {
                 let service = answer.into_inner().service.unwrap_or_default();
                 let claim = match judge(Some(&service), goal, Duration::MAX)? {
-                    Verdict::Reached => return Ok(true),
+                    Verdict::Reached => {
+                        view.apply(WatchEvent::Changed(Object::Service(service)));
+                        return Ok(true);
+                    }
                     Verdict::Holds(claim) => Some(claim),
                     Verdict::Moving => None,
                 };
@@ -236,25 +248,32 @@ impl Client {
                 "its tasks have not stopped in time".to_owned(),
             );
         }
-        let causes = self.unplaced(id).await.unwrap_or_default();
+        let causes = tokio::time::timeout(CAUSES_TIMEOUT, self.unplaced(id)).await;
+        let causes = causes
+            .unwrap_or_else(|_| Ok(Vec::new()))
+            .unwrap_or_default();
         if !causes.is_empty() {
-            let causes = Vec::from_iter(causes).join("; ");
+            let causes = causes.join("; ");
             return over("UNPLACED", format!("tasks have no node: {causes}"));
         }
         let converged = service.and_then(|service| condition(service, "CONVERGED"));
         let message = converged.map(|it| it.message.clone());
         let message = message.unwrap_or_else(|| "it was not seen in time".to_owned());
-        over("NOT_CONVERGED", message)
+        let mut error = over("NOT_CONVERGED", message);
+        let condition = ("condition".to_owned(), "CONVERGED".to_owned());
+        error.metadata.extend([condition]);
+        error
     }
 
     /// Why tasks of a service have no node.
-    async fn unplaced(&self, service: &str) -> Result<BTreeSet<String>, Error> {
+    async fn unplaced(&self, service: &str) -> Result<Vec<String>, Error> {
         let request = ListTasksRequest {
             filter: Some(TaskFilter {
                 services: vec![service.to_owned()],
                 states: vec![TaskState::Pending.into()],
                 ..TaskFilter::default()
             }),
+            page_size: CAUSES_TASKS,
             ..ListTasksRequest::default()
         };
         let tasks = self.tasks().list_tasks(request).await?.into_inner().tasks;
@@ -263,7 +282,13 @@ impl Client {
             .filter(|task| task.desired_state() <= TaskState::Running);
         let unplaced = wanted.filter_map(|task| task.status?.unplaced);
         let causes = unplaced.flat_map(|unplaced| unplaced.causes);
-        Ok(causes.map(|cause| cause.message).collect())
+        let mut found: Vec<String> = Vec::new();
+        for cause in causes {
+            if !found.contains(&cause.message) {
+                found.push(cause.message);
+            }
+        }
+        Ok(found)
     }
 }
 

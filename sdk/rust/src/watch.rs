@@ -154,7 +154,12 @@ impl<O: Identified> Follower<O> {
     /// After a failure: waits, to go on or to start over; or gives up.
     async fn recover(&mut self, error: Error) -> Result<(), Error> {
         self.frames = None;
-        if !error.is_local() {
+        if error.is_local() {
+            // What the caller got wrong stays wrong; connections come back.
+            if matches!(error.code, Code::InvalidArgument | Code::Unimplemented) {
+                return Err(error);
+            }
+        } else {
             match error.code {
                 Code::OutOfRange => self.request.after_revision = 0,
                 code if POLICY.repeats(code) => {}

@@ -103,9 +103,10 @@ export class Calls {
       const cause: unknown = scope.signal?.reason;
       return new SkepError("CANCELLED", "the caller's signal was aborted", { cause });
     });
-    if (scope.timeoutMs !== undefined && scope.timeoutMs > 0) {
+    // 0: for ever. Less than that is a time that is over.
+    if (scope.timeoutMs !== undefined && scope.timeoutMs !== 0) {
       const end = () => controller.abort(scope.late?.() ?? this.#late(scope.timeoutMs ?? 0));
-      const timer = setTimeout(end, Math.min(scope.timeoutMs, 2 ** 31 - 1));
+      const timer = setTimeout(end, Math.min(Math.max(0, scope.timeoutMs), 2 ** 31 - 1));
       leaves.push(() => clearTimeout(timer));
     }
     const leave = () => {

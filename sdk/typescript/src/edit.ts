@@ -2,8 +2,8 @@
 
 // Editing: read, change, and send only what the change touched, for the spec that was read.
 //
-// Fields this client does not know are never sent back, so an old client cannot erase what a
-// newer one wrote; and two editors of one object never undo each other's work.
+// Only what the change touched is named in the mask, so an old client cannot erase what a newer
+// one wrote elsewhere; and two editors of one object never undo each other's work.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { clone, create, type DescMessage, type MessageShape } from "@bufbuild/protobuf";

@@ -86,7 +86,8 @@ class Wait {
         const got = await before(next, this.#heldUntil());
         let isEnd: boolean;
         if (got === undefined) {
-          isEnd = await this.#confirm(signal);
+          const until = this.#heldUntil() ?? Infinity;
+          isEnd = performance.now() >= until && (await this.#confirm(signal));
         } else if (got.done) {
           throw new SkepError("INTERNAL", "the watch ended without a reason");
         } else {
@@ -217,7 +218,9 @@ async function before<T>(awaited: Promise<T>, until: number | undefined): Promis
   }
   let timer: NodeJS.Timeout | undefined;
   const due = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), Math.max(0, until - performance.now()));
+    // A timer can wait no longer than this; the caller looks at the clock.
+    const wait = Math.min(Math.max(0, until - performance.now()), 2 ** 31 - 1);
+    timer = setTimeout(() => resolve(undefined), wait);
   });
   return Promise.race([awaited, due]).finally(() => clearTimeout(timer));
 }

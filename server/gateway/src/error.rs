@@ -89,6 +89,10 @@ pub(crate) fn unknown_method(path: &str) -> Response<Body> {
 /// A request that is in no language of ours.
 pub(crate) fn strange(why: Strange) -> Response<Body> {
     let (status, what) = match why {
+        Strange::Version => (
+            StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            "gRPC needs HTTP/2 all the way",
+        ),
         Strange::Method => (StatusCode::METHOD_NOT_ALLOWED, "the method has to be POST"),
         Strange::ContentType => (
             StatusCode::UNSUPPORTED_MEDIA_TYPE,

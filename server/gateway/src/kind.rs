@@ -2,7 +2,7 @@
 //! Which language a request is in: told by its `Content-Type`.
 
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, HeaderName, Method, Version};
 
 /// The language of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -16,6 +16,8 @@ pub(crate) enum Kind {
 /// Why a request is in no language of ours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Strange {
+    /// It is gRPC over a version of HTTP that loses the status at the end.
+    Version,
     /// It is no POST.
     Method,
     /// Its body is something else. That it has to say JSON keeps out forms of web pages, which
@@ -25,16 +27,27 @@ pub(crate) enum Strange {
     ContentEncoding,
 }
 
+/// What gRPC-Web calls itself; nothing else is understood.
+const WEB: [&str; 4] = [
+    "application/grpc-web",
+    "application/grpc-web+proto",
+    "application/grpc-web-text",
+    "application/grpc-web-text+proto",
+];
+
 impl Kind {
-    pub(crate) fn of(method: &Method, headers: &HeaderMap) -> Kind {
+    pub(crate) fn of(method: &Method, version: Version, headers: &HeaderMap) -> Kind {
         let said = text(headers, CONTENT_TYPE);
-        let essence = said.split(';').next().unwrap_or_default().trim();
-        let essence = essence.to_ascii_lowercase();
-        if essence.starts_with("application/grpc-web") {
+        if WEB.contains(&said) {
             return Kind::GrpcWeb;
         }
+        let essence = said.split(';').next().unwrap_or_default().trim();
+        let essence = essence.to_ascii_lowercase();
         if essence == "application/grpc" || essence.starts_with("application/grpc+") {
-            return Kind::Grpc;
+            return match version {
+                Version::HTTP_2 => Kind::Grpc,
+                _ => Kind::Strange(Strange::Version),
+            };
         }
         if method != Method::POST {
             return Kind::Strange(Strange::Method);
@@ -69,6 +82,11 @@ mod tests {
                 "application/grpc-web-text+proto",
                 Kind::GrpcWeb,
             ),
+            (
+                Method::POST,
+                "application/grpc-web; charset=utf-8",
+                Kind::Strange(Strange::ContentType),
+            ),
             (Method::POST, "application/json", Kind::Json),
             (Method::POST, "Application/JSON; charset=utf-8", Kind::Json),
             (Method::GET, "", Kind::Strange(Strange::Method)),
@@ -93,8 +111,22 @@ mod tests {
             if !content_type.is_empty() {
                 headers.insert(CONTENT_TYPE, content_type.parse().expect("a value"));
             }
-            assert_eq!(Kind::of(&method, &headers), wanted, "{content_type}");
+            assert_eq!(
+                Kind::of(&method, Version::HTTP_2, &headers),
+                wanted,
+                "{content_type}"
+            );
         }
+    }
+
+    #[test]
+    fn grpc_needs_the_end_of_http_2() {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, "application/grpc".parse().expect("a value"));
+        assert_eq!(
+            Kind::of(&Method::POST, Version::HTTP_11, &headers),
+            Kind::Strange(Strange::Version)
+        );
     }
 
     #[test]
@@ -102,10 +134,13 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, "application/json".parse().expect("a value"));
         headers.insert(CONTENT_ENCODING, "identity".parse().expect("a value"));
-        assert_eq!(Kind::of(&Method::POST, &headers), Kind::Json);
+        assert_eq!(
+            Kind::of(&Method::POST, Version::HTTP_11, &headers),
+            Kind::Json
+        );
         headers.insert(CONTENT_ENCODING, "gzip".parse().expect("a value"));
         assert_eq!(
-            Kind::of(&Method::POST, &headers),
+            Kind::of(&Method::POST, Version::HTTP_11, &headers),
             Kind::Strange(Strange::ContentEncoding)
         );
     }

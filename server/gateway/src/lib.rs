@@ -62,7 +62,7 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        match Kind::of(request.method(), request.headers()) {
+        match Kind::of(request.method(), request.version(), request.headers()) {
             Kind::Grpc => Either::Left(self.inner.call(request)),
             Kind::GrpcWeb => Either::Right(Box::pin(self.web.call(request))),
             Kind::Json => {

@@ -10,13 +10,14 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use prost::Message;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 use skep_manager::error::Failure;
-use skep_manager::layer::REQUEST_BYTES_MAX;
+use skep_manager::layer::{REQUEST_BYTES_MAX, UNARY_TIME_MAX};
 use tonic::body::Body;
 
 use crate::frames;
 
 /// What speaks of the body as it was, or asks for an answer that could not be read here.
-const DROPPED: [HeaderName; 5] = [
+const DROPPED: [HeaderName; 6] = [
+    HeaderName::from_static("grpc-encoding"),
     ACCEPT_ENCODING,
     CONTENT_ENCODING,
     CONTENT_LENGTH,
@@ -34,7 +35,9 @@ pub(crate) async fn translate(
     input: &MessageDescriptor,
 ) -> Result<Request<Body>, Failure> {
     let (mut parts, body) = request.into_parts();
-    let message = parse(&read(body).await?, input)?;
+    // Whoever is ready to wait less is told so once the call is made.
+    let read = tokio::time::timeout(UNARY_TIME_MAX, read(body)).await;
+    let message = parse(&read.map_err(|_| Failure::DeadlineExceeded)??, input)?;
     let framed = frames::frame(&message.encode_to_vec());
     for name in DROPPED {
         parts.headers.remove(name);

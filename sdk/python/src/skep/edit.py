@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Editing: read, change, and send only what the change touched, for the spec that was read.
 
-Fields that this client does not know are never sent back, so an old client cannot erase what a
-newer one wrote; and two editors of one object never undo each other's work.
+Only what the change touched is named in the mask, so an old client cannot erase what a newer
+one wrote elsewhere; and two editors of one object never undo each other's work.
 """
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -16,7 +17,6 @@ from google.protobuf.message import Message
 
 from skep import v1
 from skep.errors import Error
-from skep.policy import backoff_seconds
 from skep.steps import Call, Sleep
 
 ROUNDS_MAX = 10
@@ -69,7 +69,7 @@ def edit(
         except Error as error:
             if not error.is_(v1.ERROR_REASON_SPEC_REVISION_MISMATCH) or not rounds_left:
                 raise
-            yield Sleep(min(backoff_seconds(ROUNDS_MAX - rounds_left), _PAUSE_MAX_SECONDS))
+            yield Sleep(random.uniform(0, _PAUSE_MAX_SECONDS))
         else:
             return Edited(getattr(answer, field), answer.revision, True)
     raise AssertionError("the last round returns or raises")

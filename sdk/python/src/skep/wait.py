@@ -57,10 +57,7 @@ class Judge:
             name = self._wanted.spec.name
             message = f"the service {name} was deleted"
             raise Error(Code.NOT_FOUND, message, "OBJECT_NOT_FOUND", {"service": name})
-        stalled = self._holds(service, "STALLED")
-        if stalled:
-            facts = {"service": self._wanted.spec.name, "condition": "STALLED"}
-            raise Error(Code.FAILED_PRECONDITION, stalled.message, stalled.reason, facts)
+        self._check_stalled(service)
         claim = self._claim_of(service)
         if claim and (self._stable_for <= 0 or service.status.running_tasks == 0):
             return True
@@ -68,7 +65,11 @@ class Judge:
         return False
 
     def read(self, service: v1.Service, now: float) -> bool:
-        """Takes in the service, read at `read_at`; True: it has converged and stayed so."""
+        """Takes in the service, read at `read_at`; True: it has converged and stayed so.
+
+        Raises Error if it has failed.
+        """
+        self._check_stalled(service)
         claim = self._claim_of(service)
         if claim and claim == self._claim:
             return True
@@ -79,6 +80,12 @@ class Judge:
         """The service could not be read: what was seen of it before proves nothing."""
         claim, self._claim = self._claim, None
         self._hold(claim, now)
+
+    def _check_stalled(self, service: v1.Service) -> None:
+        stalled = self._holds(service, "STALLED")
+        if stalled:
+            facts = {"service": self._wanted.spec.name, "condition": "STALLED"}
+            raise Error(Code.FAILED_PRECONDITION, stalled.message, stalled.reason, facts)
 
     def _hold(self, claim: Claim | None, now: float) -> None:
         """Goes on watching the same claim, or begins anew with another."""

@@ -211,6 +211,9 @@ class Follower(Generic[Kind]):
         yield Drop()
         self._is_open = False
         self._step.clear()
+        if not error.reason and error.code in (Code.INVALID_ARGUMENT, Code.UNIMPLEMENTED):
+            # What the caller got wrong stays wrong; connections come back.
+            raise error
         if error.code is Code.OUT_OF_RANGE and error.reason:
             self._request.after_revision = 0
         elif error.reason and error.code is not Code.UNAVAILABLE:

@@ -206,12 +206,18 @@ async fn a_wait_that_is_over_says_why() {
     let mut behind = service(&[("CONVERGED", 5, 1)]);
     let condition = &mut behind.status.as_mut().unwrap().conditions[0];
     condition.status = Truth::False.into();
-    for (causes, reason, message) in [
-        (vec![], "NOT_CONVERGED", "why CONVERGED"),
+    for (causes, reason, message, metadata) in [
+        (
+            vec![],
+            "NOT_CONVERGED",
+            "why CONVERGED",
+            vec!["CONVERGED", "web"],
+        ),
         (
             vec!["too little", "too much", "too little"],
             "UNPLACED",
             "tasks have no node: too little; too much",
+            vec!["web"],
         ),
     ] {
         let frame = step(5, EventType::Added, Object::Service(behind.clone()));
@@ -235,7 +241,7 @@ async fn a_wait_that_is_over_says_why() {
         let error = converged(&running, options(5, 600)).await.unwrap_err();
         assert_eq!(
             said(&error),
-            (Code::DeadlineExceeded, reason, message, vec!["web"])
+            (Code::DeadlineExceeded, reason, message, metadata)
         );
     }
 }

@@ -28,6 +28,8 @@ pub struct Drainer {
     known: bool,
     waiting: BTreeSet<TaskId>,
     wake_at: Option<Timestamp>,
+    /// When it began to look: nobody can have confirmed anything to it before.
+    began: Option<Timestamp>,
 }
 
 impl Drainer {
@@ -69,6 +71,7 @@ impl Drainer {
     ) -> Option<Change> {
         self.look_at_all(state);
         self.wake_at = None;
+        let began = *self.began.get_or_insert(now);
         let waits = |id: &TaskId| state.task(*id).is_some_and(|task| task.is_leaving());
         self.waiting.retain(waits);
         if self.waiting.is_empty() {
@@ -77,7 +80,7 @@ impl Drainer {
         let by_all = confirmed_by_all(state, confirmed);
         let mut writes = Vec::new();
         for (task, drain) in self.waiting.iter().filter_map(|id| drain(state, *id)) {
-            let given_up_at = drain.told.after(CONFIRM_TIME_MAX);
+            let given_up_at = drain.told.max(began).after(CONFIRM_TIME_MAX);
             let unconfirmed = by_all < drain.told_revision;
             if unconfirmed && now < given_up_at && !cfg!(skep_bug = "drain_hurries") {
                 self.wake_at = Some(self.wake_at.map_or(given_up_at, |at| at.min(given_up_at)));

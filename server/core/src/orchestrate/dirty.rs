@@ -90,6 +90,8 @@ fn note_node(dirty: &mut Dirty, state: &State, delta: &Delta<Node>) {
     {
         return;
     }
+    // What places have of a node that is gone is no longer found by its name.
+    dirty.all |= delta.after.is_none();
     let here = state.node_tasks(node.meta.id).map(|task| task.service);
     dirty.services.extend(here);
     let every_node = state.every_node_services().map(|service| service.meta.id);

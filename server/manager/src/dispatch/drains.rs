@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Lets tasks that are to stop go, once no node sends them connections any more.
 
+use std::time::Duration;
+
 use skep_core::control::Drainer;
 use skep_core::model::NodeId;
 use skep_core::state::Write;
@@ -10,6 +12,9 @@ use crate::loops::{Feed, until};
 use crate::trouble::Trouble;
 
 use super::Dispatch;
+
+/// How long a release that was refused waits before it is tried again.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 
 /// Looks at what nodes confirm, until `stop`.
 pub(super) async fn run(dispatch: Dispatch, stop: CancellationToken) {
@@ -48,7 +53,9 @@ async fn release(dispatch: Dispatch) {
         };
         report(&change.writes);
         match inner.cluster.propose(change).await {
-            Ok(_) => trouble.over(),
+            Ok(proposed) if proposed.refusal.is_none() => trouble.over(),
+            // Nothing stands against it; if it is refused all the same, not at full speed.
+            Ok(_) => tokio::time::sleep(REFUSED_PAUSE).await,
             Err(error) => tokio::time::sleep(trouble.failed(&error)).await,
         }
     }

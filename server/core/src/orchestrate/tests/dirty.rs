@@ -45,10 +45,8 @@ fn events_lead_to_the_services_they_concern() {
     assert_eq!(after(&mut world, down(2)), these(&[agent]));
     assert_eq!(after(&mut world, down(2)), these(&[]));
     assert_eq!(after(&mut world, create_node(3)), these(&[agent]));
-    assert_eq!(
-        after(&mut world, Write::DeleteNode { node: NodeId(1) }),
-        these(&[web, agent])
-    );
+    let gone = after(&mut world, Write::DeleteNode { node: NodeId(1) });
+    assert!(gone.all, "places may have stood on it");
     assert_eq!(
         after(&mut world, Write::MarkServiceDeleting { service: web }),
         these(&[web])

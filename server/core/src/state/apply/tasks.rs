@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    DesiredState, Drain, LOCAL_IMAGE, Meta, NodeId, NodeRef, ObjectId, Outcome, Released, Task,
-    TaskId, TaskState, TaskStatus, Unplaced,
+    DesiredState, Drain, Meta, NodeId, NodeRef, ObjectId, Outcome, Released, Task, TaskId,
+    TaskState, TaskStatus, Unplaced,
 };
 use crate::state::{NewTask, Observation, derive};
 
@@ -117,10 +117,11 @@ impl Writing<'_> {
     pub(super) fn observe(&mut self, task: TaskId, seen: &Observation) {
         if let Some(known) = self.state.task(task) {
             let (service, revision) = (known.service, known.template_revision);
-            // What a node had, when the registry could not be asked, is nobody else's choice. The
-            // reason may be forgotten later; the image is known from the first word of it on.
+            // What a node had, when the registry could not be asked, is nobody else's choice. That
+            // is told by the reason, beside which there may be no room for another word; then a
+            // later task pins.
             let is_new = known.status.image.is_empty();
-            if is_new && seen.reason != LOCAL_IMAGE {
+            if is_new && seen.reason.is_empty() && !seen.state.is_terminal() {
                 self.pin_image(service, revision, &seen.image);
             }
         }
