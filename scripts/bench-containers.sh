@@ -182,7 +182,7 @@ settled() { within 120 "$side does not say $1/$1" says "$1"; }
 nothing_is_there() { [ -z "$(docker ps -aq)" ]; }
 
 removed() {
-    cli service rm load >/dev/null
+    cli service rm load >"$work/said" 2>&1 || fail "$side: $(<"$work/said")"
     within 120 "$side leaves containers" nothing_is_there
 }
 
@@ -200,13 +200,13 @@ measure_side() {
     measure_ls
     removed
 
-    create --replicas "$some" --update-parallelism "$at_a_time" >/dev/null
+    create --replicas "$some" --update-parallelism "$at_a_time" >"$work/said"
     settled "$some"
     measure update start "$some" cli service update --detach "${other[@]}" load
     settled "$some"
     removed
 
-    create --replicas 0 >/dev/null
+    create --replicas 0 >"$work/said"
     measure scale-up start "$many" cli service scale --detach "load=$many"
     settled "$many"
     measure scale-down die "$many" cli service scale --detach load=0
@@ -309,13 +309,14 @@ all_figures() {
     done
 }
 
+# write_page LOAD_BEFORE ROUNDS
 write_page() {
     local changed=''
     [ -z "$(git status --porcelain -uno)" ] || changed=', with changes'
     cat <<END
 # Containers, beside Swarm mode, measured on $(date -u '+%F, %R UTC')
 
-- command: \`scripts/$said\`
+- command: \`scripts/$said\`; rounds measured: $2
 - commit: $(git rev-parse --short=12 HEAD)$changed
 - skep: $("$bin/skepd" --version); peer: Docker Engine $(docker version --format '{{.Server.Version}}') in Swarm mode
 - machine: $(nproc) processors, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(uname -sr)
@@ -344,10 +345,13 @@ free_name() {
 
 prepare
 before=$(load)
-for ((round = 1; round <= rounds; round++)); do measure_round "$round"; done
-write_page "$before" | tee "$work/page"
-if [ -n "$page" ]; then
-    name=$(free_name)
+name=/dev/null
+[ -z "$page" ] || name=$(free_name)
+for ((round = 1; round <= rounds; round++)); do
+    measure_round "$round"
+    # After each, so that a run that is cut off has told what it knows.
+    write_page "$before" "$round" >"$work/page"
     cp "$work/page" "$name"
-    echo "written: $name" >&2
-fi
+done
+cat "$work/page"
+[ -z "$page" ] || echo "written: $name" >&2
