@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measures what the SDK for Python costs over its own generated stubs. See scripts/bench-sdks.sh."""
+"""Measures what the SDK for Python costs over its own stubs. See scripts/bench-sdks.sh."""
 
 from __future__ import annotations
 
