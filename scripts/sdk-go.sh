@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Checks the SDK for Go, its examples and its conformance driver: format, vet, staticcheck, tests;
+# Checks the SDK for Go, its examples, its conformance driver and what measures it: format, vet, staticcheck, tests;
 # then takes the module as a user gets it, and with SKEP_BIN_DIR runs the examples.
 #
 #   scripts/sdk-go.sh           check
@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 
 staticcheck=0.8.2
 tools=$PWD/.tools/staticcheck-$staticcheck
-modules=(sdk/go examples/go tests/conformance/drivers/go)
+modules=(sdk/go examples/go tests/conformance/drivers/go bench/sdks/go)
 # The checkout decides, not how this machine is set up.
 export GOWORK=off GOFLAGS=-buildvcs=false
 

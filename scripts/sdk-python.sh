@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Checks the SDK for Python, its examples and its conformance driver: format, lints, types, tests;
-# then takes the package as a user gets it, and with SKEP_BIN_DIR runs the examples and its page.
+# Checks the SDK for Python, its examples, its conformance driver and what measures it: format, lints,
+# types, tests; then takes the package as a user gets it, and with SKEP_BIN_DIR runs the examples and
+# its page.
 #
 #   scripts/sdk-python.sh            check
 #   scripts/sdk-python.sh --tools    only fetch what checking needs
@@ -71,9 +72,10 @@ fi
 
 examples=examples/python
 driver=tests/conformance/drivers/python
+bench=bench/sdks/python
 echo "-- format, lints and types"
-"$bin/ruff" format --no-cache --quiet --check sdk/python "$examples" "$driver"
-"$bin/ruff" check --no-cache --quiet sdk/python "$examples" "$driver"
+"$bin/ruff" format --no-cache --quiet --check sdk/python "$examples" "$driver" "$bench"
+"$bin/ruff" check --no-cache --quiet sdk/python "$examples" "$driver" "$bench"
 # What the page shows is one program.
 # shellcheck disable=SC2016  # no command in there
 sed -n '/^```python$/,/^```$/{/^```/d;p}' sdk/python/README.md >"$folder/page.py"
@@ -85,7 +87,7 @@ check_types() { # search path, files
 }
 check_types sdk/python/src:sdk/python/tests sdk/python/src sdk/python/tests
 check_types "sdk/python/src:$driver" "$driver"/*.py
-check_types sdk/python/src "$examples"/*.py "$folder/page.py"
+check_types sdk/python/src "$examples"/*.py "$bench"/*.py "$folder/page.py"
 # Types are worth what they find.
 cat >"$folder/wrong.py" <<'PYTHON'
 import skep

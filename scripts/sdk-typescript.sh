@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Checks the SDK for TypeScript, its examples and its conformance driver: types, lints, tests; then
-# takes the package as a user gets it, and with SKEP_BIN_DIR runs the examples and its page.
+# Checks the SDK for TypeScript, its examples, its conformance driver and what measures it: types,
+# lints, tests; then takes the package as a user gets it, and with SKEP_BIN_DIR runs the examples and
+# its page.
 #
 #   scripts/sdk-typescript.sh            check
 #   scripts/sdk-typescript.sh --tools    only fetch what checking needs
@@ -88,7 +89,7 @@ echo "-- types, lints and tests"
     }
     grep -E '^# (tests|pass|skipped)' "$folder/tests"
 )
-for other in examples/typescript tests/conformance/drivers/typescript; do
+for other in examples/typescript tests/conformance/drivers/typescript bench/sdks/typescript; do
     "$bin/biome" check --error-on-warnings --config-path "$sources" "$other"
 done
 
@@ -103,9 +104,10 @@ cp examples/typescript/{*.ts,tsconfig.json} "$user"
     echo 'await client.services.deleteService({ service: "web" });'
     echo 'client.close();'
 } >"$user/page.ts"
-mkdir "$user/driver"
+mkdir "$user/driver" "$user/bench"
 cp tests/conformance/drivers/typescript/{*.ts,tsconfig.json} "$user/driver"
-for program in . driver; do
+cp bench/sdks/typescript/{*.ts,tsconfig.json} "$user/bench"
+for program in . driver bench; do
     (cd "$user/$program" && "$bin/tsc")
 done
 

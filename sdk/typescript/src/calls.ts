@@ -4,6 +4,7 @@
 // `request_id`, and repeats what failed with UNAVAILABLE by the policy of all SDKs.
 
 import { randomInt } from "node:crypto";
+import { setMaxListeners } from "node:events";
 import {
   create,
   type DescMessage,
@@ -41,6 +42,8 @@ export class Calls {
   constructor(transport: Transport, host: string) {
     this.#transport = transport;
     this.#host = host;
+    // Every call that is under way listens. Many are no leak, and Node would warn of them.
+    setMaxListeners(0, this.#closing.signal);
   }
 
   /** Whether {@link close} was called. */
@@ -86,8 +89,11 @@ export class Calls {
     }
   }
 
-  /** A signal that ends with its scope or with the client; its reason is what to throw then. */
-  #enter(scope: Scope): { signal: AbortSignal; leave: () => void } {
+  /**
+   * A signal that ends with its scope or with the client; its reason is what to throw then. It no
+   * longer does once it is released; to leave is to end it too.
+   */
+  #enter(scope: Scope): { signal: AbortSignal; release: () => void; leave: () => void } {
     const controller = new AbortController();
     const leaves: (() => void)[] = [];
     const endWith = (signal: AbortSignal | undefined, why: () => SkepError) => {
@@ -109,13 +115,16 @@ export class Calls {
       const timer = setTimeout(end, Math.min(Math.max(0, scope.timeoutMs), 2 ** 31 - 1));
       leaves.push(() => clearTimeout(timer));
     }
-    const leave = () => {
+    const release = () => {
       for (const leave of leaves) {
         leave();
       }
+    };
+    const leave = () => {
+      release();
       controller.abort();
     };
-    return { signal: controller.signal, leave };
+    return { signal: controller.signal, release, leave };
   }
 
   #late(timeoutMs: number): SkepError {
@@ -131,7 +140,8 @@ export class Calls {
     const request = prepare(method, input);
     const timeoutMs = options.timeoutMs ?? DEFAULT_DEADLINE_MS;
     const until = performance.now() + timeoutMs;
-    return this.within({ timeoutMs, signal: options.signal }, async (signal) => {
+    const { signal, release } = this.#enter({ timeoutMs, signal: options.signal });
+    try {
       const response = await this.#attempts(method, signal, () => {
         const headers = withDeadline(options.headers, timeoutMs && until - performance.now());
         return this.#transport.unary(method, signal, 0, headers, request, options.contextValues);
@@ -139,7 +149,10 @@ export class Calls {
       options.onHeader?.(response.header);
       options.onTrailer?.(response.trailer);
       return response.message;
-    });
+    } finally {
+      // Not leave: nothing of it goes on, and to end what is over makes errors that no one reads.
+      release();
+    }
   }
 
   /** A loop over it that is left ends the stream; so does its signal. */

@@ -186,6 +186,27 @@ test("a value that cannot be sent is the caller's mistake", options, async (test
   });
 });
 
+test("many calls at once are no leak that Node warns of", options, async (test) => {
+  const warnings: string[] = [];
+  const note = (warning: Error) => warnings.push(warning.message);
+  process.on("warning", note);
+  test.after(() => process.off("warning", note));
+  const calls = 16;
+  let arrived = 0;
+  const { client } = await connected(test, (router) =>
+    router.service(TaskService, {
+      async stopTask() {
+        arrived++;
+        await until("all calls arrive", () => arrived === calls);
+        return { revision: 7n };
+      },
+    }),
+  );
+  const all = Array.from({ length: calls }, () => client.tasks.stopTask({ task: "tsk_1" }));
+  assert.equal((await Promise.all(all)).length, calls);
+  assert.deepEqual(warnings, []);
+});
+
 test("a stream is opened again, but not once it has begun", options, async (test) => {
   let calls = 0;
   const { client } = await connected(test, (router) =>

@@ -35,6 +35,7 @@ const ARROWS: [(&str, &[&str]); 18] = [
     // It may use nothing but what every user of the SDK has.
     ("skep-conformance-driver", &["skep-sdk"]),
     ("skep-bench", &["*"]),
+    ("skep-bench-sdks", &["skep-sdk"]),
     ("xtask", &[]),
 ];
 

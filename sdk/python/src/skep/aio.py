@@ -286,6 +286,9 @@ class Watch(Generic[Kind]):
         try:
             if self._closed.is_set():
                 raise _ClosedError
+            event = self._follower.event_at_hand()
+            if event is not None:
+                return event
             return await run_async(self._follower.next_event(timeout), self._perform)
         except _ClosedError:
             if self._client._connection.is_closed:

@@ -161,6 +161,13 @@ class Follower(Generic[Kind]):
                     return None
             except Error as error:
                 yield from self._recover(error)
+        return self.event_at_hand()
+
+    def event_at_hand(self) -> Event[Kind] | None:
+        """The next event of those that were read already; None: there is none. To go through the
+        steps of `next_event` for each would cost more than to read it."""
+        if not self._events:
+            return None
         event = self._events.popleft()
         if isinstance(event, Progress):
             self.revision = event.revision
