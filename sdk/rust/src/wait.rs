@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::TryStreamExt;
 use prost_types::Timestamp;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tonic::Code;
 
 use crate::client::Client;
@@ -248,10 +248,8 @@ impl Client {
                 "its tasks have not stopped in time".to_owned(),
             );
         }
-        let causes = tokio::time::timeout(CAUSES_TIMEOUT, self.unplaced(id)).await;
-        let causes = causes
-            .unwrap_or_else(|_| Ok(Vec::new()))
-            .unwrap_or_default();
+        let asked = timeout(CAUSES_TIMEOUT, self.unplaced(id)).await;
+        let causes = asked.map(Result::unwrap_or_default).unwrap_or_default();
         if !causes.is_empty() {
             let causes = causes.join("; ");
             return over("UNPLACED", format!("tasks have no node: {causes}"));
@@ -260,8 +258,8 @@ impl Client {
         let message = converged.map(|it| it.message.clone());
         let message = message.unwrap_or_else(|| "it was not seen in time".to_owned());
         let mut error = over("NOT_CONVERGED", message);
-        let condition = ("condition".to_owned(), "CONVERGED".to_owned());
-        error.metadata.extend([condition]);
+        let facts = &mut error.metadata;
+        facts.insert("condition".into(), "CONVERGED".into());
         error
     }
 

@@ -8,7 +8,7 @@ use super::Problem;
 use super::tree::{File, Tree};
 
 /// Each crate of ours, and those of ours that it may use. `["*"]`: all.
-const ARROWS: [(&str, &[&str]); 18] = [
+const ARROWS: [(&str, &[&str]); 19] = [
     ("skep-core", &[]),
     ("skep-proto", &[]),
     ("skep-wire", &["skep-core", "skep-proto"]),
