@@ -138,7 +138,10 @@ fn watch_request(first: u64) -> WatchRequest {
 }
 
 fn has_id(service: &Service) -> bool {
-    service.meta.as_ref().is_some_and(|meta| !meta.id.is_empty())
+    service
+        .meta
+        .as_ref()
+        .is_some_and(|meta| !meta.id.is_empty())
 }
 
 /// Does what any program has to: it looks at each event.
@@ -212,8 +215,12 @@ async fn create(client: &Client, name: String) -> Result<()> {
     let labels = [("app", "bench"), ("tier", "web")];
     let spec = ServiceSpec {
         name,
-        labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
-        mode: Some(service_spec::Mode::Replicated(Replicated { replicas: Some(0) })),
+        labels: labels
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
+        mode: Some(service_spec::Mode::Replicated(Replicated {
+            replicas: Some(0),
+        })),
         template: Some(template),
         ..ServiceSpec::default()
     };
@@ -230,5 +237,7 @@ fn cpu_time() -> Result<Duration> {
     let usage = getrusage(UsageWho::RUSAGE_SELF)?;
     let micros = [usage.user_time(), usage.system_time()]
         .map(|time| time.tv_sec() * 1_000_000 + time.tv_usec());
-    Ok(Duration::from_micros(u64::try_from(micros.iter().sum::<i64>())?))
+    Ok(Duration::from_micros(u64::try_from(
+        micros.iter().sum::<i64>(),
+    )?))
 }
