@@ -69,7 +69,7 @@ fn note_service(dirty: &mut Dirty, delta: &Delta<Service>) {
             service.meta.spec_revision,
             service.meta.delete_time,
             service.template_revision,
-            rollout.map(|rollout| (rollout.state, rollout.leg)),
+            rollout.map(|rollout| (rollout.state, rollout.leg, rollout.revision)),
         )
     };
     if let Some(after) = &delta.after
