@@ -1998,6 +1998,9 @@ pub struct StoredTask {
     /// The step of a rollout that made it; unset: none.
     #[prost(message, optional, tag = "4")]
     pub step: ::core::option::Option<RolloutStep>,
+    /// When the managers learned that it runs, by their own clock; unset: it never ran.
+    #[prost(message, optional, tag = "5")]
+    pub running_since: ::core::option::Option<::prost_types::Timestamp>,
 }
 impl ::prost::Name for StoredTask {
     const NAME: &'static str = "StoredTask";

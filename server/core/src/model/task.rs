@@ -285,6 +285,8 @@ pub struct Task {
     pub desired: DesiredState,
     /// What is known of it.
     pub status: TaskStatus,
+    /// When the managers learned that it runs, by their own clock; nothing: it never ran.
+    pub running_since: Option<Timestamp>,
     /// What its slot remembers.
     pub restart: RestartMemory,
     /// Whether anything follows.

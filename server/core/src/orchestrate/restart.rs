@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::model::{
-    Outcome, RestartCondition, RestartMemory, RestartPolicy, Task, TaskState, Timestamp,
+    NodeState, Outcome, RestartCondition, RestartMemory, RestartPolicy, Task, TaskState, Timestamp,
 };
 use crate::state::Write;
 
@@ -78,9 +78,16 @@ pub(super) fn remembered(policy: &RestartPolicy, task: &Task, now: Timestamp) ->
 pub(super) fn calm(desk: &mut Desk<'_>, places: &Places<'_>) {
     let attempts = places.iter().flat_map(|place| &place.attempts);
     let wanted = attempts.filter(|it| it.holds() && it.state == TaskState::Running);
-    for attempt in wanted.filter(|it| it.task.restart.is_loop()) {
+    let state = desk.state;
+    // Of a node that is not heard nobody knows what its tasks do.
+    let heard = wanted.filter(|it| {
+        let node = it.task.node.as_ref().and_then(|node| state.node(node.id));
+        node.is_some_and(|node| node.status.state == NodeState::Ready)
+    });
+    for attempt in heard.filter(|it| it.task.restart.is_loop()) {
         // When the managers learned of it, by their own clock: that of the node may be ahead.
-        let since = attempt.task.meta.update_time;
+        let task = &attempt.task;
+        let since = task.running_since.unwrap_or(task.meta.update_time);
         let stable_at = since.after(RestartMemory::STABLE_AFTER);
         if stable_at > desk.now {
             desk.wake_at(stable_at);

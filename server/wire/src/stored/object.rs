@@ -46,6 +46,7 @@ pub(super) fn task_message(task: &Task) -> stored::StoredTask {
     stored::StoredTask {
         task: Some(render::task(task)),
         restart: restart_message(task.restart),
+        running_since: task.running_since.map(render::timestamp),
         outcome: outcome_message(task.outcome).into(),
         step: task.step.as_ref().map(rollout::step_message),
     }
@@ -69,6 +70,7 @@ pub(super) fn task(message: stored::StoredTask) -> Result<Arc<Task>, Corrupt> {
         node: node_ref(task.node)?,
         desired: desired(task.desired_state)?,
         status: task_status(status)?,
+        running_since: optional_time(message.running_since)?,
         restart: restart(message.restart)?,
         outcome: outcome(message.outcome)?,
         step: message.step.map(rollout::step).transpose()?,

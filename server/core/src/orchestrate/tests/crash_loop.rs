@@ -108,6 +108,41 @@ fn the_clock_of_a_node_that_is_ahead_keeps_nothing_unstable() {
 }
 
 #[test]
+fn what_a_check_says_meanwhile_keeps_nothing_unstable() {
+    let mut case = begun(1, replicated("web", 1));
+    fail_often(&mut case, "web.1", 3);
+    run(&mut case, "web.1");
+    let task = case.task("web.1").meta.id;
+    for said in ["slow", "", "slow"] {
+        case.pass_ms(2_000);
+        let mut observation = Observation::of(TaskState::Running, case.world.now);
+        observation.health_message = said.into();
+        case.world.apply([Write::ObserveTask { task, observation }]);
+    }
+    case.apply_plan();
+    assert_eq!(reason(&case), "");
+}
+
+#[test]
+fn a_task_of_a_node_that_is_not_heard_is_not_called_stable() {
+    let mut case = begun(1, replicated("web", 1));
+    fail_often(&mut case, "web.1", 3);
+    run(&mut case, "web.1");
+    let hear = |state| Write::SetNodeState {
+        node: NodeId(1),
+        state,
+        message: "".into(),
+    };
+    case.world.apply([hear(NodeState::Unknown)]);
+    case.pass_ms(10_000);
+    case.apply_plan();
+    assert_eq!(reason(&case), "CRASH_LOOP");
+    case.world.apply([hear(NodeState::Ready)]);
+    case.apply_plan();
+    assert_eq!(reason(&case), "");
+}
+
+#[test]
 fn an_end_after_a_stable_run_ends_the_row() {
     for (ran_ms, expected) in [(4_999, "CRASH_LOOP"), (5_000, "")] {
         let mut case = begun(1, replicated("web", 1));

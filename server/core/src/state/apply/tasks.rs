@@ -37,6 +37,7 @@ impl Writing<'_> {
             node,
             desired: new.desired,
             status,
+            running_since: None,
             restart: new.restart,
             outcome: Outcome::Open,
             step: new.step,
@@ -133,10 +134,11 @@ impl Writing<'_> {
             }
             if seen.state > status.state {
                 status.enter(seen.state, seen.time);
-                if let Some(step) = &mut task.step
-                    && seen.state == TaskState::Running
-                {
-                    step.turn_over.get_or_insert(time);
+                if seen.state == TaskState::Running {
+                    task.running_since = Some(time);
+                    if let Some(step) = &mut task.step {
+                        step.turn_over.get_or_insert(time);
+                    }
                 }
             }
             status.reason = seen.reason.clone();
