@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From `.proto` files to Rust code and descriptors, without protoc: protox parses,
 //! tonic-prost-build writes.
-//!
-//! Everything is made in memory first, so that "write it" and "is it what would be written?"
-//! cannot differ.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use prost_build::{Service, ServiceGenerator};
 use prost_types::method_options::IdempotencyLevel;
 use prost_types::{FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto};
+
+use crate::folder::{self, Files};
 
 /// The public files, `skep/v1/*.proto`, from the root of the repository.
 const API: &str = "proto/api";
@@ -39,19 +37,7 @@ const SPDX: &str = "// SPDX-License-Identifier: Apache-2.0\n";
 /// # Errors
 /// If the contract does not compile, or a file cannot be written.
 pub(crate) fn write(root: &Path) -> Result<()> {
-    let folder = root.join(GENERATED);
-    let wanted = generate(root)?;
-    fs::create_dir_all(&folder)?;
-    for name in present(&folder)?.keys() {
-        if !wanted.contains_key(name) {
-            fs::remove_file(folder.join(name))?;
-        }
-    }
-    for (name, content) in &wanted {
-        let path = folder.join(name);
-        fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(())
+    folder::write(root, GENERATED, &generate(root)?)
 }
 
 /// Compares the generated files with what [`write()`] would write.
@@ -59,14 +45,7 @@ pub(crate) fn write(root: &Path) -> Result<()> {
 /// # Errors
 /// If they differ: the message names the files and the cure.
 pub(crate) fn check(root: &Path) -> Result<()> {
-    let stale = differences(&present(&root.join(GENERATED))?, &generate(root)?);
-    if !stale.is_empty() {
-        bail!(
-            "{GENERATED}/ does not fit the .proto files: {}\nrun `make gen` and commit the result",
-            stale.join(", ")
-        );
-    }
-    Ok(())
+    folder::check(root, GENERATED, &generate(root)?)
 }
 
 /// Takes the present contract, public and internal, as the one to compare with.
@@ -85,41 +64,8 @@ pub(crate) fn write_baseline(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// File names, each with "missing", "changed" or "not generated", of what differs.
-pub(crate) fn differences(
-    present: &BTreeMap<String, Vec<u8>>,
-    wanted: &BTreeMap<String, Vec<u8>>,
-) -> Vec<String> {
-    let mut found = Vec::new();
-    for (name, content) in wanted {
-        match present.get(name) {
-            None => found.push(format!("{name} is missing")),
-            Some(there) if there != content => found.push(format!("{name} is stale")),
-            Some(_) => {}
-        }
-    }
-    for name in present.keys().filter(|name| !wanted.contains_key(*name)) {
-        found.push(format!("{name} is not generated"));
-    }
-    found
-}
-
-/// The files of a folder by name; none if there is no such folder.
-pub(crate) fn present(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
-    let mut files = BTreeMap::new();
-    if !folder.exists() {
-        return Ok(files);
-    }
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        files.insert(name, fs::read(entry.path())?);
-    }
-    Ok(files)
-}
-
 /// All generated files by name.
-fn generate(root: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+fn generate(root: &Path) -> Result<Files> {
     let public = compiled(root)?;
 
     let mut internal = compiler(root)?;
@@ -183,9 +129,9 @@ fn proto_files(root: &Path, folder: &str) -> Result<Vec<PathBuf>> {
 }
 
 /// One Rust file a package.
-fn rust_code(mut descriptors: FileDescriptorSet) -> Result<BTreeMap<String, Vec<u8>>> {
+fn rust_code(mut descriptors: FileDescriptorSet) -> Result<Files> {
     keep_leading_comments(&mut descriptors);
-    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let made = tempfile::tempdir().context("cannot make a temporary folder")?;
     let mut config = tonic_prost_build::Config::new();
     config.enable_type_names();
     config.service_generator(Box::new(Services::default()));
@@ -195,9 +141,9 @@ fn rust_code(mut descriptors: FileDescriptorSet) -> Result<BTreeMap<String, Vec<
         .build_server(false)
         .btree_map(".")
         .bytes(".skep.v1.LogLine.data")
-        .out_dir(folder.path())
+        .out_dir(made.path())
         .compile_fds_with_config(descriptors, config)?;
-    let mut files = present(folder.path())?;
+    let mut files = folder::present(made.path())?;
     for content in files.values_mut() {
         content.splice(0..0, SPDX.bytes());
     }
@@ -294,15 +240,5 @@ mod tests {
     fn generating_twice_gives_the_same_bytes() {
         let root = crate::repository_root();
         assert!(generate(root).expect("compiles") == generate(root).expect("compiles"));
-    }
-
-    #[test]
-    fn every_kind_of_difference_is_found() {
-        let file = |text: &str| text.as_bytes().to_vec();
-        let present = BTreeMap::from([("a".into(), file("1")), ("b".into(), file("1"))]);
-        let wanted = BTreeMap::from([("b".into(), file("2")), ("c".into(), file("1"))]);
-        let found = differences(&present, &wanted);
-        assert_eq!(found, ["b is stale", "c is missing", "a is not generated"]);
-        assert!(differences(&wanted, &wanted).is_empty());
     }
 }

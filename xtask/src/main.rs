@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 mod contract;
+mod folder;
 mod reference;
 mod tidy;
 

@@ -9,11 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use prost_types::FileDescriptorSet;
 use serde_json::Value;
 
 use crate::contract;
+use crate::folder::{self, Files};
 
 /// Where the pages go: nothing else lies there.
 const PAGES: &str = "docs/api";
@@ -29,19 +30,7 @@ type Examples = BTreeMap<String, Value>;
 /// # Errors
 /// If the contract does not compile, an example is missing, or a file cannot be written.
 pub(crate) fn write(root: &Path) -> Result<()> {
-    let folder = root.join(PAGES);
-    let wanted = pages(root)?;
-    fs::create_dir_all(&folder)?;
-    for name in contract::present(&folder)?.keys() {
-        if !wanted.contains_key(name) {
-            fs::remove_file(folder.join(name))?;
-        }
-    }
-    for (name, content) in &wanted {
-        let path = folder.join(name);
-        fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(())
+    folder::write(root, PAGES, &pages(root)?)
 }
 
 /// Compares the pages with what [`write()`] would write.
@@ -49,19 +38,11 @@ pub(crate) fn write(root: &Path) -> Result<()> {
 /// # Errors
 /// If they differ: the message names the pages and the cure.
 pub(crate) fn check(root: &Path) -> Result<()> {
-    let present = contract::present(&root.join(PAGES))?;
-    let stale = contract::differences(&present, &pages(root)?);
-    if !stale.is_empty() {
-        bail!(
-            "{PAGES}/ does not fit the .proto files: {}\nrun `make gen` and commit the result",
-            stale.join(", ")
-        );
-    }
-    Ok(())
+    folder::check(root, PAGES, &pages(root)?)
 }
 
 /// All pages by name.
-fn pages(root: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+fn pages(root: &Path) -> Result<Files> {
     let set = contract::public(root)?;
     let text = fs::read_to_string(root.join(EXAMPLES)).context(EXAMPLES)?;
     let examples: Examples = serde_json::from_str(&text).context(EXAMPLES)?;
