@@ -6,6 +6,7 @@ mod api;
 mod day;
 mod docker;
 mod drain;
+mod drain_udp;
 mod faults;
 mod grpcurl;
 mod http;
