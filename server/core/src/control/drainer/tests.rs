@@ -219,6 +219,7 @@ fn what_answers_nobody_does_not_drain() {
 fn nobody_waits_for_a_service_that_left_the_mesh() {
     let mut bench = Bench::new();
     let (task, other) = (bench.web("web"), bench.web("other"));
+    assert_eq!(bench.turn(), []);
     let service = bench.world.state.task(task).expect("it is there").service;
     let known = bench.world.state.service(service).expect("it is there");
     let spec = known.spec.clone();
