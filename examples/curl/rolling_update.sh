@@ -52,8 +52,9 @@ request=$(printf '%s' "$answer" | jq -c '.service.meta | {
 }')
 answer=$(call ServiceService/WaitService "$request" 610) || {
     case $answer in
-    *'"reason":"ROLLED_BACK"'*) echo "The tasks failed, and are what they were before" >&2 ;;
+    *'"reason":"ROLLED_BACK"'*) words='the tasks failed and are what they were before: ' ;;
+    *) words= ;;
     esac
-    refused "$answer"
+    refused "$answer" "$words"
 }
 echo "$1 is updated"

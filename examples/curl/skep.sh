@@ -66,15 +66,15 @@ call() {
         esac
         [ "$pause" = end ] || sleep "$pause"
     done
-    [ $status = 22 ] || answer="{\"message\": \"the connection to $SKEP_HOST is lost\"}"
+    [ "$status" = 22 ] || answer="{\"message\": \"the connection to $SKEP_HOST is lost\"}"
     printf '%s\n' "$answer"
     return 1
 }
 
-# refused ERROR: ends with what the server said, and each field that is wrong.
+# refused ERROR [WORDS]: ends with these words, what the server said, and each field that is wrong.
 refused() {
     words='.message, (.violations[]? | "  \(.field): \(.description)")'
-    fail "$(printf '%s\n' "$1" | jq -r "$words" 2>/dev/null || printf '%s' "$1")"
+    fail "${2:-}$(printf '%s\n' "$1" | jq -r "$words" 2>/dev/null || printf '%s' "$1")"
 }
 
 # For the request_id of a change: no other request ever has it.

@@ -20,8 +20,9 @@ request=$(printf '%s' "$answer" | jq -c '.service.meta | {
   service: .id, spec_revision: .specRevision, timeout: "600s"
 }')
 answer=$(call ServiceService/WaitService "$request" 610) || {
-    reason=$(printf '%s' "$answer" | jq -r '.reason // ""')
-    [ "$reason" != UNPLACED ] || echo "The tasks start when a node fits" >&2
+    case $answer in
+    *'"UNPLACED"'*) echo "The tasks start when a node fits" >&2 ;;
+    esac
     refused "$answer"
 }
 printf '%s' "$answer" | jq -r '.service | .spec.name + ": " +

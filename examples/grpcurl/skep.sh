@@ -64,10 +64,10 @@ call() {
     return 1
 }
 
-# refused ERROR: ends with what the server said, and each field that is wrong.
+# refused ERROR [WORDS]: ends with these words, what the server said, and each field that is wrong.
 refused() {
     words='.message, (.details[]?.fieldViolations[]? | "  \(.field): \(.description)")'
-    fail "$(printf '%s\n' "$1" | jq -r "$words" 2>/dev/null || printf '%s' "$1")"
+    fail "${2:-}$(printf '%s\n' "$1" | jq -r "$words" 2>/dev/null || printf '%s' "$1")"
 }
 
 # For the request_id of a change: no other request ever has it.
