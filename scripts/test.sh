@@ -118,6 +118,10 @@ check_tests() {
         SKEP_GRPCURL=$(scripts/grpcurl.sh --path) || return
         export SKEP_GRPCURL
     fi
+    if have npm || have python3; then
+        SKEP_BUF=$(scripts/buf.sh --path) || return
+        export SKEP_BUF
+    fi
     cargo test --workspace --locked --no-fail-fast
 }
 
