@@ -12,18 +12,21 @@ set -eu
 save() {
     # Environments may hold secrets. What is there stays until the new file is whole.
     umask 077
-    trap 'rm -f "$1.tmp"' EXIT
+    new=$1.tmp
+    trap 'rm -f "$new"' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
     token=
-    : >"$1.tmp"
+    : >"$new"
     while :; do
         # All pages are of the revision of the first.
         answer=$(call ServiceService/ListServices '{"page_token": "'"$token"'"}') ||
             refused "$answer"
-        printf '%s' "$answer" | jq -c '.services[]?.spec' >>"$1.tmp"
+        printf '%s' "$answer" | jq -c '.services[]?.spec' >>"$new"
         token=$(printf '%s' "$answer" | jq -r '.nextPageToken // ""')
         [ -n "$token" ] || break
     done
-    mv "$1.tmp" "$1"
+    mv "$new" "$1"
     printf '%s' "$answer" | jq -r --arg count "$(wc -l <"$1" | tr -d ' ')" \
         '$count + " services as of revision " + .revision'
 }
