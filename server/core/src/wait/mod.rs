@@ -6,6 +6,9 @@
 //! is what a clock is needed for: for how long it has to hold, and when to give up. The clock is
 //! an argument: what has passed since the wait began.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::time::Duration;
 
