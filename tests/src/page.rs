@@ -57,9 +57,9 @@ pub fn play(page: &str, count: usize, environment: &[(&str, &str)]) {
             .envs(environment.iter().copied())
             .output()
             .expect("there is a shell");
-        let fails = answer.iter().any(|line| {
-            line.to_lowercase().starts_with("error") || line.starts_with("\"code\": ")
-        });
+        let fails = answer
+            .iter()
+            .any(|line| line.to_lowercase().starts_with("error") || line.starts_with("\"code\": "));
         let text = String::from_utf8_lossy(&output.stdout);
         assert_eq!(output.status.success(), !fails, "{command}{text}");
         let mut lines = text.lines().map(str::trim);

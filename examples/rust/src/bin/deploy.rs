@@ -49,7 +49,10 @@ async fn deploy(file: &Path) -> Result<(), Box<dyn Error>> {
         .wait_converged(&answer.service.unwrap_or_default(), options)
         .await;
     let service = waited.map_err(|error| {
-        let is_stalled = error.metadata.get("condition").is_some_and(|it| it == "STALLED");
+        let is_stalled = error
+            .metadata
+            .get("condition")
+            .is_some_and(|it| it == "STALLED");
         match error.reason.as_str() {
             "UNPLACED" => format!("{error}\nThe tasks start when a node fits"),
             reason if is_stalled => format!("{reason}: {error}"),
