@@ -84,6 +84,9 @@ new_id() {
 
 # Ends if nobody is there. What fails later is worth sending again.
 connect() {
+    if [ -S "$socket" ] && [ ! -w "$socket" ]; then
+        fail "no permission to use $SKEP_HOST"
+    fi
     case $(printf '{}' | post grpc.health.v1.Health/Check --max-time 5) in
     *'"status":'*) ;;
     *) fail "no skep daemon answers at $SKEP_HOST" ;;

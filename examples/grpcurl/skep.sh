@@ -77,6 +77,9 @@ new_id() {
 
 # Ends if nobody is there. What fails later is worth sending again.
 connect() {
+    if [ -S "${address#unix://}" ] && [ ! -w "${address#unix://}" ]; then
+        fail "no permission to use $SKEP_HOST"
+    fi
     case $(printf '{}' | send grpc.health.v1.Health/Check -max-time 5 2>/dev/null) in
     *'"status":'*) ;;
     *) fail "no skep daemon answers at $SKEP_HOST" ;;
