@@ -58,14 +58,17 @@ async fn save(file: &str) -> Result<(), Box<dyn Error>> {
     // Environments may hold secrets.
     let mut options = OpenOptions::new();
     let options = options.write(true).create(true).truncate(true).mode(0o600);
-    options.open(file)?.write_all(lines.as_bytes())?;
+    let written = options
+        .open(file)
+        .and_then(|mut file| file.write_all(lines.as_bytes()));
+    written.map_err(|error| format!("{file}: {error}"))?;
     println!("{count} services as of revision {revision}");
     Ok(())
 }
 
 /// Makes each service what its line says.
 async fn restore(file: &str) -> Result<(), Box<dyn Error>> {
-    let text = fs::read_to_string(file)?;
+    let text = fs::read_to_string(file).map_err(|error| format!("{file}: {error}"))?;
     let specs = text.lines().map(read).collect::<Result<Vec<_>, _>>();
     let specs = specs.map_err(|error| format!("{file}: {error}"))?;
     let client = Client::connect(&Context::from_env()?).await?;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use skep_sdk::v1::{
     CreateServiceRequest, DeleteServiceRequest, ListTasksRequest, Process, Replicated, Service,
-    ServiceSpec, TaskFilter, TaskTemplate, service_spec, task_template,
+    ServiceSpec, TaskFilter, TaskTemplate, WaitServiceRequest, service_spec, task_template,
+    wait_service_request::Goal,
 };
 use skep_sdk::{Client, Context, Error, Identified, WaitOptions};
 
@@ -53,6 +54,14 @@ async fn run() -> Result<(), Error> {
         ..DeleteServiceRequest::default()
     };
     client.services().delete_service(request).await?;
+    // Until its tasks have stopped it has the name.
+    let request = WaitServiceRequest {
+        service: service.id().to_owned(),
+        goal: Goal::Deleted.into(),
+        ..WaitServiceRequest::default()
+    };
+    let patience = Some(Duration::from_secs(60));
+    client.wait_service(request, patience).await?;
     shown
 }
 
