@@ -2,8 +2,8 @@
 
 // Editing: read, change, and send only what the change touched, for the spec that was read.
 //
-// Only what the change touched is named in the mask, so an old client cannot erase what a newer
-// one wrote elsewhere; and two editors of one object never undo each other's work.
+// Only what the change touched is named in the mask and sent, so an old client cannot erase what a
+// newer one wrote elsewhere; and two editors of one object never undo each other's work.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { clone, create, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
@@ -71,12 +71,12 @@ export async function edit<
     const before = object.spec ?? create(kind.schema);
     const spec = clone(kind.schema, before);
     await change(spec);
-    const paths = diff(kind.schema, before, spec);
+    const { paths, sparse } = diff(kind.schema, before, spec);
     if (paths.length === 0) {
       return { object, revision, changed: false };
     }
     const { id = "", specRevision = 0n } = object.meta ?? {};
-    const update = { id, spec, updateMask: { paths }, ifSpecRevision: specRevision };
+    const update = { id, spec: sparse, updateMask: { paths }, ifSpecRevision: specRevision };
     try {
       const answer = await kind.update(update);
       return { object: answer.object ?? object, revision: answer.revision, changed: true };
