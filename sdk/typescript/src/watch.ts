@@ -6,20 +6,20 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import type { Client as Stub } from "@connectrpc/connect";
-import { type Calls, pause } from "./calls.js";
+import type { Calls } from "./calls.js";
 import { SkepError } from "./errors.js";
-import type { Node } from "./gen/skep/v1/node_pb.js";
-import type { Service } from "./gen/skep/v1/service_pb.js";
-import type { Task } from "./gen/skep/v1/task_pb.js";
-import { EventType } from "./gen/skep/v1/types_pb.js";
+import { backoffMs, isRetryable } from "./policy.js";
 import {
+  EventType,
+  type Node,
+  type Service,
+  type Task,
   type WatchRequest,
   WatchRequestSchema,
   type WatchResponse,
   type WatchResponse_Event,
   type WatchService,
-} from "./gen/skep/v1/watch_pb.js";
-import { backoffMs, isRetryable } from "./policy.js";
+} from "./v1.js";
 import type { Watched } from "./view.js";
 
 /** The longest silence between two frames if the request sets none. */
@@ -129,7 +129,7 @@ export class Watch<T extends Watched> implements AsyncIterable<WatchEvent<T>> {
       }
       // The server has ended the stream, or the connection broke: go on from the last whole step.
       const wait = backoffMs(Math.max(failures, 1));
-      await this.#calls.within({ signal: this.#signal }, (signal) => pause(wait, signal));
+      await this.#calls.pause(wait, this.#signal);
     }
   }
 
@@ -154,13 +154,13 @@ export class Watch<T extends Watched> implements AsyncIterable<WatchEvent<T>> {
   async *#frames(): AsyncGenerator<WatchResponse, void, undefined> {
     const { progressInterval } = this.#request;
     const interval = progressInterval ? durationMs(progressInterval) : DEFAULT_INTERVAL_MS;
-    const ending = new AbortController();
-    const signals = this.#signal === undefined ? [] : [this.#signal];
-    const signal = AbortSignal.any([...signals, ending.signal]);
+    const silent = new AbortController();
+    const signals = [silent.signal, ...(this.#signal ? [this.#signal] : [])];
+    const signal = AbortSignal.any(signals);
     const frames = this.#stub.watch(this.#request, { signal })[Symbol.asyncIterator]();
     try {
       for (;;) {
-        const timer = setTimeout(() => ending.abort(), interval * SILENT_INTERVALS);
+        const timer = setTimeout(() => silent.abort(), interval * SILENT_INTERVALS);
         const next = await frames.next().finally(() => clearTimeout(timer));
         if (next.done) {
           return;
@@ -174,18 +174,19 @@ export class Watch<T extends Watched> implements AsyncIterable<WatchEvent<T>> {
 
   /** After a failure: goes on, or starts over; or gives up, by throwing it. */
   #judge(error: unknown): void {
-    const isOver = this.#signal?.aborted === true || this.#calls.isClosed;
-    if (isOver || !(error instanceof SkepError)) {
+    this.#calls.check(this.#signal);
+    if (!(error instanceof SkepError)) {
       throw error;
     }
-    if (error.reason === "") {
-      // No server said this. What the caller got wrong stays wrong, connections come back.
-      if (error.code === "INVALID_ARGUMENT" || error.code === "UNIMPLEMENTED") {
-        throw error;
-      }
-    } else if (error.code === "OUT_OF_RANGE") {
+    const { code, reason } = error;
+    if (code === "OUT_OF_RANGE" && reason !== "") {
       this.#request.afterRevision = 0n;
-    } else if (!isRetryable(error.code)) {
+      return;
+    }
+    // What the caller got wrong stays wrong. Other failures of which no server told are those of
+    // connections, which come back.
+    const isLost = reason === "" && code !== "INVALID_ARGUMENT" && code !== "UNIMPLEMENTED";
+    if (!isLost && !isRetryable(code)) {
       throw error;
     }
   }
