@@ -13,6 +13,7 @@ import {
   type DescMethodUnary,
   type DescService,
   fromBinary,
+  getOption,
   type MessageInitShape,
   type MessageShape,
   toBinary,
@@ -21,6 +22,7 @@ import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import { type CallOptions, type Client, makeAnyClient, type Transport } from "@connectrpc/connect";
 import { failure, messageOf, misuse, SkepError } from "./errors.js";
 import { backoffMs, isRetryable, POLICY } from "./policy.js";
+import { waits } from "./v1.js";
 
 /** How long a call may take if the caller sets no deadline: the most that a server allows. */
 const DEFAULT_DEADLINE_MS = 60_000;
@@ -88,9 +90,10 @@ export class Calls {
   async #unary<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     input: MessageInitShape<I>,
-    { timeoutMs = DEFAULT_DEADLINE_MS, ...options }: CallOptions = {},
+    options: CallOptions = {},
   ): Promise<MessageShape<O>> {
     const { signal, headers, contextValues } = options;
+    const timeoutMs = options.timeoutMs ?? (getOption(method, waits) ? 0 : DEFAULT_DEADLINE_MS);
     const request = prepare(method, input);
     const response = await this.#attempts(method, { timeoutMs, signal }, (leftMs) =>
       this.#transport.unary(method, signal, leftMs, headers, request, contextValues),
@@ -106,23 +109,23 @@ export class Calls {
     input: MessageInitShape<I>,
     options: CallOptions = {},
   ): AsyncGenerator<MessageShape<O>, void, undefined> {
-    const { headers, contextValues } = options;
     const request = prepare(method, input);
     const ending = new AbortController();
     const { signal } = ending;
     options.signal?.addEventListener("abort", () => ending.abort(), { signal });
     try {
       const open = await this.#attempts(method, options, async (leftMs) => {
-        const input = only(request);
-        const stream = this.#transport.stream(method, signal, leftMs, headers, input, contextValues);
-        const response = await stream;
+        const rest = [options.headers, only(request), options.contextValues] as const;
+        const response = await this.#transport.stream(method, signal, leftMs, ...rest);
         const messages = response.message[Symbol.asyncIterator]();
         // A refusal comes in place of the first message.
         return { response, messages, first: await messages.next() };
       });
       options.onHeader?.(open.response.header);
-      for (let next = open.first; !next.done; next = await this.#told(open.messages.next(), options)) {
+      let next = open.first;
+      while (!next.done) {
         yield next.value;
+        next = await this.#told(open.messages.next(), options);
       }
       options.onTrailer?.(open.response.trailer);
     } finally {
@@ -167,7 +170,13 @@ export class Calls {
 }
 
 /** What ends a call before it is done. */
-type Limits = Pick<CallOptions, "signal" | "timeoutMs">;
+interface Limits {
+  readonly signal?: AbortSignal | undefined;
+  /** 0: for ever. */
+  readonly timeoutMs?: number | undefined;
+}
+
+type Sent<I extends DescMessage> = MessageShape<I> & { requestId?: string };
 
 /** The request as it is sent in every attempt: whole, and with a `request_id` of its own. */
 function prepare<I extends DescMessage>(
@@ -178,7 +187,7 @@ function prepare<I extends DescMessage>(
     // What has no encoding is the caller's mistake, not the connection's. And a copy is sent, for
     // the caller may use a message again, and that is another change.
     const encoded = toBinary(method.input, create(method.input, input));
-    const request: MessageShape<I> & { requestId?: string } = fromBinary(method.input, encoded);
+    const request = fromBinary<I>(method.input, encoded) as Sent<I>;
     if (request.requestId === "") {
       request.requestId = newRequestId();
     }

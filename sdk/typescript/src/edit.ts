@@ -37,11 +37,11 @@ export interface Edited<T> {
 export type Change<S> = (spec: S) => void | Promise<void>;
 
 /** One kind of object: how it is read, and how its spec is changed. */
-export interface Editable<D extends DescMessage, T, A> {
+export interface Editable<D extends DescMessage, T, Got, Updated> {
   readonly schema: D;
-  readonly get: () => Promise<A>;
-  readonly update: (update: Update<MessageShape<D>>) => Promise<A>;
-  readonly objectOf: (answer: A) => T | undefined;
+  readonly get: () => Promise<Got>;
+  readonly update: (update: Update<MessageShape<D>>) => Promise<Updated>;
+  readonly objectOf: (answer: Got | Updated) => T | undefined;
 }
 
 /** What the requests for changes have in common. */
@@ -56,8 +56,9 @@ export interface Update<S> {
 export async function edit<
   D extends DescMessage,
   T extends { meta?: Meta | undefined; spec?: MessageShape<D> | undefined },
-  A extends { revision: bigint },
->(change: Change<MessageShape<D>>, kind: Editable<D, T, A>): Promise<Edited<T>> {
+  Got extends { revision: bigint },
+  Updated extends { revision: bigint },
+>(change: Change<MessageShape<D>>, kind: Editable<D, T, Got, Updated>): Promise<Edited<T>> {
   for (let round = 1; ; round++) {
     const answer = await kind.get();
     const object = kind.objectOf(answer);
