@@ -37,6 +37,11 @@ export function newRequestId(): string {
   return Array.from({ length: 26 }, () => ALPHANUMERIC[randomInt(ALPHANUMERIC.length)]).join("");
 }
 
+/** A signal that is aborted with the first of these. */
+export function anyOf(...signals: (AbortSignal | undefined)[]): AbortSignal {
+  return AbortSignal.any(signals.filter((signal) => signal !== undefined));
+}
+
 /** Calls over the connection to one daemon. */
 export class Calls {
   readonly #transport: Transport;
@@ -72,7 +77,7 @@ export class Calls {
 
   /** Waits; not longer than until the signal is aborted or the client closed. */
   async pause(ms: number, signal?: AbortSignal): Promise<void> {
-    const ends = AbortSignal.any([this.#closing.signal, ...(signal ? [signal] : [])]);
+    const ends = anyOf(this.#closing.signal, signal);
     await sleep(ms, undefined, { signal: ends }).catch(() => undefined);
   }
 

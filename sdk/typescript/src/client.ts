@@ -9,13 +9,13 @@ import { connect as connectSocket } from "node:net";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Client as Stub } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
-import { Calls } from "./calls.js";
+import { anyOf, Calls } from "./calls.js";
 import { chooseHosts } from "./context.js";
 import { type Change, type Edited, edit } from "./edit.js";
 import { codeOf, rootCause, SkepError, whyLost } from "./errors.js";
 import * as v1 from "./v1.js";
 import { type WaitOptions, waitConverged } from "./wait.js";
-import { only, Watch, type WatchOptions } from "./watch.js";
+import { Watch, type WatchOptions } from "./watch.js";
 
 /** How long one address may take to answer. */
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -91,8 +91,7 @@ async function dial(host: string, signal: AbortSignal | undefined): Promise<void
   const timer = setTimeout(end, CONNECT_TIMEOUT_MS, "no answer in time");
   session.once("close", () => end(NOT_GRPC));
   try {
-    const signals = [ending.signal, ...(signal ? [signal] : [])];
-    await once(session, "remoteSettings", { signal: AbortSignal.any(signals) });
+    await once(session, "remoteSettings", { signal: anyOf(ending.signal, signal) });
   } catch (error) {
     throw codeOf(error).startsWith("ERR_HTTP2") ? new Error(NOT_GRPC) : error;
   } finally {
@@ -106,8 +105,8 @@ async function dial(host: string, signal: AbortSignal | undefined): Promise<void
  * A connection to a daemon, made by {@link connect}. When it breaks, the next call makes a new
  * one. {@link Client.close} releases it.
  *
- * The clients of the services are the generated ones. Every call has a deadline of 60 s unless it
- * is given a `timeoutMs`, every change without a `requestId` gets one, and what failed with
+ * The clients of the services are the generated ones. Every call but `waitService` has a deadline
+ * of 60 s unless it is given a `timeoutMs`, every change without a `requestId` gets one, and what failed with
  * UNAVAILABLE is repeated up to 4 times, with the same `requestId`. What fails is a
  * {@link SkepError}. Leaving a loop over a stream ends the stream.
  */
@@ -158,7 +157,7 @@ export class Client {
     filter: MessageInitShape<typeof v1.TaskFilterSchema> = {},
     options: WatchOptions = {},
   ): Watch<v1.Task> {
-    return new Watch(this.#calls, this.watches, only("task"), { tasks: filter }, options);
+    return new Watch(this.#calls, this.watches, "task", { tasks: filter }, options);
   }
 
   /** Watches services. Without a filter all. */
@@ -166,7 +165,7 @@ export class Client {
     filter: MessageInitShape<typeof v1.ServiceFilterSchema> = {},
     options: WatchOptions = {},
   ): Watch<v1.Service> {
-    return new Watch(this.#calls, this.watches, only("service"), { services: filter }, options);
+    return new Watch(this.#calls, this.watches, "service", { services: filter }, options);
   }
 
   /** Watches nodes. Without a filter all. */
@@ -174,7 +173,7 @@ export class Client {
     filter: MessageInitShape<typeof v1.NodeFilterSchema> = {},
     options: WatchOptions = {},
   ): Watch<v1.Node> {
-    return new Watch(this.#calls, this.watches, only("node"), { nodes: filter }, options);
+    return new Watch(this.#calls, this.watches, "node", { nodes: filter }, options);
   }
 
   /**

@@ -66,8 +66,8 @@ export class SkepError extends Error {
    */
   readonly code: Code;
   /**
-   * The name of an {@link ErrorReason}, such as `NAME_TAKEN`; of a wait that ended badly, of the
-   * condition's reason. Empty if no server told of the failure.
+   * The name of an {@link ErrorReason}, such as `NAME_TAKEN`. Empty if no server told of the
+   * failure, but NOT_CONVERGED of a wait that found none in its time.
    */
   readonly reason: string;
   /** Facts for programs; the comment of each {@link ErrorReason} names its keys. */
