@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Editing: read, change, and send only what the change touched, for the spec that was read.
 
-Only what the change touched is named in the mask, so an old client cannot erase what a newer
-one wrote elsewhere; and two editors of one object never undo each other's work.
+Only what the change touched is named in the mask and sent, so an old client cannot erase what a
+newer one wrote elsewhere; and two editors of one object never undo each other's work.
 """
 
 from __future__ import annotations
@@ -58,9 +58,11 @@ def edit(
         paths = list(changed_paths(found.spec, spec))
         if not paths:
             return Edited(found, got.revision, False)
+        mask, sparse = FieldMask(paths=paths), type(spec)()
+        mask.MergeMessage(spec, sparse)
         request = update(
-            spec=spec,
-            update_mask=FieldMask(paths=paths),
+            spec=sparse,
+            update_mask=mask,
             if_spec_revision=found.meta.spec_revision,
             **dict.fromkeys(reference, found.meta.id),
         )

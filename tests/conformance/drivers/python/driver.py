@@ -140,11 +140,8 @@ class Driver:
         """Sets members of a spec by their paths in its proto JSON; null takes one away."""
 
         def change(spec: Message) -> None:
-            members = MessageToDict(spec)
             for path, value in asked["set"].items():
-                set_in(members, path.split("."), value)
-            spec.Clear()
-            ParseDict(members, spec)
+                set_in(spec, path.split("."), value)
 
         client = self.connected()
         edited: skep.Edited[Any]
@@ -196,15 +193,22 @@ def seconds(asked: Asked, default_ms: int | None) -> float | None:
     return None if timeout_ms is None else timeout_ms / 1000
 
 
-def set_in(members: Any, path: list[str], value: object) -> None:
-    """Puts a value at a path into the members of an object; null takes out what is there."""
-    *folders, name = path
-    for folder in folders:
-        members = members.setdefault(folder, {})
-    if value is None:
-        members.pop(name, None)
+def set_in(message: Message, path: list[str], value: object) -> None:
+    """Sets what a path of proto JSON leads to: names of fields, keys of maps, places in lists. All
+    else stays as it is, also what this release does not know; null takes out what is there."""
+    name, *rest = path
+    fields = message.DESCRIPTOR.fields
+    field = next(field for field in fields if field.json_name == name)
+    members = getattr(message, field.name)
+    if not rest:
+        message.ClearField(field.name)
+        ParseDict({name: value}, message)
+    elif isinstance(members, Message):
+        set_in(members, rest, value)
+    elif hasattr(members, "keys"):
+        members[rest[0]] = value
     else:
-        members[name] = value
+        set_in(members[int(rest[0])], rest[1:], value)
 
 
 def tell_event(event: skep.Event[Any]) -> Asked:
