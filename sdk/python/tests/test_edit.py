@@ -11,8 +11,7 @@ from fake import Fake, Refusal
 from google.protobuf.duration_pb2 import Duration
 
 from skep import Code, Error, v1
-from skep.edit import changed_paths, edit
-from skep.steps import Call
+from skep.edit import changed_paths, update_request
 
 MISMATCH = Refusal(Code.ABORTED, "SPEC_REVISION_MISMATCH")
 
@@ -148,12 +147,9 @@ def test_messages_that_come_and_go_are_taken_whole() -> None:
 
 def sent(before: v1.ServiceSpec, change: Callable[[v1.ServiceSpec], object]) -> v1.ServiceSpec:
     """The spec that an edit sends."""
-    steps = edit("services", "Service", {"service": "web"}, change)
-    next(steps)
-    call = steps.send(v1.GetServiceResponse(service=v1.Service(spec=before)))
-    assert isinstance(call, Call)
-    assert isinstance(call.request, v1.UpdateServiceRequest)
-    return call.request.spec
+    request = update_request(v1.Service(spec=before), {"service": "web"}, change)
+    assert isinstance(request, v1.UpdateServiceRequest)
+    return request.spec
 
 
 def test_only_what_changed_is_sent() -> None:
@@ -167,4 +163,6 @@ def test_only_what_changed_is_sent() -> None:
         template=v1.TaskTemplate(process=v1.Process(command=["/bin/a", "x"])),
     )
     assert sent(spec(), lambda spec: spec.every_node.SetInParent()).HasField("every_node")
-    assert not sent(spec(), lambda spec: spec.replicated.ClearField("replicas")).HasField("template")
+    assert not sent(spec(), lambda spec: spec.replicated.ClearField("replicas")).HasField(
+        "template"
+    )
