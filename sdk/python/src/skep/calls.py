@@ -15,12 +15,23 @@ from typing import Any
 
 import grpc
 import grpc.aio
+from google.protobuf import descriptor_pool
 
 from skep.errors import Code, closed, from_call
+from skep.v1 import options_pb2
 
-DEADLINE_SECONDS = 59.9
+_DEADLINE_SECONDS = 59.9
 """How long a call may take if the caller sets no timeout. The most that a server allows is 60 s,
 and gRPC tells it the next tenth of a second."""
+
+
+def deadline_seconds(path: str) -> float | None:
+    """How long a call of the method at `/skep.v1.Service/Method` may take if the caller sets no
+    timeout; None: for ever, as that of a stream, and of what waits."""
+    service, name = path.strip("/").split("/")
+    method = descriptor_pool.Default().FindServiceByName(service).FindMethodByName(name)
+    waits = method.GetOptions().Extensions[options_pb2.waits]
+    return None if waits or method.server_streaming else _DEADLINE_SECONDS
 
 
 @dataclass

@@ -15,7 +15,7 @@ import grpc
 import grpc.aio
 
 from skep import v1
-from skep.calls import DEADLINE_SECONDS, Connection, with_request_id
+from skep.calls import Connection, deadline_seconds, with_request_id
 from skep.context import Address, NotSpokenError
 from skep.errors import Code, Error, closed
 from skep.policy import DIAL_SECONDS, channel_options
@@ -85,15 +85,17 @@ class Calls:
         self._channel = channel
         self._connection = connection
 
-    def unary_unary(self, *args: Any, **options: Any) -> Any:
+    def unary_unary(self, path: str, *args: Any, **options: Any) -> Any:
         """A method with one answer."""
-        return self._method(self._channel.unary_unary(*args, **options), DEADLINE_SECONDS)
+        return self._method(self._channel.unary_unary(path, *args, **options), path)
 
-    def unary_stream(self, *args: Any, **options: Any) -> Any:
+    def unary_stream(self, path: str, *args: Any, **options: Any) -> Any:
         """A method with a stream of answers."""
-        return self._method(self._channel.unary_stream(*args, **options), None)
+        return self._method(self._channel.unary_stream(path, *args, **options), path)
 
-    def _method(self, method: Any, usual: float | None) -> Any:
+    def _method(self, method: Any, path: str) -> Any:
+        usual = deadline_seconds(path)
+
         def call(request: Any, *, timeout: float | None = None, **options: Any) -> _Answer:
             timeout = usual if timeout is None else timeout
             with self._connection.in_plain_words(timeout):

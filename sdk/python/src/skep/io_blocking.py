@@ -18,7 +18,7 @@ from typing import Any
 import grpc
 
 from skep import v1
-from skep.calls import DEADLINE_SECONDS, Connection, with_request_id
+from skep.calls import Connection, deadline_seconds, with_request_id
 from skep.context import Address, NotSpokenError
 from skep.errors import Code, Error, from_call
 from skep.policy import DIAL_SECONDS, channel_options
@@ -84,9 +84,10 @@ class Calls:
         self._channel = channel
         self._connection = connection
 
-    def unary_unary(self, *args: Any, **options: Any) -> Any:
+    def unary_unary(self, path: str, *args: Any, **options: Any) -> Any:
         """A method with one answer."""
-        return _UnaryMethod(self._channel.unary_unary(*args, **options), self._connection)
+        method = self._channel.unary_unary(path, *args, **options)
+        return _UnaryMethod(method, self._connection, deadline_seconds(path))
 
     def unary_stream(self, *args: Any, **options: Any) -> Any:
         """A method with a stream of answers."""
@@ -102,21 +103,22 @@ class Calls:
 class _UnaryMethod:
     """A method with one answer, as `grpc.UnaryUnaryMultiCallable` has it."""
 
-    def __init__(self, method: Any, connection: Connection) -> None:
+    def __init__(self, method: Any, connection: Connection, usual: float | None) -> None:
         self._method = method
         self._connection = connection
+        self._usual = usual
 
     def __call__(self, request: Any, timeout: float | None = None, **options: Any) -> Any:
         answer, _ = self.with_call(request, timeout, **options)
         return answer
 
     def with_call(self, request: Any, timeout: float | None = None, **options: Any) -> Any:
-        timeout = DEADLINE_SECONDS if timeout is None else timeout
+        timeout = self._usual if timeout is None else timeout
         with self._connection.in_plain_words(timeout):
             return self._method.with_call(with_request_id(request), timeout, **options)
 
     def future(self, request: Any, timeout: float | None = None, **options: Any) -> Any:
-        timeout = DEADLINE_SECONDS if timeout is None else timeout
+        timeout = self._usual if timeout is None else timeout
         with self._connection.in_plain_words(timeout):
             future = self._method.future(with_request_id(request), timeout, **options)
         return _Answer(future, self._connection, timeout)

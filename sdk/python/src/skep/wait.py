@@ -26,7 +26,6 @@ def wait_request(service: v1.Service, seconds: float, stable_for: float) -> v1.W
     """Waits until a service, as an answer showed it, has converged."""
     return v1.WaitServiceRequest(
         service=service.meta.id,
-        goal=v1.WAIT_GOAL_CONVERGED,
         timeout=_duration(seconds),
         stable_for=_duration(stable_for),
         spec_revision=service.meta.spec_revision,
