@@ -50,7 +50,12 @@ function set(message: ReflectMessage, [name, ...rest]: string[], value: JsonValu
       message.clear(field);
     }
   } else if (field.fieldKind === "map") {
-    message.get(field).set(next, value);
+    const map = message.get(field);
+    if (value === null) {
+      map.delete(next);
+    } else {
+      map.set(next, value);
+    }
   } else if (field.fieldKind === "list") {
     set(message.get(field).get(Number(next)) as ReflectMessage, beyond, value);
   } else if (field.fieldKind === "message") {
