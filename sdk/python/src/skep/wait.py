@@ -42,7 +42,7 @@ class Failures:
     """What the calls of one wait failed with."""
 
     def __init__(self, service: v1.Service) -> None:
-        self._name = service.spec.name
+        self._name = service.spec.name or service.meta.id
         self._told: Error | None = None
         self.count = 0
         """How many failed in a row."""
@@ -54,6 +54,7 @@ class Failures:
         one that a server told of, or what is wrong with the connection.
         """
         if error.reason:
+            error.metadata.setdefault("service", self._name)
             self._told = error
         if error.code is Code.DEADLINE_EXCEEDED and error.reason and not is_over:
             # Nothing failed: one call does not wait for ever.
