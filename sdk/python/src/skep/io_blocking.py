@@ -109,19 +109,19 @@ class _UnaryMethod:
         self._usual = usual
 
     def __call__(self, request: Any, timeout: float | None = None, **options: Any) -> Any:
-        answer, _ = self.with_call(request, timeout, **options)
-        return answer
+        return self._make(self._method, request, timeout, options)
 
     def with_call(self, request: Any, timeout: float | None = None, **options: Any) -> Any:
-        timeout = self._usual if timeout is None else timeout
-        with self._connection.in_plain_words(timeout):
-            return self._method.with_call(with_request_id(request), timeout, **options)
+        return self._make(self._method.with_call, request, timeout, options)
 
     def future(self, request: Any, timeout: float | None = None, **options: Any) -> Any:
+        future = self._make(self._method.future, request, timeout, options)
+        return _Answer(future, self._connection, timeout or self._usual)
+
+    def _make(self, face: Any, request: Any, timeout: float | None, options: Any) -> Any:
         timeout = self._usual if timeout is None else timeout
         with self._connection.in_plain_words(timeout):
-            future = self._method.future(with_request_id(request), timeout, **options)
-        return _Answer(future, self._connection, timeout)
+            return face(with_request_id(request), timeout, **options)
 
 
 class _Answer:

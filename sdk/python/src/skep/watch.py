@@ -25,7 +25,7 @@ Filter = v1.TaskFilter | v1.ServiceFilter | v1.NodeFilter
 """Which objects are watched: the filter of their kind."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Reset(Generic[Kind]):
     """All there is: replace whatever you held. First of all, and again if the server no longer
     has the history that was needed to go on."""
@@ -33,35 +33,35 @@ class Reset(Generic[Kind]):
     objects: list[Kind]
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Added(Generic[Kind]):
     """The object was made, or began to match."""
 
     object: Kind
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Changed(Generic[Kind]):
     """The object changed and still matches."""
 
     object: Kind
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Left(Generic[Kind]):
     """The object still exists but no longer matches."""
 
     object: Kind
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Deleted(Generic[Kind]):
     """The object is gone; this is its last state."""
 
     object: Kind
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Progress:
     """Everything through `revision` has been told. What lies between two of these happened as
     one. The number may be kept, and given to a later watch to go on from."""
@@ -109,7 +109,7 @@ class Follower(Generic[Kind]):
         from_revision: int,
         progress_interval: float | None,
     ) -> None:
-        self._field = kind.DESCRIPTOR.name.lower()
+        self._field: Any = kind.DESCRIPTOR.name.lower()
         self.request = v1.WatchRequest(after_revision=from_revision)
         """Asks for what comes after the last whole step."""
         wanted = getattr(self.request, f"{self._field}s")
@@ -123,7 +123,7 @@ class Follower(Generic[Kind]):
         self.revision = from_revision
         """The last revision whose `Progress` was given out."""
         self._events: deque[Event[Kind]] = deque()
-        self._step: list[tuple[v1.EventType.ValueType, Kind]] = []
+        self._step: list[Added[Kind] | Changed[Kind] | Left[Kind] | Deleted[Kind]] = []
         self._failures = 0
 
     def event_at_hand(self) -> Event[Kind] | None:
@@ -131,24 +131,28 @@ class Follower(Generic[Kind]):
         if not self._events:
             return None
         event = self._events.popleft()
-        if isinstance(event, Progress):
-            self.revision = event.revision
+        if not self._events:
+            # A step ends with its Progress, and another one is read only now.
+            self.revision = self.request.after_revision
         return event
 
     def take(self, frame: v1.WatchResponse) -> None:
-        """Adds a frame to its step, and gives the step out once it is whole."""
+        """Adds a frame to its step, and gives the step out once it is whole. What was read before
+        has been given out."""
         self._failures = 0
+        field = self._field
         for event in frame.events:
             # An object of a kind that this client does not know is left out.
-            if event.WhichOneof("object") == self._field:
-                self._step.append((event.type, getattr(event, self._field)))
+            if event.HasField(field):
+                change = _CHANGES.get(event.type, Changed)
+                self._step.append(change(getattr(event, field)))
         if not frame.revision:
             return
-        step, self._step = self._step, []
         if self.request.after_revision == 0:
-            self._events.append(Reset([found for _, found in step]))
+            self._events.append(Reset([change.object for change in self._step]))
         else:
-            self._events.extend(_CHANGES.get(kind, Changed)(found) for kind, found in step)
+            self._events.extend(self._step)
+        self._step.clear()
         self._events.append(Progress(frame.revision, frame.head_revision))
         self.request.after_revision = frame.revision
 
