@@ -183,7 +183,8 @@ export class Client {
    * @throws {SkepError} FAILED_PRECONDITION: it has stalled, with the reason of that condition
    * (ROLLOUT_PAUSED, ROLLED_BACK, CRASH_LOOP, ...); NOT_FOUND, OBJECT_NOT_FOUND: it was removed;
    * DEADLINE_EXCEEDED: the time is over, UNPLACED with the causes if tasks have found no node,
-   * else NOT_CONVERGED. Metadata: service, its name; condition.
+   * else NOT_CONVERGED; UNAVAILABLE: it is, and the managers could not serve, as they said last.
+   * Metadata: service, its name; condition, where one tells.
    */
   waitConverged(service: v1.Service | undefined, options: WaitOptions = {}): Promise<v1.Service> {
     return waitConverged(this.#calls, this.services, service, options);

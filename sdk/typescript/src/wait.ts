@@ -44,6 +44,7 @@ export async function waitConverged(
     throw misuse("there is no service to wait for");
   }
   const { id, specRevision } = service.meta;
+  const name = service.spec?.name || id;
   const until = performance.now() + (timeoutMs || Number.POSITIVE_INFINITY);
   const longestMs = CALL_MAX_MS + (stableForMs ?? 0);
   let told: SkepError | undefined;
@@ -69,10 +70,10 @@ export async function waitConverged(
       }
       const isLost = error.reason === "" && error.code === "DEADLINE_EXCEEDED";
       if (!isLost && !isRetryable(error.code)) {
-        throw error;
+        throw about(name, error);
       }
       if (leftMs === 0) {
-        throw told ?? neverAnswered(service.spec?.name || id, error);
+        throw about(name, told ?? neverAnswered(name, error));
       }
       await calls.pause(Math.min(backoffMs(failures), leftMs), signal);
     }
@@ -80,10 +81,15 @@ export async function waitConverged(
 }
 
 /** The time is over, and no manager said anything. */
-function neverAnswered(service: string, { message }: SkepError): SkepError {
-  return new SkepError(
-    "DEADLINE_EXCEEDED",
-    `the service ${service} did not converge in time: ${message}`,
-    { reason: "NOT_CONVERGED", metadata: { service, condition: "CONVERGED" } },
-  );
+function neverAnswered(name: string, { message }: SkepError): SkepError {
+  const details = { reason: "NOT_CONVERGED", metadata: { condition: "CONVERGED" } };
+  const late = `the service ${name} did not converge in time: ${message}`;
+  return new SkepError("DEADLINE_EXCEEDED", late, details);
+}
+
+/** An error that names the service, if somebody said it who knows. */
+function about(service: string, error: SkepError): SkepError {
+  const { code, message, reason, metadata, violations } = error;
+  const details = { reason, metadata: { ...metadata, service }, violations };
+  return reason === "" ? error : new SkepError(code, message, details);
 }

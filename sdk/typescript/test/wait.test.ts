@@ -102,6 +102,17 @@ test("what a manager says is final", options, async (test) => {
   assert.equal(asked.length, 1);
 });
 
+test("every reason is told with the service", options, async (test) => {
+  const gone = refusal(Code.NotFound, "OBJECT_NOT_FOUND", "gone", { kind: "service" });
+  const { client } = await scripted(test, refuse(gone));
+  await assert.rejects(client.waitConverged(web()), {
+    code: "NOT_FOUND",
+    reason: "OBJECT_NOT_FOUND",
+    message: "gone",
+    metadata: { kind: "service", service: "web" },
+  });
+});
+
 test("without a manager the wait goes on for the rest of its time", options, async (test) => {
   const away = refuse(unavailable());
   const aways = Array.from({ length: 7 }, () => away);
