@@ -156,7 +156,7 @@ class Client:
         Raises Error: FAILED_PRECONDITION if nothing more will happen by itself, with the reason of
         the condition STALLED, such as ROLLED_BACK; NOT_FOUND if the service is gone;
         DEADLINE_EXCEEDED after the timeout, with reason UNPLACED if tasks find no node, else
-        NOT_CONVERGED.
+        NOT_CONVERGED; UNAVAILABLE after it, if managers could not serve.
         """
         until = math.inf if timeout is None else time.monotonic() + timeout
         failures = Failures(service)
