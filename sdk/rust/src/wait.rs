@@ -97,27 +97,26 @@ impl Client {
                 Ok(answer) => return Ok(answer.into_inner()),
                 Err(status) => Error::from(status),
             };
+            let is_late = error.code == Code::DeadlineExceeded;
             let is_over = left().is_some_and(|left| left.is_zero());
-            match error.code {
-                // No connection, no answer, or a manager that stops or has no leader.
-                code if POLICY.repeats(code) || (error.is_local() && is_late(code)) => {
-                    if is_over {
-                        return Err(never_seen(&request, error));
-                    }
-                    failures += 1;
-                    let pause = POLICY.wait(failures);
-                    sleep(left().map_or(pause, |left| left.min(pause))).await;
-                }
-                // One call waits for so long and no longer.
-                code if is_late(code) && !is_over => failures = 0,
-                _ => return Err(error),
+            if !is_late && !POLICY.repeats(error.code) {
+                return Err(error);
             }
+            if is_over {
+                let is_verdict = is_late && !error.is_local();
+                return Err(if is_verdict {
+                    error
+                } else {
+                    never_seen(&request, error)
+                });
+            }
+            // No connection, no answer, a manager that stops or has no leader; or the time of this
+            // one call is over.
+            failures += 1;
+            let pause = POLICY.wait(failures);
+            sleep(left().map_or(pause, |left| left.min(pause))).await;
         }
     }
-}
-
-fn is_late(code: Code) -> bool {
-    code == Code::DeadlineExceeded
 }
 
 /// The time is over, and no manager was there to say how it stands.

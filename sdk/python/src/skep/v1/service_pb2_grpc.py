@@ -112,10 +112,10 @@ class ServiceServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def WaitService(self, request, context):
-        """Waits until a service has converged and stayed so, or until it is gone. Fails with the reason
-        of the condition STALLED as soon as waiting longer does not help; with UNPLACED,
-        NOT_CONVERGED or NOT_DELETED when the time is over: that of the request, or the deadline of
-        the call if it is sooner. What is waited for goes on either way. A manager that stops says
+        """Waits until a service has converged and stayed so, or until it is gone. As soon as waiting
+        longer does not help it ends with the reason of the condition STALLED; when the time is over,
+        that of the request or the deadline of the call if it is sooner, with UNPLACED, NOT_CONVERGED
+        or NOT_DELETED. What is waited for goes on either way. A manager that stops says
         MANAGER_NOT_READY at once: call again for the time that is left.
 
         Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, ROLLOUT_PAUSED, ROLLED_BACK,

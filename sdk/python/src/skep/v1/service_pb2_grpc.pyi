@@ -84,10 +84,10 @@ class ServiceServiceStub:
     Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
     """
     WaitService: _grpc.UnaryUnaryMultiCallable[_service_pb2.WaitServiceRequest, _service_pb2.WaitServiceResponse]
-    """Waits until a service has converged and stayed so, or until it is gone. Fails with the reason
-    of the condition STALLED as soon as waiting longer does not help; with UNPLACED,
-    NOT_CONVERGED or NOT_DELETED when the time is over: that of the request, or the deadline of
-    the call if it is sooner. What is waited for goes on either way. A manager that stops says
+    """Waits until a service has converged and stayed so, or until it is gone. As soon as waiting
+    longer does not help it ends with the reason of the condition STALLED; when the time is over,
+    that of the request or the deadline of the call if it is sooner, with UNPLACED, NOT_CONVERGED
+    or NOT_DELETED. What is waited for goes on either way. A manager that stops says
     MANAGER_NOT_READY at once: call again for the time that is left.
 
     Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, ROLLOUT_PAUSED, ROLLED_BACK,
@@ -142,10 +142,10 @@ class ServiceServiceAsyncStub(ServiceServiceStub):
     Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
     """
     WaitService: _aio.UnaryUnaryMultiCallable[_service_pb2.WaitServiceRequest, _service_pb2.WaitServiceResponse]  # type: ignore[assignment]
-    """Waits until a service has converged and stayed so, or until it is gone. Fails with the reason
-    of the condition STALLED as soon as waiting longer does not help; with UNPLACED,
-    NOT_CONVERGED or NOT_DELETED when the time is over: that of the request, or the deadline of
-    the call if it is sooner. What is waited for goes on either way. A manager that stops says
+    """Waits until a service has converged and stayed so, or until it is gone. As soon as waiting
+    longer does not help it ends with the reason of the condition STALLED; when the time is over,
+    that of the request or the deadline of the call if it is sooner, with UNPLACED, NOT_CONVERGED
+    or NOT_DELETED. What is waited for goes on either way. A manager that stops says
     MANAGER_NOT_READY at once: call again for the time that is left.
 
     Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, ROLLOUT_PAUSED, ROLLED_BACK,
@@ -221,10 +221,10 @@ class ServiceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _service_pb2.WaitServiceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_service_pb2.WaitServiceResponse, _abc.Awaitable[_service_pb2.WaitServiceResponse]]:
-        """Waits until a service has converged and stayed so, or until it is gone. Fails with the reason
-        of the condition STALLED as soon as waiting longer does not help; with UNPLACED,
-        NOT_CONVERGED or NOT_DELETED when the time is over: that of the request, or the deadline of
-        the call if it is sooner. What is waited for goes on either way. A manager that stops says
+        """Waits until a service has converged and stayed so, or until it is gone. As soon as waiting
+        longer does not help it ends with the reason of the condition STALLED; when the time is over,
+        that of the request or the deadline of the call if it is sooner, with UNPLACED, NOT_CONVERGED
+        or NOT_DELETED. What is waited for goes on either way. A manager that stops says
         MANAGER_NOT_READY at once: call again for the time that is left.
 
         Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, ROLLOUT_PAUSED, ROLLED_BACK,
