@@ -62,9 +62,11 @@ export class Calls {
   client<S extends DescService>(service: S): Client<S> {
     const client = makeAnyClient(service, (method) => {
       switch (method.methodKind) {
-        case "unary":
+        case "unary": {
+          const defaultMs = getOption(method, waits) ? 0 : DEFAULT_DEADLINE_MS;
           return (input: MessageInitShape<DescMessage>, options?: CallOptions) =>
-            this.#unary(method, input, options);
+            this.#unary(method, defaultMs, input, options);
+        }
         case "server_streaming":
           return (input: MessageInitShape<DescMessage>, options?: CallOptions) =>
             this.#stream(method, input, options);
@@ -94,13 +96,14 @@ export class Calls {
 
   async #unary<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
+    defaultMs: number,
     input: MessageInitShape<I>,
     options: CallOptions = {},
   ): Promise<MessageShape<O>> {
     const { signal, headers, contextValues } = options;
-    const timeoutMs = options.timeoutMs ?? (getOption(method, waits) ? 0 : DEFAULT_DEADLINE_MS);
+    const timeoutMs = options.timeoutMs ?? defaultMs;
     const request = prepare(method, input);
-    const response = await this.#attempts(method, { timeoutMs, signal }, (leftMs) =>
+    const response = await this.#attempts(method, { ...options, timeoutMs }, (leftMs) =>
       this.#transport.unary(method, signal, leftMs, headers, request, contextValues),
     );
     options.onHeader?.(response.header);
@@ -141,10 +144,10 @@ export class Calls {
   /** Calls until there is an answer that is worth no further attempt, or there were enough. */
   async #attempts<T>(
     method: DescMethod,
-    limits: Limits,
+    options: CallOptions,
     attempt: (leftMs: number) => Promise<T>,
   ): Promise<T> {
-    const { timeoutMs = 0, signal } = limits;
+    const { timeoutMs = 0, signal } = options;
     const until = performance.now() + (timeoutMs || Number.POSITIVE_INFINITY);
     const repeatable = method.idempotency !== MethodOptions_IdempotencyLevel.IDEMPOTENCY_UNKNOWN;
     for (let failures = 1; ; failures++) {
@@ -152,7 +155,7 @@ export class Calls {
       const leftMs = until - performance.now();
       const deadlineMs = Math.min(Math.max(1, Math.ceil(leftMs)), DEADLINE_MAX_MS);
       try {
-        return await this.#told(attempt(timeoutMs && deadlineMs), limits);
+        return await this.#told(attempt(timeoutMs && deadlineMs), options);
       } catch (error) {
         const again = repeatable && error instanceof SkepError && isRetryable(error.code);
         if (!again || failures >= POLICY.maxAttempts) {
@@ -164,7 +167,7 @@ export class Calls {
   }
 
   /** What an attempt gives; its failure as an error of this package. */
-  async #told<T>(answer: Promise<T>, { timeoutMs = 0, signal }: Limits): Promise<T> {
+  async #told<T>(answer: Promise<T>, { timeoutMs = 0, signal }: CallOptions): Promise<T> {
     try {
       return await answer;
     } catch (error) {
@@ -174,13 +177,7 @@ export class Calls {
   }
 }
 
-/** What ends a call before it is done. */
-interface Limits {
-  readonly signal?: AbortSignal | undefined;
-  /** 0: for ever. */
-  readonly timeoutMs?: number | undefined;
-}
-
+/** A request, which has a `request_id` if it makes a change. */
 type Sent<I extends DescMessage> = MessageShape<I> & { requestId?: string };
 
 /** The request as it is sent in every attempt: whole, and with a `request_id` of its own. */

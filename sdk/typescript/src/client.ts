@@ -10,7 +10,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Client as Stub } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { anyOf, Calls } from "./calls.js";
-import { chooseHosts } from "./context.js";
+import { type Choice, chooseHosts } from "./context.js";
 import { type Change, type Edited, edit } from "./edit.js";
 import { codeOf, rootCause, SkepError, whyLost } from "./errors.js";
 import * as v1 from "./v1.js";
@@ -29,12 +29,8 @@ const KEEP_ALIVE_MS = 20_000;
 /** Why an address that takes connections is of no use. */
 const NOT_GRPC = "what listens there does not speak gRPC";
 
-/** How {@link connect} finds the daemon; what is empty counts as unset. */
-export interface ConnectOptions {
-  /** `unix:///path`, or `http://host:port` for the plaintext address that `skepd --dev` serves. */
-  readonly host?: string | undefined;
-  /** The name of a context of `~/.config/skep/config.json`. If there is a host, that wins. */
-  readonly context?: string | undefined;
+/** How {@link connect} finds the daemon. */
+export interface ConnectOptions extends Choice {
   /** Ends the search when aborted. */
   readonly signal?: AbortSignal | undefined;
 }

@@ -15,6 +15,14 @@ const ROOT_SOCKET = "unix:///run/skep/skep.sock";
 /** The context that is always there: this machine's sockets. */
 const DEFAULT = "default";
 
+/** What the caller says of it; what is empty counts as unset. */
+export interface Choice {
+  /** `unix:///path`, or `http://host:port` for the plaintext address that `skepd --dev` serves. */
+  readonly host?: string | undefined;
+  /** The name of a context of `~/.config/skep/config.json`. If there is a host, that wins. */
+  readonly context?: string | undefined;
+}
+
 type Env = Readonly<Record<string, string | undefined>>;
 
 /** `~/.config/skep/config.json`. */
@@ -26,10 +34,10 @@ interface ConfigFile {
 /**
  * The addresses of one swarm, first choice first: the given host; SKEP_HOST, unless a context is
  * given; that context, else SKEP_CONTEXT, else the current one of the configuration; this
- * machine's sockets. What is empty counts as unset.
+ * machine's sockets.
  */
 export async function chooseHosts(
-  given: { host?: string | undefined; context?: string | undefined },
+  given: Choice,
   env: Env = process.env,
   isRoot: boolean = process.geteuid?.() === 0,
 ): Promise<string[]> {
@@ -43,11 +51,7 @@ export async function chooseHosts(
   return hosts;
 }
 
-async function choose(
-  given: { host?: string | undefined; context?: string | undefined },
-  env: Env,
-  isRoot: boolean,
-): Promise<string[]> {
+async function choose(given: Choice, env: Env, isRoot: boolean): Promise<string[]> {
   const host = given.host || (given.context ? undefined : env.SKEP_HOST);
   if (host) {
     return [host];

@@ -42,16 +42,7 @@ export interface Violation {
 }
 
 /** What a {@link SkepError} has besides its code and message. */
-export interface ErrorDetails {
-  /** See {@link SkepError.reason}. */
-  readonly reason?: string;
-  /** See {@link SkepError.metadata}. */
-  readonly metadata?: Readonly<Record<string, string>>;
-  /** See {@link SkepError.violations}. */
-  readonly violations?: readonly Violation[];
-  /** What it comes from. */
-  readonly cause?: unknown;
-}
+export type ErrorDetails = Partial<Pick<SkepError, "reason" | "metadata" | "violations" | "cause">>;
 
 /**
  * Any failure of this package: a call that was refused or failed, a wait that ended badly, or no
