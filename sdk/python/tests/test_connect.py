@@ -66,6 +66,8 @@ def test_what_is_given_beats_the_environment_and_it_beats_the_file(
     assert choose(name="prod", env=env) == prod
     assert choose("unix:///x", "prod", env=env) == ["unix:///x"]
     assert choose(name="default", env=env) == [ROOT]
+    assert choose("", "", env=env) == ["http://h:1"], "what is empty is not given"
+    assert choose("", "", env={"SKEP_HOST": "", "SKEP_CONTEXT": ""}) == [ROOT]
 
 
 @pytest.mark.parametrize(
