@@ -154,7 +154,7 @@ func (w *waiting) confirm(ctx context.Context) (verdict, error) {
 		return w.judge.read(answer.GetService(), time.Now()), nil
 	}
 	// The watch tells of a service that is gone, and goes on once there is a manager.
-	failure := read(err, w.client.host)
+	failure, _ := errors.AsType[*Error](err)
 	passing := []codes.Code{codes.NotFound, codes.Unavailable, codes.DeadlineExceeded}
 	if ctx.Err() == nil && (failure.isLocal() || slices.Contains(passing, failure.Code)) {
 		return w.judge.unread(time.Now()), nil
