@@ -54,6 +54,14 @@ impl ServiceService for Fake {
         }))
     }
 
+    async fn wait_service(
+        &self,
+        request: Request<WaitServiceRequest>,
+    ) -> Answer<WaitServiceResponse> {
+        self.keep(request.get_ref());
+        Err(Status::unimplemented("nobody waits here"))
+    }
+
     async fn control_rollout(
         &self,
         request: Request<ControlRolloutRequest>,

@@ -160,6 +160,10 @@ impl ServiceService for Fake {
         Err(Status::unimplemented("not part of the script"))
     }
 
+    async fn wait_service(&self, _: Request<WaitServiceRequest>) -> Answer<WaitServiceResponse> {
+        Err(Status::unimplemented("not part of the script"))
+    }
+
     async fn control_rollout(
         &self,
         _: Request<ControlRolloutRequest>,

@@ -30,6 +30,7 @@ use crate::layer::{Door, GuardLayer};
 use crate::member::{Manager, Membership};
 use crate::streams::Streams;
 use crate::testing::MemoryCluster;
+use crate::waits::{WAITS_MAX, Waits};
 
 type ServiceClient = v1::service_service_client::ServiceServiceClient<Channel>;
 type NodeClient = v1::node_service_client::NodeServiceClient<Channel>;
@@ -74,6 +75,7 @@ impl Desk {
             facts: Arc::new(StandFacts),
             streams: streams(cluster.clone()),
             clock: Arc::new(StandClock),
+            waits: Waits::new(WAITS_MAX),
         });
         let daemon = Arc::new(StandDaemon::default());
         let api = Api {
