@@ -259,7 +259,7 @@ fn causes(state: &State, service: ServiceId) -> Vec<String> {
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Ending::Gone { service } => write!(f, "service {service} was deleted meanwhile"),
+            Ending::Gone { service } => write!(f, "service \"{service}\" was deleted meanwhile"),
             Ending::Stalled { message, .. } => f.write_str(message),
             Ending::Unplaced { causes, .. } => {
                 write!(f, "tasks have no node: {}", causes.join("; "))
@@ -280,7 +280,7 @@ impl fmt::Display for Ending {
             Ending::NotDeleted {
                 service,
                 begun: false,
-            } => write!(f, "nobody has deleted service {service}"),
+            } => write!(f, "nobody has deleted service \"{service}\""),
         }
     }
 }

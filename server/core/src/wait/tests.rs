@@ -298,7 +298,7 @@ fn what_is_deleted_does_not_converge_any_more() {
         panic!("it is gone");
     };
     assert_eq!(ending, Ending::Gone { service: name() });
-    assert_eq!(ending.to_string(), "service web was deleted meanwhile");
+    assert_eq!(ending.to_string(), "service \"web\" was deleted meanwhile");
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn what_is_to_be_gone_is_waited_for_to_the_last_task() {
     let begun = false;
     let service = name();
     let ending = Ending::NotDeleted { service, begun };
-    assert_eq!(ending.to_string(), "nobody has deleted service web");
+    assert_eq!(ending.to_string(), "nobody has deleted service \"web\"");
     assert_eq!(case.look(60.0), Verdict::Failed(ending));
     case.delete();
     assert_eq!(case.look(1.0), until(60));
