@@ -16,6 +16,8 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	skepv1 "skep.dev/skep/sdk/go/skep/v1"
 )
 
 // serviceConfig is the retry policy of all SDKs: a copy of sdk/service_config.json, for gRPC.
@@ -25,7 +27,7 @@ var serviceConfig string
 
 const (
 	// defaultDeadline is how long a call may take if the caller sets no deadline: the most that
-	// a server allows.
+	// a server allows, but for a wait, whose request says how long.
 	defaultDeadline = 60 * time.Second
 	// backoffInitial and backoffMax are the first and the longest wait of that policy.
 	backoffInitial = 100 * time.Millisecond
@@ -43,7 +45,8 @@ func (c calls) unary(
 	ctx context.Context, method string, request, answer any, conn *grpc.ClientConn,
 	invoke grpc.UnaryInvoker, options ...grpc.CallOption,
 ) error {
-	if _, limited := ctx.Deadline(); !limited {
+	_, limited := ctx.Deadline()
+	if waits := method == skepv1.ServiceService_WaitService_FullMethodName; !limited && !waits {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, defaultDeadline)
 		defer cancel()
