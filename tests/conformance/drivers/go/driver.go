@@ -38,7 +38,7 @@ func (d *driver) do(ctx context.Context, asked request) (fields, error) {
 	if asked.Op != "connect" && d.client == nil {
 		return nil, errors.New("connect first")
 	}
-	if asked.TimeoutMs > 0 && (asked.Op == "call" || asked.Op == "stream" || asked.Op == "wait") {
+	if asked.TimeoutMs > 0 && (asked.Op == "call" || asked.Op == "wait") {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(asked.TimeoutMs)*time.Millisecond)
 		defer cancel()
@@ -105,10 +105,12 @@ func (d *driver) call(ctx context.Context, asked request) (fields, error) {
 	return fields{"response": render(results[0].Interface())}, nil
 }
 
-// stream gives what a stream sends until there is enough of it, or its time is over.
+// stream gives what a stream sends until there is enough of it, or its time is over. Of that time
+// the server is not told.
 func (d *driver) stream(ctx context.Context, asked request) (fields, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer time.AfterFunc(time.Duration(asked.TimeoutMs)*time.Millisecond, cancel).Stop()
 	results, err := d.invoke(ctx, asked)
 	if err != nil {
 		return nil, err
@@ -121,7 +123,7 @@ func (d *driver) stream(ctx context.Context, asked request) (fields, error) {
 		switch {
 		case errors.Is(err, io.EOF):
 			return fields{"responses": responses, "ended": true}, nil
-		case errors.Is(err, context.DeadlineExceeded):
+		case ctx.Err() != nil:
 			return fields{"responses": responses, "ended": false}, nil
 		case err != nil:
 			return nil, err
