@@ -145,9 +145,13 @@ func parse(host string) (address, error) {
 }
 
 func parseHTTP(host string) (address, error) {
+	wrong := errors.New("expected http://host:port")
 	target, err := url.Parse(strings.TrimRight(host, "/"))
 	if err != nil || target.Hostname() == "" || *target != (url.URL{Scheme: "http", Host: target.Host}) {
-		return address{}, errors.New("expected http://host:port")
+		return address{}, wrong
+	}
+	if _, err := net.LookupPort("tcp", target.Port()); err != nil {
+		return address{}, wrong
 	}
 	at := net.JoinHostPort(target.Hostname(), cmp.Or(target.Port(), "80"))
 	return address{host: host, network: "tcp", at: at}, nil

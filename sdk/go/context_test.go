@@ -108,6 +108,7 @@ func TestHostsAreCheckedBeforeTheyAreTried(t *testing.T) {
 		"http://":            "the address is missing",
 		"http://:2378":       "expected http://host:port",
 		"http://h:port":      "expected http://host:port",
+		"http://h:99999":     "expected http://host:port",
 		"http://h:1/path":    "expected http://host:port",
 		"http://h:1?query":   "expected http://host:port",
 		"http://h:1#part":    "expected http://host:port",
