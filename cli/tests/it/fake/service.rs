@@ -58,8 +58,48 @@ impl ServiceService for Fake {
         &self,
         request: Request<WaitServiceRequest>,
     ) -> Answer<WaitServiceResponse> {
-        self.keep(request.get_ref());
-        Err(Status::unimplemented("nobody waits here"))
+        use wait_service_request::Goal;
+        let request = request.into_inner();
+        self.keep(&request);
+        let id = request.service.clone();
+        let name = id.trim_start_matches("svc_").trim_start_matches('0');
+        let span = |span: Option<prost_types::Duration>| {
+            let span = span.and_then(|span| std::time::Duration::try_from(span).ok());
+            span.unwrap_or_default()
+        };
+        let (code, reason, condition, message) = match name {
+            "stalls" => (
+                Code::FailedPrecondition,
+                "ATTEMPTS_EXHAUSTED",
+                Some("STALLED"),
+                "web.1 failed 3 times",
+            ),
+            "pends" => (Code::DeadlineExceeded, "UNPLACED", None, "no node"),
+            "slow" => {
+                let condition = Some("CONVERGED");
+                let message = "0 of 1 tasks run and are up to date";
+                (Code::DeadlineExceeded, "NOT_CONVERGED", condition, message)
+            }
+            _ if request.goal() == Goal::Deleted => {
+                return Ok(Response::new(WaitServiceResponse {
+                    service: None,
+                    revision: 14,
+                }));
+            }
+            _ => {
+                tokio::time::sleep(span(request.stable_for)).await;
+                return Ok(Response::new(WaitServiceResponse {
+                    service: Some(sample::service()),
+                    revision: 13,
+                }));
+            }
+        };
+        if code == Code::DeadlineExceeded {
+            tokio::time::sleep(span(request.timeout)).await;
+        }
+        let mut facts = vec![("service", name)];
+        facts.extend(condition.map(|condition| ("condition", condition)));
+        Err(error(code, reason, message, &facts))
     }
 
     async fn control_rollout(

@@ -44,6 +44,7 @@ pub(super) struct Desk {
     pub(super) membership: Arc<Membership>,
     pub(super) daemon: Arc<StandDaemon>,
     pub(super) channel: Channel,
+    pub(super) waits: Waits,
     server: JoinHandle<()>,
 }
 
@@ -70,12 +71,13 @@ impl Desk {
     ) -> Desk {
         let cluster = Arc::new(MemoryCluster::new(world));
         let membership = Arc::new(Membership::outside());
+        let waits = Waits::new(WAITS_MAX);
         membership.join(Manager {
             cluster: cluster.clone(),
             facts: Arc::new(StandFacts),
             streams: streams(cluster.clone()),
             clock: Arc::new(StandClock),
-            waits: Waits::new(WAITS_MAX),
+            waits: waits.clone(),
         });
         let daemon = Arc::new(StandDaemon::default());
         let api = Api {
@@ -88,6 +90,7 @@ impl Desk {
             membership,
             daemon,
             channel,
+            waits,
             server,
         }
     }
