@@ -3,6 +3,7 @@
 package skep
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
@@ -88,10 +89,8 @@ func ProgressInterval(interval time.Duration) WatchOption {
 func (c *Client) WatchTasks(
 	ctx context.Context, filter *skepv1.TaskFilter, options ...WatchOption,
 ) iter.Seq2[Event[*skepv1.Task], error] {
-	if filter == nil {
-		filter = &skepv1.TaskFilter{}
-	}
-	return watch(ctx, c, &skepv1.WatchRequest{Tasks: filter}, options,
+	request := &skepv1.WatchRequest{Tasks: cmp.Or(filter, &skepv1.TaskFilter{})}
+	return watch(ctx, c, request, options,
 		func(event *skepv1.WatchResponse_Event) *skepv1.Task { return event.GetTask() })
 }
 
@@ -99,10 +98,8 @@ func (c *Client) WatchTasks(
 func (c *Client) WatchServices(
 	ctx context.Context, filter *skepv1.ServiceFilter, options ...WatchOption,
 ) iter.Seq2[Event[*skepv1.Service], error] {
-	if filter == nil {
-		filter = &skepv1.ServiceFilter{}
-	}
-	return watch(ctx, c, &skepv1.WatchRequest{Services: filter}, options,
+	request := &skepv1.WatchRequest{Services: cmp.Or(filter, &skepv1.ServiceFilter{})}
+	return watch(ctx, c, request, options,
 		func(event *skepv1.WatchResponse_Event) *skepv1.Service { return event.GetService() })
 }
 
@@ -110,10 +107,8 @@ func (c *Client) WatchServices(
 func (c *Client) WatchNodes(
 	ctx context.Context, filter *skepv1.NodeFilter, options ...WatchOption,
 ) iter.Seq2[Event[*skepv1.Node], error] {
-	if filter == nil {
-		filter = &skepv1.NodeFilter{}
-	}
-	return watch(ctx, c, &skepv1.WatchRequest{Nodes: filter}, options,
+	request := &skepv1.WatchRequest{Nodes: cmp.Or(filter, &skepv1.NodeFilter{})}
+	return watch(ctx, c, request, options,
 		func(event *skepv1.WatchResponse_Event) *skepv1.Node { return event.GetNode() })
 }
 
