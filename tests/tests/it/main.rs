@@ -3,19 +3,21 @@
 
 mod adopt;
 mod api;
+mod daemon;
 mod day;
 mod docker;
 mod drain;
 mod drain_udp;
 mod faults;
-mod grpcurl;
 mod http;
 mod journeys;
 mod journeys_rollouts;
 mod kill;
 mod network;
+mod reflection;
 mod rollout;
 mod sim;
+mod stored;
 mod terminal;
 mod traffic;
 mod user;

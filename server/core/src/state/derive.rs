@@ -19,7 +19,7 @@ use crate::schedule::filter::requirements_hold;
 
 use super::{State, Tally};
 
-pub use stalled::{CRASH_LOOP, PORT_IN_USE};
+pub use stalled::{CRASH_LOOP, PORT_IN_USE, STALL_REASONS};
 
 /// The condition that says that all tasks wanted run and are up to date.
 pub const CONVERGED: &str = "CONVERGED";

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 
 use skep_core::admit::{Kind, Rejection};
 use skep_core::model::{ObjectId, RolloutState};
+use skep_core::state::derive::{CONVERGED, STALLED};
+use skep_core::wait::Ending;
 use skep_wire::parse::Violation;
 use tonic::Status;
 use tonic_types::{ErrorDetails, FieldViolation, QuotaViolation, StatusExt};
@@ -20,6 +22,9 @@ const TEXT_BYTES_MAX: usize = 800;
 
 const BAD_PAGE_TOKEN: &str =
     "the page token is damaged or from another query; begin with the first page";
+
+/// The cure of a revision that cannot be gone on from.
+const BEGIN_AGAIN: &str = "begin again: a watch with after_revision 0, a list with its first page";
 
 const TIME_IS_OVER: &str = "the time for the call is over; a change may have been made or not: \
      repeat it with the same request_id";
@@ -43,10 +48,10 @@ impl Failure {
             Failure::Rejected(rejection) => rejection.to_string(),
             Failure::BadPageToken => BAD_PAGE_TOKEN.to_owned(),
             Failure::Compacted(revision) => {
-                format!("what happened up to revision {revision} is forgotten; begin again")
+                format!("what happened up to revision {revision} is forgotten; {BEGIN_AGAIN}")
             }
             Failure::UnknownRevision(head) => {
-                format!("there was no such revision, the newest is {head}; begin again")
+                format!("there was no such revision, the newest is {head}; {BEGIN_AGAIN}")
             }
             Failure::NoQuorum => "there is no leader just now; try again".to_owned(),
             Failure::NotReady(why) => format!("{why}; try again"),
@@ -68,6 +73,7 @@ impl Failure {
             Failure::NotEnabled { feature } => {
                 format!("this daemon has no {feature}; a newer one may")
             }
+            Failure::Waited(ending) => ending.to_string(),
             Failure::DeadlineExceeded => TIME_IS_OVER.to_owned(),
             Failure::Internal { trace } => {
                 format!("a fault of the server; its log says more under trace {trace}")
@@ -97,6 +103,7 @@ impl Failure {
             ]),
             Failure::RoleRequired { role, .. } => pairs([("role", (*role).to_owned())]),
             Failure::NotEnabled { feature } => pairs([("feature", feature.clone())]),
+            Failure::Waited(ending) => wait_metadata(ending),
             Failure::Internal { trace } => pairs([("trace", trace.clone())]),
             Failure::StorageFailed { path, cause } => pairs([
                 ("path", path.display().to_string()),
@@ -120,6 +127,10 @@ impl Failure {
             }
             Failure::Rejected(Rejection::NotFound { kind, name }) => {
                 details.set_resource_info(kind.as_str(), name, "", "there is none");
+            }
+            Failure::Waited(Ending::Gone { service }) => {
+                let (kind, name) = (Kind::Service.as_str(), service.as_str());
+                details.set_resource_info(kind, name, "", "it was deleted");
             }
             Failure::Rejected(Rejection::NameTaken { id, .. }) => {
                 let kind = Kind::of(*id);
@@ -186,6 +197,18 @@ fn rejection_metadata(rejection: &Rejection) -> HashMap<String, String> {
         | Rejection::NodeIsManager { .. }
         | Rejection::Field { .. } => HashMap::new(),
     }
+}
+
+fn wait_metadata(ending: &Ending) -> HashMap<String, String> {
+    let (service, condition) = match ending {
+        Ending::Gone { service } => return kind_and_name(Kind::Service, service.as_str()),
+        Ending::Stalled { service, .. } => (service, Some(STALLED)),
+        Ending::NotConverged { service, .. } => (service, Some(CONVERGED)),
+        Ending::Unplaced { service, .. } | Ending::NotDeleted { service, .. } => (service, None),
+    };
+    let mut metadata = pairs([("service", service.to_string())]);
+    metadata.extend(condition.map(|it| ("condition".to_owned(), it.to_owned())));
+    metadata
 }
 
 fn kind_and_name(kind: Kind, name: &str) -> HashMap<String, String> {

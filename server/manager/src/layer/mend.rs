@@ -23,7 +23,7 @@ pub(super) fn response(response: Response<Body>, path: &str, until: Until) -> Re
     }
     let deadline = match until {
         Until::Stream(deadline) => deadline,
-        Until::Unary(_) => None,
+        Until::Unary(_) | Until::Wait(_) => None,
     };
     let body = Body::new(Guarded::new(body, path.to_owned(), deadline));
     Response::from_parts(parts, body)
@@ -72,7 +72,7 @@ fn explained(status: &Status, path: &str, at: At) -> Status {
     match status.code() {
         // So the library calls a message that is too large; our clients would take the code
         // for "begin the watch again".
-        Code::OutOfRange | Code::ResourceExhausted => Status::from(Failure::too_large(text)),
+        Code::OutOfRange | Code::ResourceExhausted => Status::from(Failure::too_large()),
         // And so a request that it cannot read: nothing of ours has seen it.
         Code::Internal if at == At::Head => Status::from(Failure::Unreadable(text.to_owned())),
         Code::InvalidArgument => Status::from(Failure::Unreadable(text.to_owned())),
