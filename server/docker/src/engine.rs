@@ -49,7 +49,14 @@ pub struct Engine {
     address: EngineAddress,
     /// Made with the first call: the client wants to see the engine's socket.
     client: Arc<OnceLock<Docker>>,
-    version: Arc<Mutex<ApiVersion>>,
+    said: Arc<Mutex<Said>>,
+}
+
+/// What an engine said when it was asked for its version.
+#[derive(Clone)]
+struct Said {
+    version: ApiVersion,
+    platform: Arc<str>,
 }
 
 /// What an engine says of itself.
@@ -68,7 +75,10 @@ impl Engine {
         Engine {
             address,
             client: Arc::default(),
-            version: Arc::new(Mutex::new(ApiVersion::OLDEST)),
+            said: Arc::new(Mutex::new(Said {
+                version: ApiVersion::OLDEST,
+                platform: "its engine's".into(),
+            })),
         }
     }
 
@@ -81,7 +91,18 @@ impl Engine {
     /// The version of its API, as it was when it last said so.
     #[must_use]
     pub fn version(&self) -> ApiVersion {
-        *self.version.lock().unwrap_or_else(PoisonError::into_inner)
+        self.said().version
+    }
+
+    /// What it runs images of, in their words, as it was when it last said so: "linux/amd64".
+    #[must_use]
+    pub(crate) fn platform(&self) -> Arc<str> {
+        self.said().platform
+    }
+
+    fn said(&self) -> Said {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.clone()
     }
 
     /// For calls that need no work.
@@ -132,7 +153,11 @@ impl Engine {
             u16::try_from(ours.minor_version).unwrap_or(u16::MAX),
         );
         let version = theirs.min(ours);
-        *self.version.lock().unwrap_or_else(PoisonError::into_inner) = version;
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.version = version;
+        if let (Some(os), Some(arch)) = (answer.os, answer.arch) {
+            said.platform = format!("{os}/{arch}").into();
+        }
         Ok(version)
     }
 

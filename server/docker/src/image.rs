@@ -13,7 +13,7 @@ use crate::pulls::{PullFailure, Pulls};
 use crate::reference::Reference;
 
 /// The field that names the image.
-const FIELD: &str = "container.image";
+pub(crate) const FIELD: &str = "container.image";
 
 /// Gets the image, by the policy of the container. Says what people should know of it.
 ///

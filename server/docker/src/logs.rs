@@ -13,9 +13,11 @@ use skep_core::model::TaskId;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::cure;
 use crate::cut::Cutter;
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::image;
 use crate::moment;
 use crate::observe::Seen;
 use crate::orders::Inner;
@@ -219,6 +221,11 @@ pub(crate) async fn with_last_lines(engine: &Engine, seen: &Seen, mut exit: Exit
     tokio::time::timeout(LAST_LINES_PATIENCE, reading)
         .await
         .ok();
-    exit.message = last.behind(exit.message, MESSAGE_CHARS);
+    let printed = last.text(MESSAGE_CHARS);
+    let foreign = Some(printed.trim()).filter(|printed| cure::is_foreign_program(printed));
+    exit.message = match foreign.and_then(|it| cure::foreign(it, &engine.platform())) {
+        Some(problem) => format!("{}: {problem} (field {})", exit.message, image::FIELD),
+        None => last.behind(exit.message, MESSAGE_CHARS),
+    };
     exit
 }

@@ -12,6 +12,8 @@ use skep_agent::executor::{ExecutorError, Exit, ExitCause, Phase};
 use skep_core::model::{Port, TaskId, signal};
 use skep_core::node_agent::{Health, StopHow};
 
+use crate::cure;
+use crate::image;
 use crate::labels::Owner;
 use crate::moment;
 use crate::refusal;
@@ -45,22 +47,30 @@ pub(crate) struct Seen {
     pub(crate) tty: bool,
 }
 
-/// What a container says; nothing: it is not this owner's. `stopped`: it was ordered to end.
+/// What a container says; nothing: it is not this owner's. `platform`: what its engine runs
+/// images of. `stopped`: it was ordered to end.
 pub(crate) fn seen(
     inspected: &ContainerInspectResponse,
     owner: Owner,
+    platform: &str,
     stopped: bool,
 ) -> Option<Seen> {
     let config = inspected.config.as_ref()?;
     let (task, ports) = owner.read(config.labels.as_ref()?)?;
     is_named(inspected.name.as_deref()?, task).then_some(())?;
     let state = inspected.state.clone().unwrap_or_default();
+    let told = Told {
+        ports: &ports,
+        platform,
+        memory: memory_limit(inspected),
+        stopped,
+    };
     let grace = config
         .stop_timeout
         .and_then(|seconds| u64::try_from(seconds).ok());
     Some(Seen {
         task,
-        phase: phase(&state, &ports, memory_limit(inspected), stopped),
+        phase: phase(&state, &told),
         health: health(state.health.as_ref()),
         ports,
         stop: StopHow {
@@ -79,16 +89,25 @@ pub(crate) fn seen(
     })
 }
 
+/// What is known of a container beside its state.
+struct Told<'a> {
+    ports: &'a [Port],
+    platform: &'a str,
+    /// The limit of its memory in bytes; 0: none.
+    memory: i64,
+    stopped: bool,
+}
+
 fn memory_limit(inspected: &ContainerInspectResponse) -> i64 {
     let host = inspected.host_config.as_ref();
     host.and_then(|host| host.memory).unwrap_or(0)
 }
 
-fn phase(state: &ContainerState, ports: &[Port], memory: i64, stopped: bool) -> Phase {
+fn phase(state: &ContainerState, told: &Told<'_>) -> Phase {
     match state.status.unwrap_or(Status::EMPTY) {
         Status::EMPTY | Status::CREATED => match state.error.as_deref() {
             None | Some("") => Phase::Prepared,
-            Some(words) => Phase::Exited(not_started(words, ports)),
+            Some(words) => Phase::Exited(not_started(words, told)),
         },
         // What is frozen or begins again behind our back is still there.
         Status::RUNNING | Status::PAUSED | Status::RESTARTING | Status::STOPPING => {
@@ -102,15 +121,15 @@ fn phase(state: &ContainerState, ports: &[Port], memory: i64, stopped: bool) -> 
             }
         }
         Status::EXITED | Status::DEAD | Status::REMOVING => {
-            Phase::Exited(exit(state, memory, stopped))
+            Phase::Exited(exit(state, told.memory, told.stopped))
         }
     }
 }
 
 /// The end of a container that the engine could not start. What it made of it stays as it is:
 /// nothing of it ever ran.
-fn not_started(words: &str, ports: &[Port]) -> Exit {
-    let (field, problem) = start_problem(words, ports);
+fn not_started(words: &str, told: &Told<'_>) -> Exit {
+    let (field, problem) = start_problem(words, told.ports, told.platform);
     Exit {
         cause: ExitCause::NotStarted,
         code: None,
@@ -122,7 +141,10 @@ fn not_started(words: &str, ports: &[Port]) -> Exit {
 
 /// Why the engine could not start a container, by its words: the field of the spec that they are
 /// about, and the problem.
-pub(crate) fn start_problem(words: &str, ports: &[Port]) -> (String, String) {
+pub(crate) fn start_problem(words: &str, ports: &[Port], platform: &str) -> (String, String) {
+    if let Some(problem) = cure::foreign(refusal::plain(words), platform) {
+        return (image::FIELD.to_owned(), problem);
+    }
     match port_in_use(words, ports) {
         Some(port) => {
             let (number, protocol) = (port.published, port.protocol.as_str());

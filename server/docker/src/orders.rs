@@ -117,14 +117,15 @@ impl Inner {
                 None => Err(error.into()),
             };
         }
-        Err(cannot_create(work, error))
+        Err(cannot_create(work, error, &self.engine.platform()))
     }
 
     /// Whether the container with this name is that of the task; nothing: there is none.
     async fn is_ours(&self, task: TaskId, name: &str) -> Result<Option<bool>, EngineError> {
         let inspected = self.engine.inspect(name).await?;
+        let platform = self.engine.platform();
         Ok(inspected.map(|inspected| {
-            let seen = observe::seen(&inspected, self.owner, false);
+            let seen = observe::seen(&inspected, self.owner, &platform, false);
             seen.is_some_and(|seen| seen.task == task)
         }))
     }
@@ -147,8 +148,8 @@ impl Inner {
         };
         match seen?.map(|known| known.observed.phase) {
             Some(Phase::Exited(exit)) if exit.cause == ExitCause::NotStarted => {
-                let (field, problem) =
-                    observe::start_problem(&error.words(), &known.observed.ports);
+                let (ports, platform) = (&known.observed.ports, self.engine.platform());
+                let (field, problem) = observe::start_problem(&error.words(), ports, &platform);
                 Err(ExecutorError::refused(field, problem))
             }
             // It came up although the answer was lost.
@@ -238,7 +239,8 @@ impl Inner {
         let _look = self.table.look(task).await;
         let inspected = self.engine.inspect(container).await?;
         let is_stopped = self.table.memory(task).is_stopped;
-        let seen = inspected.and_then(|it| observe::seen(&it, self.owner, is_stopped));
+        let platform = self.engine.platform();
+        let seen = inspected.and_then(|it| observe::seen(&it, self.owner, &platform, is_stopped));
         let Some(seen) = seen.filter(|seen| seen.task == task) else {
             self.table.forget(task, false);
             return Ok(None);

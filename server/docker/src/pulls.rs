@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::credentials;
+use crate::cure;
 use crate::engine::Engine;
 use crate::pull::pull;
 use crate::reference::Reference;
@@ -178,7 +179,7 @@ async fn carry_out(
     telling: watch::Sender<String>,
 ) -> Result<(), PullFailure> {
     let Some(pulls) = pulls.upgrade() else {
-        return Err(failure("the node stops".to_owned()));
+        return Err(failure("the node stops".to_owned(), ""));
     };
     let _turn = pulls.turns.acquire().await;
     let mut told = Instant::now();
@@ -193,15 +194,16 @@ async fn carry_out(
     let result = match credentials {
         Ok(credentials) => pull(&pulls.engine, &reference, credentials, tell)
             .await
-            .map_err(|error| failure(error.words())),
-        Err(error) => Err(failure(error.to_string())),
+            .map_err(|error| failure(error.words(), &pulls.engine.platform())),
+        Err(error) => Err(failure(error.to_string(), &pulls.engine.platform())),
     };
     pulls.note(&reference, &result);
     result
 }
 
-fn failure(words: String) -> PullFailure {
+fn failure(words: String, platform: &str) -> PullFailure {
     let lower = words.to_lowercase();
+    let words = cure::foreign(&words, platform).unwrap_or(words);
     PullFailure {
         is_final: FINAL.iter().any(|known| lower.contains(known)),
         words: words.into(),
@@ -212,10 +214,11 @@ fn failure(words: String) -> PullFailure {
 mod tests {
     use super::*;
     use crate::address::EngineAddress;
+    use crate::testing::PLATFORM;
 
     #[test]
     fn what_a_registry_denies_is_final_and_what_is_down_is_not() {
-        let is_final = |words: &str| failure(words.to_owned()).is_final;
+        let is_final = |words: &str| failure(words.to_owned(), PLATFORM).is_final;
         assert!(is_final(
             "manifest for web:9 not found: manifest unknown: manifest unknown"
         ));
@@ -223,6 +226,9 @@ mod tests {
             "pull access denied for x, repository does not exist"
         ));
         assert!(is_final("Get https://r/v2/: no basic auth credentials"));
+        assert!(is_final(
+            "no matching manifest for linux/amd64 in the manifest list entries"
+        ));
         assert!(!is_final(
             "dial tcp 127.0.0.1:5000: connect: connection refused"
         ));

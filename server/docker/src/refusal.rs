@@ -4,7 +4,9 @@
 use skep_agent::executor::{ContainerWork, ExecutorError};
 use skep_core::model::MountSource;
 
+use crate::cure;
 use crate::error::EngineError;
+use crate::image;
 
 /// What the engine's words are about, and the field that says so in a spec. The first that fits.
 const FIELDS: [(&str, &str); 14] = [
@@ -32,7 +34,14 @@ const PROGRAM: [&str; 3] = [
 ];
 
 /// Why the engine does not make a container. What it calls a bad request stays one.
-pub(crate) fn cannot_create(work: &ContainerWork, error: EngineError) -> ExecutorError {
+pub(crate) fn cannot_create(
+    work: &ContainerWork,
+    error: EngineError,
+    platform: &str,
+) -> ExecutorError {
+    if let Some(problem) = cure::foreign(&error.words(), platform) {
+        return ExecutorError::refused(image::FIELD, problem);
+    }
     if error.status() != Some(400) {
         return error.into();
     }
@@ -90,7 +99,7 @@ mod tests {
     use skep_core::model::{BindMount, Mount};
 
     use super::*;
-    use crate::testing::work;
+    use crate::testing::{PLATFORM, work};
 
     fn answered(status_code: u16, message: &str) -> EngineError {
         let message = message.to_owned();
@@ -125,11 +134,19 @@ mod tests {
             ("Minimum memory limit allowed is 6MB", "limits.memory_bytes"),
             ("something new", "container"),
         ] {
-            let refusal = cannot_create(&work, answered(400, words));
+            let refusal = cannot_create(&work, answered(400, words), PLATFORM);
             assert!(refusal.is_refusal());
             assert_eq!(refusal.to_string(), format!("{words} (field {field})"));
         }
-        assert!(!cannot_create(&work, answered(500, "disk is full")).is_refusal());
+        // Engines differ in the status that they say this with.
+        let foreign = "image operating system \"windows\" cannot be used on this platform";
+        let refusal = cannot_create(&work, answered(404, foreign), PLATFORM);
+        let text = refusal.to_string();
+        assert!(
+            refusal.is_refusal() && text.ends_with("(field container.image)"),
+            "{text}"
+        );
+        assert!(!cannot_create(&work, answered(500, "disk is full"), PLATFORM).is_refusal());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use skep_tests::registry::{PASSWORD, USER};
 use super::*;
 
 /// A registry that has `skep-hello` as `name:1`, and the settings of somebody who may use it.
-fn stocked(engine: &Engine, home: &Path) -> Option<(Registry, PathBuf, String)> {
+pub(super) fn stocked(engine: &Engine, home: &Path) -> Option<(Registry, PathBuf, String)> {
     let registry = Registry::start()?;
     let address = registry.address();
     let settings = home.display().to_string();
@@ -30,13 +30,13 @@ fn stocked(engine: &Engine, home: &Path) -> Option<(Registry, PathBuf, String)> 
     Some((registry, home.join("config.json"), image))
 }
 
-fn pulled(reference: &str, policy: Option<PullPolicy>) -> ContainerWork {
+pub(super) fn pulled(reference: &str, policy: Option<PullPolicy>) -> ContainerWork {
     let mut work = image(reference, &[]);
     work.launch.container.pull = policy;
     work
 }
 
-fn owner() -> Owner {
+pub(super) fn owner() -> Owner {
     Owner {
         swarm: SwarmId(rand::random()),
         node: NodeId(rand::random()),
