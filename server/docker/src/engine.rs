@@ -64,8 +64,8 @@ struct Said {
 pub(crate) struct About {
     /// Limits that it can enforce.
     pub(crate) limits: Vec<&'static str>,
-    /// What an operator should know.
-    pub(crate) warning: Option<String>,
+    /// That its own swarm mode is on, and what that means here.
+    pub(crate) swarm_mode: Option<String>,
 }
 
 impl Engine {
@@ -303,10 +303,12 @@ fn about(info: &SystemInfo) -> About {
             .into_iter()
             .filter_map(|(can, name)| can.then_some(name))
             .collect(),
-        warning: (!quiet).then(|| {
+        swarm_mode: (!quiet).then(|| {
             format!(
-                "the engine's own swarm mode is {swarm}: it uses ports 2377, 7946 and 4789 too; \
-                 end it with \"docker swarm leave\" if it is not needed"
+                "the engine's own swarm mode is {swarm}: it takes ports 2377/tcp, 7946/tcp, \
+                 7946/udp and 4789/udp of this machine, and may run tasks of its own beside \
+                 these; end it with \"docker swarm leave\" (a manager: with --force) if it is \
+                 not needed"
             )
         }),
     }

@@ -26,10 +26,24 @@ use crate::observe::is_named;
 use crate::orders::Inner;
 use crate::table::Known;
 
-/// How often everything is looked at without an event.
-const LOOK_EVERY: Duration = Duration::from_secs(15);
-/// Waits before an engine that is gone is asked again: the first, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// How an engine is looked after.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// How often everything is looked at without an event.
+    pub(crate) look_every: Duration,
+    /// Waits before an engine that is gone is asked again: the first, and the longest.
+    pub(crate) pauses: (Duration, Duration),
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace {
+            look_every: Duration::from_secs(15),
+            pauses: (Duration::from_millis(100), Duration::from_secs(5)),
+        }
+    }
+}
+
 /// How far back events are asked for at first: a little further than the look before.
 const OVERLAP_SECONDS: i64 = 5;
 /// How many containers are looked at at a time.
@@ -49,21 +63,21 @@ pub(crate) struct Status {
 }
 
 /// Looks after an engine for ever.
-pub(crate) async fn run(inner: Arc<Inner>, status: watch::Sender<Status>) {
-    let mut pause = PAUSES.0;
+pub(crate) async fn run(inner: Arc<Inner>, status: watch::Sender<Status>, pace: Pace) {
+    let mut pause = pace.pauses.0;
     loop {
         let since = moment::seconds(moment::now()) - OVERLAP_SECONDS;
         let error = match meet(&inner).await {
             Ok(about) => {
-                pause = PAUSES.0;
+                pause = pace.pauses.0;
                 greet(&inner, &status, about);
-                listen(&inner, since).await
+                listen(&inner, &status, since, pace).await
             }
             Err(error) => error,
         };
         mourn(&inner, &status, &error);
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(PAUSES.1);
+        pause = (pause * 2).min(pace.pauses.1);
     }
 }
 
@@ -72,8 +86,13 @@ fn greet(inner: &Inner, status: &watch::Sender<Status>, about: About) {
     if before.trouble.is_some() {
         tracing::info!(engine = %inner.engine.address(), "the Docker engine is back");
     }
-    if let Some(warning) = &about.warning {
-        tracing::warn!(engine = %inner.engine.address(), "{warning}");
+    let known = before.about.and_then(|about| about.swarm_mode);
+    if let Some(swarm_mode) = about
+        .swarm_mode
+        .as_ref()
+        .filter(|it| Some(*it) != known.as_ref())
+    {
+        tracing::warn!(engine = %inner.engine.address(), "{swarm_mode}");
     }
     status.send_replace(Status {
         looked: true,
@@ -116,13 +135,18 @@ async fn meet(inner: &Arc<Inner>) -> Result<About, EngineError> {
 }
 
 /// Follows events until the engine is gone.
-async fn listen(inner: &Arc<Inner>, since: i64) -> EngineError {
+async fn listen(
+    inner: &Arc<Inner>,
+    status: &watch::Sender<Status>,
+    since: i64,
+    pace: Pace,
+) -> EngineError {
     let events = match inner.engine.events(&inner.owner.filter(), since) {
         Ok(events) => events,
         Err(error) => return error,
     };
     let mut events = pin!(events);
-    let mut looks = tokio::time::interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+    let mut looks = tokio::time::interval_at(Instant::now() + pace.look_every, pace.look_every);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let touched = tokio::select! {
@@ -131,7 +155,7 @@ async fn listen(inner: &Arc<Inner>, since: i64) -> EngineError {
                 Some(Err(error)) => return error,
                 None => return EngineError::other("cannot hear the engine's events", "they ended"),
             },
-            _ = looks.tick() => match look(inner, true).await {
+            _ = looks.tick() => match look_again(inner, status).await {
                 Ok(()) => None,
                 Err(error) => return error,
             },
@@ -140,6 +164,17 @@ async fn listen(inner: &Arc<Inner>, since: i64) -> EngineError {
             refresh(inner, task, &container).await;
         }
     }
+}
+
+/// Looks at what changed without an event: of the containers, and of the engine itself, which
+/// tells nobody when its swarm mode begins or ends.
+async fn look_again(inner: &Arc<Inner>, status: &watch::Sender<Status>) -> Result<(), EngineError> {
+    look(inner, true).await?;
+    let about = inner.engine.about().await?;
+    if status.borrow().about.as_ref() != Some(&about) {
+        greet(inner, status, about);
+    }
+    Ok(())
 }
 
 /// The container that an event is about, and its task.
@@ -231,3 +266,6 @@ async fn refresh(inner: &Inner, task: TaskId, container: &str) {
         tracing::debug!(%task, %error, "a container could not be looked at");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -91,8 +91,9 @@ impl Executor for CombinedExecutor {
         self.all().flat_map(|executor| executor.unseen()).collect()
     }
 
-    fn trouble(&self) -> Option<Trouble> {
-        self.all().find_map(|executor| executor.trouble())
+    fn troubles(&self) -> Vec<Trouble> {
+        let each = self.all().map(|executor| executor.troubles());
+        each.flatten().collect()
     }
 
     fn get(&self, task: TaskId) -> Option<Observed> {

@@ -96,10 +96,10 @@ pub trait Executor: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// What keeps it from running tasks for now. A change of this, or of what it is capable of,
-    /// comes with a hint.
-    fn trouble(&self) -> Option<Trouble> {
-        None
+    /// What keeps it from running tasks for now, or may disturb them: one of a kind at most. A
+    /// change of this, or of what it is capable of, comes with a hint.
+    fn troubles(&self) -> Vec<Trouble> {
+        Vec::new()
     }
 
     /// One task as the list has it.
@@ -116,7 +116,7 @@ pub trait Executor: Send + Sync + 'static {
     fn logs(&self, task: TaskId, query: LogQuery) -> Result<LogItems, ExecutorError>;
 }
 
-/// What keeps an executor from running tasks for now.
+/// What keeps an executor from running tasks for now, or may disturb them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Trouble {
     /// The kind of the node's condition that says so, in UPPER_SNAKE.

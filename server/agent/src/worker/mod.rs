@@ -85,7 +85,7 @@ pub(crate) struct Worker {
     wake_at: Option<Timestamp>,
     clock: Clock,
     /// What the executor is capable of, and what keeps it from that.
-    executor_says: (Vec<&'static str>, Option<Trouble>),
+    executor_says: (Vec<&'static str>, Vec<Trouble>),
 }
 
 impl Worker {
@@ -341,7 +341,7 @@ impl Worker {
     /// Says what the node is, if its executor says something else of itself than before.
     fn hear_executor(&mut self) {
         let executor = &self.parts.executor;
-        let says = (executor.capabilities(), executor.trouble());
+        let says = (executor.capabilities(), executor.troubles());
         if self.executor_says != says {
             self.executor_says = says;
             self.describe();
@@ -358,7 +358,7 @@ impl Worker {
             let text = failure.to_owned();
             conditions.push(traffic::condition(STORAGE_FAILED, text, before, now));
         }
-        if let Some(trouble) = self.parts.executor.trouble() {
+        for trouble in self.parts.executor.troubles() {
             let (kind, text) = (trouble.kind, trouble.message);
             conditions.push(traffic::condition(kind, text, before, now));
         }

@@ -13,7 +13,7 @@ async fn a_task_is_a_container_from_first_to_last() {
     };
     let node = Node::new(&engine).await;
     assert!(node.executor.capabilities().contains(&"workload.container"));
-    assert!(node.executor.unseen().is_empty() && node.executor.trouble().is_none());
+    assert!(node.executor.unseen().is_empty() && node.executor.troubles().is_empty());
 
     let mut work = hello(&[]);
     let number = free_port();

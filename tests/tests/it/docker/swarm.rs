@@ -193,6 +193,33 @@ fn an_engine_that_goes_is_a_condition_of_its_node() {
 }
 
 #[test]
+fn an_engine_in_a_swarm_of_its_own_is_a_condition_of_its_node() {
+    let Some(engine) = Engine::start(&[]) else {
+        return;
+    };
+    let listen = format!("127.0.0.1:{}", super::free_port());
+    let addresses = ["--advertise-addr", "127.0.0.1", "--listen-addr", &listen];
+    engine.docker_ok(&[&["swarm", "init"], &addresses[..]].concat());
+    let daemon = daemon(&engine, 1);
+    let shown = || daemon.skep_ok(["node", "inspect", "--pretty", "node-1"]);
+    let page = until("the node says so", DEADLINE, || {
+        Some(shown()).filter(|page| page.contains("ENGINE_IN_SWARM_MODE"))
+    });
+    let words = "the engine's own swarm mode is active: it takes ports 2377/tcp, 7946/tcp, \
+                 7946/udp and 4789/udp";
+    assert!(page.contains(words), "{page}");
+    assert!(daemon.log().contains(words), "the log says so too");
+    // It is no reason to run nothing.
+    let api = Api::of(&daemon);
+    api.create(service("boxed", "skep-hello:1", 1));
+    api.converged("boxed");
+    engine.docker_ok(&["swarm", "leave", "--force"]);
+    until("the node says so no more", DEADLINE, || {
+        (!shown().contains("ENGINE_IN_SWARM_MODE")).then_some(())
+    });
+}
+
+#[test]
 fn flags_of_an_update_reach_the_container() {
     let Some(engine) = Engine::shared() else {
         return;
