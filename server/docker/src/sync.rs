@@ -2,8 +2,7 @@
 //! Keeps what is known up to date with the engine.
 //!
 //! Events are hints: they are lost when a reader is slow or the engine starts again. So everything
-//! is looked at once a connection is made, from events that began before that look, and again and
-//! again after it. An engine that is gone takes nothing with it: what was known last stays known
+//! is looked at once events are listened to, and again and again after that. An engine that is gone takes nothing with it: what was known last stays known
 //! until the engine itself says otherwise.
 
 use std::collections::BTreeMap;
@@ -15,8 +14,10 @@ use bollard::models::{ContainerSummary, ContainerSummaryStateEnum as State, Even
 use futures::StreamExt;
 use skep_agent::executor::Phase;
 use skep_core::model::{HealthState, TaskId};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::engine::About;
 use crate::error::EngineError;
@@ -46,6 +47,8 @@ impl Default for Pace {
 
 /// How far back events are asked for at first: a little further than the look before.
 const OVERLAP_SECONDS: i64 = 5;
+/// How many events are read ahead of the looks that they lead to.
+const EVENTS_AHEAD: usize = 1_024;
 /// How many containers are looked at at a time.
 const LOOKS_AT_ONCE: usize = 8;
 
@@ -66,12 +69,11 @@ pub(crate) struct Status {
 pub(crate) async fn run(inner: Arc<Inner>, status: watch::Sender<Status>, pace: Pace) {
     let mut pause = pace.pauses.0;
     loop {
-        let since = moment::seconds(moment::now()) - OVERLAP_SECONDS;
         let error = match meet(&inner).await {
-            Ok(about) => {
+            Ok((about, events)) => {
                 pause = pace.pauses.0;
                 greet(&inner, &status, about);
-                listen(&inner, &status, since, pace).await
+                listen(&inner, &status, events, pace).await
             }
             Err(error) => error,
         };
@@ -126,42 +128,77 @@ fn mourn(inner: &Inner, status: &watch::Sender<Status>, error: &EngineError) {
     }
 }
 
-/// Begins anew with an engine, which may be another version than before.
-async fn meet(inner: &Arc<Inner>) -> Result<About, EngineError> {
+/// Begins anew with an engine, which may be another version than before. Events are listened to
+/// before everything is looked at, so that nothing falls between the two.
+async fn meet(inner: &Arc<Inner>) -> Result<(About, Events), EngineError> {
     inner.engine.negotiate().await?;
+    let events = Events::begin(inner)?;
     let about = inner.engine.about().await?;
     look(inner, false).await?;
-    Ok(about)
+    Ok((about, events))
+}
+
+/// The events of an engine, which are read whatever else is being done: it keeps few of them for
+/// those who read slowly.
+struct Events {
+    touched: mpsc::Receiver<Result<Touched, EngineError>>,
+    _reading: AbortOnDropHandle<()>,
+}
+
+/// A task, and the container that an event is about.
+type Touched = (TaskId, String);
+
+impl Events {
+    fn begin(inner: &Arc<Inner>) -> Result<Events, EngineError> {
+        let since = moment::seconds(moment::now()) - OVERLAP_SECONDS;
+        let events = inner.engine.events(&inner.owner.filter(), since)?;
+        let (tell, touched) = mpsc::channel(EVENTS_AHEAD);
+        let inner = inner.clone();
+        let reading = tokio::spawn(async move {
+            let mut events = pin!(events);
+            while let Some(event) = events.next().await {
+                let news = match event {
+                    Ok(event) => touched_by(&inner, &event).map(Ok),
+                    Err(error) => Some(Err(error)),
+                };
+                if let Some(news) = news
+                    && tell.send(news).await.is_err()
+                {
+                    return;
+                }
+            }
+        });
+        Ok(Events {
+            touched,
+            _reading: AbortOnDropHandle::new(reading),
+        })
+    }
 }
 
 /// Follows events until the engine is gone.
 async fn listen(
     inner: &Arc<Inner>,
     status: &watch::Sender<Status>,
-    since: i64,
+    mut events: Events,
     pace: Pace,
 ) -> EngineError {
-    let events = match inner.engine.events(&inner.owner.filter(), since) {
-        Ok(events) => events,
-        Err(error) => return error,
-    };
-    let mut events = pin!(events);
     let mut looks = tokio::time::interval_at(Instant::now() + pace.look_every, pace.look_every);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut refreshes = JoinSet::new();
     loop {
-        let touched = tokio::select! {
-            event = events.next() => match event {
-                Some(Ok(event)) => touched(inner.owner, &event),
+        tokio::select! {
+            heard = events.touched.recv(), if refreshes.len() < LOOKS_AT_ONCE => match heard {
+                Some(Ok((task, container))) => {
+                    let inner = inner.clone();
+                    refreshes.spawn(async move { refresh(&inner, task, &container).await });
+                }
                 Some(Err(error)) => return error,
                 None => return EngineError::other("cannot hear the engine's events", "they ended"),
             },
-            _ = looks.tick() => match look_again(inner, status).await {
-                Ok(()) => None,
-                Err(error) => return error,
+            Some(_) = refreshes.join_next() => {}
+            _ = looks.tick() => if let Err(error) = look_again(inner, status).await {
+                return error;
             },
-        };
-        if let Some((task, container)) = touched {
-            refresh(inner, task, &container).await;
         }
     }
 }
@@ -178,9 +215,9 @@ async fn look_again(inner: &Arc<Inner>, status: &watch::Sender<Status>) -> Resul
 }
 
 /// The container that an event is about, and its task.
-fn touched(owner: Owner, event: &EventMessage) -> Option<(TaskId, String)> {
+fn touched_by(inner: &Inner, event: &EventMessage) -> Option<Touched> {
     let actor = event.actor.as_ref()?;
-    let (task, _) = owner.read(actor.attributes.as_ref()?)?;
+    let (task, _) = inner.owner.read(actor.attributes.as_ref()?)?;
     Some((task, actor.id.clone()?))
 }
 
