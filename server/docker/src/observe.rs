@@ -25,7 +25,7 @@ const CHECK_CHARS: usize = 1_000;
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
 /// Exit codes above this one are those of signals.
-const SIGNAL_BASE: i32 = 128;
+pub(crate) const SIGNAL_BASE: i32 = 128;
 
 /// What a container says of its task.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -47,30 +47,39 @@ pub(crate) struct Seen {
     pub(crate) tty: bool,
 }
 
+/// What orders and events told of a container that it does not say itself.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Told {
+    /// It was ordered to end.
+    pub(crate) stopped: bool,
+    /// It ran out of memory: engines may say so after its end.
+    pub(crate) oom: bool,
+}
+
 /// What a container says; nothing: it is not this owner's. `platform`: what its engine runs
-/// images of. `stopped`: it was ordered to end.
+/// images of.
 pub(crate) fn seen(
     inspected: &ContainerInspectResponse,
     owner: Owner,
     platform: &str,
-    stopped: bool,
+    told: Told,
 ) -> Option<Seen> {
     let config = inspected.config.as_ref()?;
     let (task, ports) = owner.read(config.labels.as_ref()?)?;
     is_named(inspected.name.as_deref()?, task).then_some(())?;
     let state = inspected.state.clone().unwrap_or_default();
-    let told = Told {
+    let known = Known {
         ports: &ports,
         platform,
         memory: memory_limit(inspected),
-        stopped,
+        told,
     };
     let grace = config
         .stop_timeout
         .and_then(|seconds| u64::try_from(seconds).ok());
     Some(Seen {
         task,
-        phase: phase(&state, &told),
+        phase: phase(&state, &known),
         health: health(state.health.as_ref()),
         ports,
         stop: StopHow {
@@ -90,12 +99,12 @@ pub(crate) fn seen(
 }
 
 /// What is known of a container beside its state.
-struct Told<'a> {
+struct Known<'a> {
     ports: &'a [Port],
     platform: &'a str,
     /// The limit of its memory in bytes; 0: none.
     memory: i64,
-    stopped: bool,
+    told: Told,
 }
 
 fn memory_limit(inspected: &ContainerInspectResponse) -> i64 {
@@ -103,11 +112,11 @@ fn memory_limit(inspected: &ContainerInspectResponse) -> i64 {
     host.and_then(|host| host.memory).unwrap_or(0)
 }
 
-fn phase(state: &ContainerState, told: &Told<'_>) -> Phase {
+fn phase(state: &ContainerState, known: &Known<'_>) -> Phase {
     match state.status.unwrap_or(Status::EMPTY) {
         Status::EMPTY | Status::CREATED => match state.error.as_deref() {
             None | Some("") => Phase::Prepared,
-            Some(words) => Phase::Exited(not_started(words, told)),
+            Some(words) => Phase::Exited(not_started(words, known)),
         },
         // What is frozen or begins again behind our back is still there.
         Status::RUNNING | Status::PAUSED | Status::RESTARTING | Status::STOPPING => {
@@ -120,16 +129,14 @@ fn phase(state: &ContainerState, told: &Told<'_>) -> Phase {
                 since: started.unwrap_or_default(),
             }
         }
-        Status::EXITED | Status::DEAD | Status::REMOVING => {
-            Phase::Exited(exit(state, told.memory, told.stopped))
-        }
+        Status::EXITED | Status::DEAD | Status::REMOVING => Phase::Exited(exit(state, known)),
     }
 }
 
 /// The end of a container that the engine could not start. What it made of it stays as it is:
 /// nothing of it ever ran.
-fn not_started(words: &str, told: &Told<'_>) -> Exit {
-    let (field, problem) = start_problem(words, told.ports, told.platform);
+fn not_started(words: &str, known: &Known<'_>) -> Exit {
+    let (field, problem) = start_problem(words, known.ports, known.platform);
     Exit {
         cause: ExitCause::NotStarted,
         code: None,
@@ -173,10 +180,10 @@ fn port_in_use<'a>(words: &str, ports: &'a [Port]) -> Option<&'a Port> {
     })
 }
 
-fn exit(state: &ContainerState, memory: i64, stopped: bool) -> Exit {
+fn exit(state: &ContainerState, known: &Known<'_>) -> Exit {
     let code = state.exit_code.and_then(|code| i32::try_from(code).ok());
-    let oom = state.oom_killed == Some(true) && code != Some(0);
-    let cause = match (stopped, oom) {
+    let oom = (known.told.oom || state.oom_killed == Some(true)) && code != Some(0);
+    let cause = match (known.told.stopped, oom) {
         (true, _) => ExitCause::Stopped,
         (false, true) => ExitCause::OutOfMemory,
         (false, false) => ExitCause::Exited,
@@ -188,7 +195,7 @@ fn exit(state: &ContainerState, memory: i64, stopped: bool) -> Exit {
         // A program may also end by itself with such a code, so that is only what it looks like.
         signal: oom.then_some(signal::KILL),
         at: ended.unwrap_or_else(moment::now),
-        message: exit_words(state, cause, code, memory),
+        message: exit_words(state, cause, code, known.memory),
     }
 }
 

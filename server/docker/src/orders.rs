@@ -17,10 +17,13 @@ use crate::error::EngineError;
 use crate::image;
 use crate::labels::{Owner, container_name};
 use crate::logs;
-use crate::observe::{self, Seen, stopped_before_start};
+use crate::observe::{self, SIGNAL_BASE, Seen, Told, stopped_before_start};
 use crate::pulls::Pulls;
 use crate::refusal::cannot_create;
 use crate::table::{Known, Table};
+
+/// How long after the end of a container its engine may tell that it ran out of memory.
+const OOM_LATE: Duration = Duration::from_secs(1);
 
 /// What all orders of an executor share.
 pub(crate) struct Inner {
@@ -125,7 +128,7 @@ impl Inner {
         let inspected = self.engine.inspect(name).await?;
         let platform = self.engine.platform();
         Ok(inspected.map(|inspected| {
-            let seen = observe::seen(&inspected, self.owner, &platform, false);
+            let seen = observe::seen(&inspected, self.owner, &platform, Told::default());
             seen.is_some_and(|seen| seen.task == task)
         }))
     }
@@ -237,17 +240,48 @@ impl Inner {
         container: &str,
     ) -> Result<Option<Known>, EngineError> {
         let _look = self.table.look(task).await;
-        let inspected = self.engine.inspect(container).await?;
-        let is_stopped = self.table.memory(task).is_stopped;
-        let platform = self.engine.platform();
-        let seen = inspected.and_then(|it| observe::seen(&it, self.owner, &platform, is_stopped));
-        let Some(seen) = seen.filter(|seen| seen.task == task) else {
+        let mut seen = self.see(task, container).await?;
+        if seen.as_ref().is_some_and(|seen| self.is_doubtful(seen)) {
+            self.table.oom(task, OOM_LATE).await;
+            seen = self.see(task, container).await?;
+        }
+        let Some(seen) = seen else {
             self.table.forget(task, false);
             return Ok(None);
         };
         let known = self.known(seen).await?;
         self.table.set(known.clone());
         Ok(Some(known))
+    }
+
+    /// What a container says of its task; nothing: it is gone, or another's.
+    async fn see(&self, task: TaskId, container: &str) -> Result<Option<Seen>, EngineError> {
+        let inspected = self.engine.inspect(container).await?;
+        let memory = self.table.memory(task);
+        let told = Told {
+            stopped: memory.is_stopped,
+            oom: memory.is_oom,
+        };
+        let platform = self.engine.platform();
+        let seen = inspected.and_then(|it| observe::seen(&it, self.owner, &platform, told));
+        Ok(seen.filter(|seen| seen.task == task))
+    }
+
+    /// Whether this is an end whose cause may come after it: the signal is that of a lack of
+    /// memory, and nobody here sent it.
+    fn is_doubtful(&self, seen: &Seen) -> bool {
+        let known = self
+            .table
+            .known(seen.task)
+            .map(|known| known.observed.phase);
+        let was_there = known.is_some_and(|known| !matches!(known, Phase::Exited(_)));
+        let killed = Some(SIGNAL_BASE + signal::KILL);
+        match &seen.phase {
+            Phase::Exited(exit) => {
+                was_there && exit.cause == ExitCause::Exited && exit.code == killed
+            }
+            _ => false,
+        }
     }
 
     async fn known(&self, seen: Seen) -> Result<Known, EngineError> {

@@ -214,11 +214,16 @@ async fn look_again(inner: &Arc<Inner>, status: &watch::Sender<Status>) -> Resul
     Ok(())
 }
 
-/// The container that an event is about, and its task.
+/// The container that an event is about, and its task. That it ran out of memory is noted: the
+/// event of its end may come first.
 fn touched_by(inner: &Inner, event: &EventMessage) -> Option<Touched> {
     let actor = event.actor.as_ref()?;
     let (task, _) = inner.owner.read(actor.attributes.as_ref()?)?;
-    Some((task, actor.id.clone()?))
+    let container = actor.id.clone()?;
+    if event.action.as_deref() == Some("oom") {
+        inner.table.note_oom(task, &container);
+    }
+    Some((task, container))
 }
 
 /// Looks at everything: at all containers that there are, or only at those that changed.

@@ -47,9 +47,17 @@ fn inspected(state: ContainerState) -> ContainerInspectResponse {
 }
 
 fn phase_of(state: ContainerState, stopped: bool) -> Phase {
-    seen(&inspected(state), OWNER, PLATFORM, stopped)
-        .expect("it is ours")
-        .phase
+    seen(
+        &inspected(state),
+        OWNER,
+        PLATFORM,
+        Told {
+            stopped,
+            oom: false,
+        },
+    )
+    .expect("it is ours")
+    .phase
 }
 
 fn exit_of(state: ContainerState, stopped: bool) -> Exit {
@@ -62,7 +70,7 @@ fn exit_of(state: ContainerState, stopped: bool) -> Exit {
 #[test]
 fn a_container_says_whose_it_is() {
     let good = inspected(state(Status::RUNNING));
-    let known = seen(&good, OWNER, PLATFORM, false).expect("it is ours");
+    let known = seen(&good, OWNER, PLATFORM, Told::default()).expect("it is ours");
     assert_eq!((known.task, &*known.container), (TaskId(77), "c0ffee"));
     assert_eq!(
         (&*known.signal, known.stop.grace),
@@ -73,14 +81,14 @@ fn a_container_says_whose_it_is() {
         node: NodeId(9),
         ..OWNER
     };
-    assert_eq!(seen(&good, another, PLATFORM, false), None);
+    assert_eq!(seen(&good, another, PLATFORM, Told::default()), None);
     // One made from an image that was made of a task's container has its labels.
     let mut copy = good.clone();
     copy.name = Some("/hungry_hopper".to_owned());
-    assert_eq!(seen(&copy, OWNER, PLATFORM, false), None);
+    assert_eq!(seen(&copy, OWNER, PLATFORM, Told::default()), None);
     let mut foreign = good;
     foreign.config = Some(ContainerConfig::default());
-    assert_eq!(seen(&foreign, OWNER, PLATFORM, false), None);
+    assert_eq!(seen(&foreign, OWNER, PLATFORM, Told::default()), None);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use std::net::Ipv4Addr;
 
 use serde_json::json;
+use skep_agent::executor::ExitCause;
 use skep_agent::executor::{Executor, Trouble};
 use skep_core::model::{NodeId, SwarmId};
 
@@ -265,4 +266,44 @@ async fn an_engine_that_comes_back_may_be_another_version() {
     .await;
     assert_eq!(words.kind, "ENGINE_UNREACHABLE");
     assert!(matches!(phase(&executor), Some(Phase::Running { .. })));
+}
+
+#[tokio::test]
+async fn an_end_for_want_of_memory_may_be_told_after_it() {
+    // By an event, and by the container itself.
+    for late in ["oom", ""] {
+        let fake = empty();
+        RUNNING.put(&fake);
+        let executor = executor(&fake, NEVER).await;
+        fake.heard().await;
+        KILLED.put(&fake);
+        fake.tell(event("die"));
+        if late.is_empty() {
+            let looked = async {
+                let looks = |head: &String| head.contains("/containers/c0ffee/json");
+                while fake.asked().iter().filter(|head| looks(head)).count() < 2 {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(DEADLINE, looked)
+                .await
+                .expect("it looks");
+            Stand {
+                oom: true,
+                ..KILLED
+            }
+            .put(&fake);
+        } else {
+            fake.tell(event(late));
+        }
+        assert_eq!(until_ended(&executor).await.cause, ExitCause::OutOfMemory);
+    }
+    // Whoever was killed by somebody ends so, if nothing else is told.
+    let fake = empty();
+    RUNNING.put(&fake);
+    let executor = executor(&fake, NEVER).await;
+    fake.heard().await;
+    KILLED.put(&fake);
+    fake.tell(event("die"));
+    assert_eq!(until_ended(&executor).await.cause, ExitCause::Exited);
 }
