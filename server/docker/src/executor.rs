@@ -164,6 +164,13 @@ impl Executor for DockerExecutor {
             .await
     }
 
+    async fn recall(&self, containers: Vec<(TaskId, Arc<str>)>) {
+        let recalling = self.inner.recall(containers);
+        if tokio::time::timeout(FIRST_LOOK, recalling).await.is_err() {
+            tracing::warn!("the Docker engine takes its time");
+        }
+    }
+
     fn list(&self) -> Vec<Observed> {
         let known = self.inner.table.all().into_iter();
         known.map(|known| known.observed).collect()

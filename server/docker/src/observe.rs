@@ -37,6 +37,8 @@ pub(crate) struct Seen {
     pub(crate) health: Health,
     /// The engine's id of the container.
     pub(crate) container: Arc<str>,
+    /// It is called as the task's container was when it was made.
+    pub(crate) is_named: bool,
     /// The engine's id of its image.
     pub(crate) image_id: String,
     /// The image as its spec names it.
@@ -66,7 +68,6 @@ pub(crate) fn seen(
 ) -> Option<Seen> {
     let config = inspected.config.as_ref()?;
     let (task, ports) = owner.read(config.labels.as_ref()?)?;
-    is_named(inspected.name.as_deref()?, task).then_some(())?;
     let state = inspected.state.clone().unwrap_or_default();
     let known = Known {
         ports: &ports,
@@ -86,6 +87,7 @@ pub(crate) fn seen(
             signal: signal::OWN,
             grace: grace.map_or(DEFAULT_GRACE, Duration::from_secs),
         },
+        is_named: is_named(inspected.name.as_deref().unwrap_or_default(), task),
         container: inspected.id.as_deref().unwrap_or_default().into(),
         image_id: inspected.image.clone().unwrap_or_default(),
         image: config.image.clone().unwrap_or_default(),
@@ -259,7 +261,8 @@ pub(crate) fn stopped_before_start() -> Exit {
 }
 
 /// Whether a container's name is that of a task. One that was made from a copy of a task's
-/// container has its labels, but another name; it is not ours.
+/// container has its labels, but another name, and an id that was never that of the task; it is
+/// not ours.
 pub(crate) fn is_named(name: &str, task: TaskId) -> bool {
     name.rsplit_once('.')
         .is_some_and(|(_, last)| last.parse() == Ok(task))

@@ -2,11 +2,13 @@
 //! What the engine is told to do with a task. Each order has the task's turn; the engine's own
 //! answer counts, and what it says then goes into the table.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::StreamExt;
 use skep_agent::executor::{ContainerWork, ExecutorError, ExitCause, Observed, Phase};
 use skep_core::model::{TaskId, signal};
 use tokio::task::JoinSet;
@@ -20,6 +22,7 @@ use crate::logs;
 use crate::observe::{self, SIGNAL_BASE, Seen, Told, stopped_before_start};
 use crate::pulls::Pulls;
 use crate::refusal::cannot_create;
+use crate::sync::LOOKS_AT_ONCE;
 use crate::table::{Known, Table};
 
 /// How long after the end of a container its engine may tell that it ran out of memory.
@@ -33,6 +36,8 @@ pub(crate) struct Inner {
     pub(crate) address: IpAddr,
     pub(crate) table: Arc<Table>,
     pulls: Arc<Pulls>,
+    /// The engine's ids of containers that an earlier life of the agent knew.
+    recalled: Mutex<BTreeMap<TaskId, Arc<str>>>,
     /// Those that kill what outlives its grace. They go with this.
     killers: Mutex<JoinSet<()>>,
 }
@@ -50,8 +55,36 @@ impl Inner {
             owner,
             address,
             table: Arc::default(),
+            recalled: Mutex::default(),
             killers: Mutex::default(),
         }
+    }
+
+    /// Takes up which container was that of which task, and looks at those that are not known:
+    /// somebody may have given them another name.
+    pub(crate) async fn recall(&self, containers: Vec<(TaskId, Arc<str>)>) {
+        self.recalled().extend(containers.iter().cloned());
+        let unknown = |(task, _): &(TaskId, Arc<str>)| self.table.known(*task).is_none();
+        let unknown = containers.into_iter().filter(unknown);
+        futures::stream::iter(unknown)
+            .for_each_concurrent(LOOKS_AT_ONCE, async |(task, container)| {
+                // An engine that does not answer is looked at when it is back.
+                self.refresh(task, &container).await.ok();
+            })
+            .await;
+    }
+
+    fn recalled(&self) -> MutexGuard<'_, BTreeMap<TaskId, Arc<str>>> {
+        // Nothing that is done under this lock leaves the map half changed.
+        self.recalled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a container is known as that of a task, whatever it is called.
+    pub(crate) fn is_known(&self, task: TaskId, container: &str) -> bool {
+        let known = self.table.known(task);
+        let recalled = self.recalled();
+        known.is_some_and(|known| known.container() == Some(container))
+            || recalled.get(&task).is_some_and(|id| **id == *container)
     }
 
     /// Gets the image and makes the container.
@@ -129,7 +162,7 @@ impl Inner {
         let platform = self.engine.platform();
         Ok(inspected.map(|inspected| {
             let seen = observe::seen(&inspected, self.owner, &platform, Told::default());
-            seen.is_some_and(|seen| seen.task == task)
+            seen.is_some_and(|seen| seen.is_named && seen.task == task)
         }))
     }
 
@@ -224,6 +257,7 @@ impl Inner {
             self.engine.remove(container).await?;
         }
         self.table.forget(task, true);
+        self.recalled().remove(&task);
         Ok(())
     }
 
@@ -264,7 +298,10 @@ impl Inner {
         };
         let platform = self.engine.platform();
         let seen = inspected.and_then(|it| observe::seen(&it, self.owner, &platform, told));
-        Ok(seen.filter(|seen| seen.task == task))
+        let is_its = |seen: &Seen| {
+            seen.task == task && (seen.is_named || self.is_known(task, &seen.container))
+        };
+        Ok(seen.filter(is_its))
     }
 
     /// Whether this is an end whose cause may come after it: the signal is that of a lack of

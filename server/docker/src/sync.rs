@@ -5,7 +5,7 @@
 //! is looked at once events are listened to, and again and again after that. An engine that is gone takes nothing with it: what was known last stays known
 //! until the engine itself says otherwise.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,6 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::engine::About;
 use crate::error::EngineError;
-use crate::labels::Owner;
 use crate::moment;
 use crate::observe::is_named;
 use crate::orders::Inner;
@@ -50,7 +49,7 @@ const OVERLAP_SECONDS: i64 = 5;
 /// How many events are read ahead of the looks that they lead to.
 const EVENTS_AHEAD: usize = 1_024;
 /// How many containers are looked at at a time.
-const LOOKS_AT_ONCE: usize = 8;
+pub(crate) const LOOKS_AT_ONCE: usize = 8;
 
 /// How things stand with the engine.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -235,18 +234,18 @@ async fn look(inner: &Arc<Inner>, only_changed: bool) -> Result<(), EngineError>
         .map(|known| (known.observed.task, known))
         .collect();
     let there = inner.engine.list(&inner.owner.filter()).await?;
-    let mut due = BTreeMap::new();
+    let mut due = BTreeSet::new();
     for container in &there {
-        if let Some((task, id)) = ours(inner.owner, container)
+        if let Some((task, id)) = ours(inner, container)
             && !(only_changed && known.get(&task).is_some_and(|it| is_same(it, container)))
         {
-            due.insert(task, id);
+            due.insert((task, id));
         }
     }
     let ids: Vec<&str> = there.iter().filter_map(|it| it.id.as_deref()).collect();
     for (task, known) in known {
         if let Some(id) = known.container().filter(|id| !ids.contains(id)) {
-            due.insert(task, id.to_owned());
+            due.insert((task, id.to_owned()));
         }
     }
     futures::stream::iter(due)
@@ -257,11 +256,12 @@ async fn look(inner: &Arc<Inner>, only_changed: bool) -> Result<(), EngineError>
     Ok(())
 }
 
-fn ours(owner: Owner, container: &ContainerSummary) -> Option<(TaskId, String)> {
-    let (task, _) = owner.read(container.labels.as_ref()?)?;
+fn ours(inner: &Inner, container: &ContainerSummary) -> Option<Touched> {
+    let (task, _) = inner.owner.read(container.labels.as_ref()?)?;
+    let id = container.id.clone()?;
     let mut names = container.names.iter().flatten();
-    names.any(|name| is_named(name, task)).then_some(())?;
-    Some((task, container.id.clone()?))
+    let is_ours = names.any(|name| is_named(name, task)) || inner.is_known(task, &id);
+    is_ours.then_some((task, id))
 }
 
 /// Whether the list says nothing else of a container than what is known.

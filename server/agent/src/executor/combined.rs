@@ -87,6 +87,12 @@ impl Executor for CombinedExecutor {
         tasks
     }
 
+    async fn recall(&self, containers: Vec<(TaskId, Arc<str>)>) {
+        for executor in self.all() {
+            executor.recall(containers.clone()).await;
+        }
+    }
+
     fn unseen(&self) -> Vec<&'static str> {
         self.all().flat_map(|executor| executor.unseen()).collect()
     }

@@ -87,6 +87,10 @@ pub trait Executor: Send + Sync + 'static {
         Err(ExecutorError::CheckFailed(words))
     }
 
+    /// Takes up which container was that of which task in an earlier life of the agent, by the
+    /// engine's ids: it may be called otherwise now. Comes before all orders.
+    async fn recall(&self, _containers: Vec<(TaskId, Arc<str>)>) {}
+
     /// All tasks there are, in order of their ids: the truth.
     fn list(&self) -> Vec<Observed>;
 

@@ -130,6 +130,8 @@ impl Worker {
         mut news: mpsc::Receiver<News>,
         end_tasks: watch::Receiver<bool>,
     ) {
+        let (executor, containers) = (self.parts.executor.clone(), self.containers());
+        executor.recall(containers).await;
         self.describe();
         loop {
             if self.due && self.save.is_idle() {
@@ -161,6 +163,14 @@ impl Worker {
         if *end_tasks.borrow() {
             ending::end_all(self.parts.executor.as_ref()).await;
         }
+    }
+
+    /// Which containers were those of tasks when this was written down.
+    fn containers(&self) -> Vec<(TaskId, Arc<str>)> {
+        let records = self.core.records().values();
+        let known = records.map(|record| (record.task, record.reported.container.clone()));
+        let containers = known.filter(|(_, container)| !container.is_empty());
+        containers.collect()
     }
 
     fn hear(&mut self, news: News) {

@@ -11,7 +11,7 @@ use skep_core::model::{NodeId, SwarmId};
 use super::*;
 use crate::executor::{DockerExecutor, DockerOptions};
 use crate::fake::FakeEngine;
-use crate::labels::container_name;
+use crate::labels::{Owner, container_name};
 use crate::testing::work;
 use crate::version::ApiVersion;
 
