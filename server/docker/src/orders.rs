@@ -134,7 +134,8 @@ impl Inner {
             self.table
                 .tell(task, image::pulling(&container.image, &progress));
         };
-        let note = image::provide(&self.engine, &self.pulls, container, tell).await?;
+        let template = (work.service_id, work.template_revision);
+        let note = image::provide(&self.engine, &self.pulls, container, template, tell).await?;
         self.table.keep_note(task, note);
         let Err(error) = self.engine.create(&name, body).await else {
             return Ok(());

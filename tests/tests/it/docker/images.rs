@@ -57,7 +57,11 @@ async fn images_are_pulled_with_the_daemons_credentials() {
     // Without them the registry's refusal is told as it is.
     let stranger = Node::new(&engine).await;
     let text = stranger.refusal(pulled(&tag, None)).await;
-    assert!(text.contains("no basic auth credentials"), "{text}");
+    assert!(
+        text.contains("no basic auth credentials; run \"docker login 127.0.0.1:"),
+        "{text}"
+    );
+    assert!(text.contains("--registry-config"), "{text}");
     assert!(text.ends_with("(field container.image)"), "{text}");
 
     // The password has letters that the engine takes in one alphabet only.
