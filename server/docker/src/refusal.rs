@@ -47,7 +47,13 @@ pub(crate) fn cannot_create(
     }
     let words = error.words();
     let field = mount(work, &words).or_else(|| about(&words));
-    ExecutorError::refused(field.unwrap_or_else(|| "container".to_owned()), words)
+    let field = field.unwrap_or_else(|| "container".to_owned());
+    let mount = field.trim_end_matches(".path");
+    let words = match cure::bind_source(&words, mount) {
+        Some(cure) => format!("{words}; {cure}"),
+        None => words,
+    };
+    ExecutorError::refused(field, words)
 }
 
 /// What was wrong with a start, without the names of all those who passed it on.
@@ -123,10 +129,6 @@ mod tests {
         });
         for (words, field) in [
             (
-                "invalid mount config for type \"bind\": bind source path does not exist: /not/here",
-                "mounts[0].bind.path",
-            ),
-            (
                 "invalid CapAdd: unknown capability: \"CAP_X\"",
                 "container.capabilities_add",
             ),
@@ -138,6 +140,12 @@ mod tests {
             assert!(refusal.is_refusal());
             assert_eq!(refusal.to_string(), format!("{words} (field {field})"));
         }
+        let missing = "invalid mount config for type \"bind\": bind source path does not exist: \
+                       /not/here";
+        let text = cannot_create(&work, answered(400, missing), PLATFORM).to_string();
+        let cure = "make that directory on the node, or have it made: mounts[0].bind.create \
+                    (bind-create-src) (field mounts[0].bind.path)";
+        assert_eq!(text, format!("{missing}; {cure}"));
         // Engines differ in the status that they say this with.
         let foreign = "image operating system \"windows\" cannot be used on this platform";
         let refusal = cannot_create(&work, answered(404, foreign), PLATFORM);
