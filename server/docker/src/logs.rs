@@ -9,7 +9,7 @@ use bollard::query_parameters::{LogsOptions, LogsOptionsBuilder};
 use futures::stream::{self, StreamExt};
 use skep_agent::executor::{ExecutorError, Exit, ExitCause, MESSAGE_CHARS, Phase};
 use skep_agent::logs::{LastLines, LogItem, LogItems, LogLine, LogQuery, LogSource};
-use skep_core::model::TaskId;
+use skep_core::model::{HealthState, TaskId};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -197,10 +197,12 @@ fn take(cutter: &mut Cutter, tty: bool, entry: &LogOutput) -> Vec<LogLine> {
     }
 }
 
-/// The end of a task with the last lines it printed, if it failed.
+/// The end of a task with the last lines it printed, if it failed, or was stopped because its check
+/// did.
 pub(crate) async fn with_last_lines(engine: &Engine, seen: &Seen, mut exit: Exit) -> Exit {
     let failed = matches!(exit.cause, ExitCause::Exited | ExitCause::OutOfMemory);
-    if !failed || exit.code == Some(0) {
+    let sick = exit.cause == ExitCause::Stopped && seen.health.state() == HealthState::Unhealthy;
+    if !sick && (!failed || exit.code == Some(0)) {
         return exit;
     }
     let mut last = LastLines::default();

@@ -143,6 +143,11 @@ fn what_is_unhealthy_never_runs_and_says_why() {
         "{}",
         status.message
     );
+    let (_, printed) = status
+        .message
+        .split_once("; last output:\n")
+        .expect("what it printed");
+    assert!(!printed.trim().is_empty());
     let ran = status
         .history
         .iter()
