@@ -177,21 +177,21 @@ mod tests {
     fn credentials_are_where_docker_login_of_the_daemons_user_writes_them() {
         let path = |text: &str| Some(PathBuf::from(text));
         let nobody = || None;
-        let known = || path("/root");
+        let known = || path("/known");
         for (docker_config, home, found, want) in [
             (
                 path("/etc/docker-of-me"),
-                path("/home/me"),
+                path("/of/me"),
                 known(),
                 "/etc/docker-of-me/config.json",
             ),
             (
                 None,
-                path("/home/me"),
+                path("/of/me"),
                 known(),
-                "/home/me/.docker/config.json",
+                "/of/me/.docker/config.json",
             ),
-            (None, None, known(), "/root/.docker/config.json"),
+            (None, None, known(), "/known/.docker/config.json"),
         ] {
             assert_eq!(login_file(docker_config, home, || found), path(want));
         }
