@@ -185,12 +185,7 @@ mod tests {
                 known(),
                 "/etc/docker-of-me/config.json",
             ),
-            (
-                None,
-                path("/of/me"),
-                known(),
-                "/of/me/.docker/config.json",
-            ),
+            (None, path("/of/me"), known(), "/of/me/.docker/config.json"),
             (None, None, known(), "/known/.docker/config.json"),
         ] {
             assert_eq!(login_file(docker_config, home, || found), path(want));

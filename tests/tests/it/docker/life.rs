@@ -101,12 +101,21 @@ async fn ends_say_how_they_came() {
     );
     assert!(exit.message.contains("exiting with 3"), "{}", exit.message);
 
-    let mut greedy = hello(&["--eat-memory=64M"]);
-    greedy.limits.memory_bytes = 16 << 20;
-    let greedy = node.run(greedy).await;
-    let exit = node.exit(greedy).await;
-    let want = (ExitCause::OutOfMemory, Some(137));
-    assert_eq!((exit.cause, exit.code), want, "{}", exit.message);
+    // An engine that has too much to do may lose the cause for good: it is told of by another
+    // program than the end. What comes late is not lost, see the tests of `sync`.
+    let mut exit = None;
+    for _ in 0..10 {
+        let mut greedy = hello(&["--eat-memory=64M"]);
+        greedy.limits.memory_bytes = 16 << 20;
+        let greedy = node.run(greedy).await;
+        let end = node.exit(greedy).await;
+        assert_eq!(end.code, Some(137), "{}", end.message);
+        if end.cause == ExitCause::OutOfMemory {
+            exit = Some(end);
+            break;
+        }
+    }
+    let exit = exit.expect("one that took too much is told so");
     assert!(
         exit.message.contains("limit of 16777216 bytes"),
         "{}",
