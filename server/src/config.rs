@@ -119,7 +119,8 @@ pub(crate) struct Config {
     pub docker_host: Option<String>,
 
     /// File with credentials for registries, as "docker login" writes it. It is read for every
-    /// pull. Default: ~/.docker/config.json of the user that the daemon runs as.
+    /// pull. Default: config.json in $DOCKER_CONFIG, else in ~/.docker of the user that the daemon
+    /// runs as.
     #[arg(long, env = "SKEPD_REGISTRY_CONFIG", value_name = "FILE")]
     pub registry_config: Option<PathBuf>,
 

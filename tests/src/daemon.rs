@@ -305,6 +305,8 @@ fn skepd(dir: &Path, flags: &[String], address: Ipv4Addr) -> Command {
             &address.to_string(),
         ])
         .env_remove("SKEPD_CONFIG")
+        // No credentials of whoever runs the tests.
+        .env("DOCKER_CONFIG", dir.join("docker"))
         .stdin(Stdio::null())
         .stdout(Stdio::null());
     command

@@ -879,8 +879,11 @@ pub struct NodeStatus {
     /// As a Raft member; unset on workers.
     #[prost(message, optional, tag = "17")]
     pub manager: ::core::option::Option<ManagerStatus>,
-    /// PORT_IN_USE: another program holds a published port. ENGINE_UNREACHABLE: its container
-    /// engine does not answer. The list may grow.
+    /// PORT_IN_USE: another program holds a published port. PORT_NOT_OPEN: the system refuses to
+    /// open one. ENGINE_UNREACHABLE: its container engine does not answer. ENGINE_IN_SWARM_MODE:
+    /// that engine is in a swarm of Docker's own, which takes ports of the machine and may run
+    /// tasks beside those of skep. STORAGE_FAILED: it cannot write down what it does, so it begins
+    /// nothing new. The list may grow.
     #[prost(message, repeated, tag = "20")]
     pub conditions: ::prost::alloc::vec::Vec<Condition>,
     /// The published ports of PORT_IN_USE, in order. The services are STALLED.

@@ -49,7 +49,14 @@ pub struct Engine {
     address: EngineAddress,
     /// Made with the first call: the client wants to see the engine's socket.
     client: Arc<OnceLock<Docker>>,
-    version: Arc<Mutex<ApiVersion>>,
+    said: Arc<Mutex<Said>>,
+}
+
+/// What an engine said when it was asked for its version.
+#[derive(Clone)]
+struct Said {
+    version: ApiVersion,
+    platform: Arc<str>,
 }
 
 /// What an engine says of itself.
@@ -57,8 +64,8 @@ pub struct Engine {
 pub(crate) struct About {
     /// Limits that it can enforce.
     pub(crate) limits: Vec<&'static str>,
-    /// What an operator should know.
-    pub(crate) warning: Option<String>,
+    /// That its own swarm mode is on, and what that means here.
+    pub(crate) swarm_mode: Option<String>,
 }
 
 impl Engine {
@@ -68,7 +75,10 @@ impl Engine {
         Engine {
             address,
             client: Arc::default(),
-            version: Arc::new(Mutex::new(ApiVersion::OLDEST)),
+            said: Arc::new(Mutex::new(Said {
+                version: ApiVersion::OLDEST,
+                platform: "its engine's".into(),
+            })),
         }
     }
 
@@ -81,7 +91,18 @@ impl Engine {
     /// The version of its API, as it was when it last said so.
     #[must_use]
     pub fn version(&self) -> ApiVersion {
-        *self.version.lock().unwrap_or_else(PoisonError::into_inner)
+        self.said().version
+    }
+
+    /// What it runs images of, in their words, as it was when it last said so: "linux/amd64".
+    #[must_use]
+    pub(crate) fn platform(&self) -> Arc<str> {
+        self.said().platform
+    }
+
+    fn said(&self) -> Said {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.clone()
     }
 
     /// For calls that need no work.
@@ -132,7 +153,11 @@ impl Engine {
             u16::try_from(ours.minor_version).unwrap_or(u16::MAX),
         );
         let version = theirs.min(ours);
-        *self.version.lock().unwrap_or_else(PoisonError::into_inner) = version;
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.version = version;
+        if let (Some(os), Some(arch)) = (answer.os, answer.arch) {
+            said.platform = format!("{os}/{arch}").into();
+        }
         Ok(version)
     }
 
@@ -278,10 +303,12 @@ fn about(info: &SystemInfo) -> About {
             .into_iter()
             .filter_map(|(can, name)| can.then_some(name))
             .collect(),
-        warning: (!quiet).then(|| {
+        swarm_mode: (!quiet).then(|| {
             format!(
-                "the engine's own swarm mode is {swarm}: it uses ports 2377, 7946 and 4789 too; \
-                 end it with \"docker swarm leave\" if it is not needed"
+                "the engine's own swarm mode is {swarm}: it takes ports 2377/tcp, 7946/tcp, \
+                 7946/udp and 4789/udp of this machine, and may run tasks of its own beside \
+                 these; end it with \"docker swarm leave\" (a manager: with --force) if it is \
+                 not needed"
             )
         }),
     }

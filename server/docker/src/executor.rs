@@ -18,13 +18,16 @@ use crate::engine::Engine;
 use crate::labels::Owner;
 use crate::logs;
 use crate::orders::Inner;
-use crate::sync::{self, Status};
+use crate::sync::{self, Pace, Status};
 
 /// What tasks of containers ask of a node.
 const WORKLOAD: &str = "workload.container";
 
 /// The condition of a node whose engine cannot be reached.
 const ENGINE_UNREACHABLE: &str = "ENGINE_UNREACHABLE";
+
+/// The condition of a node whose engine is also one of Docker's own swarm mode.
+const ENGINE_IN_SWARM_MODE: &str = "ENGINE_IN_SWARM_MODE";
 
 /// How long the first look may hold up the start of a node.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
@@ -53,6 +56,10 @@ impl DockerExecutor {
     /// Begins with the containers that are there. An engine that cannot be reached now is looked
     /// for on and on; until it is found the executor says that it has not looked yet.
     pub async fn open(options: DockerOptions) -> DockerExecutor {
+        DockerExecutor::open_at(options, Pace::default()).await
+    }
+
+    pub(crate) async fn open_at(options: DockerOptions, pace: Pace) -> DockerExecutor {
         let inner = Arc::new(Inner::new(
             options.engine,
             options.owner,
@@ -61,7 +68,7 @@ impl DockerExecutor {
         ));
         let sender = watch::Sender::new(Status::default());
         let mut status = sender.subscribe();
-        let sync = tokio::spawn(sync::run(inner.clone(), sender));
+        let sync = tokio::spawn(sync::run(inner.clone(), sender, pace));
         let first = status.wait_for(|status| status.tries > 0);
         let waited = tokio::time::timeout(FIRST_LOOK, first).await.is_ok();
         if !waited {
@@ -112,15 +119,22 @@ impl Executor for DockerExecutor {
         }
     }
 
-    fn trouble(&self) -> Option<Trouble> {
-        let words = self.status.borrow().trouble.clone()?;
-        Some(Trouble {
+    fn troubles(&self) -> Vec<Trouble> {
+        let status = self.status.borrow();
+        let unreachable = status.trouble.as_ref().map(|words| Trouble {
             kind: ENGINE_UNREACHABLE,
             message: format!(
                 "{words}; start it, or name another with --docker-host: no container is begun \
                  until it answers"
             ),
-        })
+        });
+        let about = status.about.as_ref();
+        let swarm_mode = about.and_then(|about| about.swarm_mode.clone());
+        let swarm_mode = swarm_mode.map(|message| Trouble {
+            kind: ENGINE_IN_SWARM_MODE,
+            message,
+        });
+        unreachable.into_iter().chain(swarm_mode).collect()
     }
 
     async fn prepare(&self, work: Work) -> Result<(), ExecutorError> {
@@ -148,6 +162,13 @@ impl Executor for DockerExecutor {
         self.inner.table.cancel(task);
         self.order(task, move |inner| async move { inner.remove(task).await })
             .await
+    }
+
+    async fn recall(&self, containers: Vec<(TaskId, Arc<str>)>) {
+        let recalling = self.inner.recall(containers);
+        if tokio::time::timeout(FIRST_LOOK, recalling).await.is_err() {
+            tracing::warn!("the Docker engine takes its time");
+        }
     }
 
     fn list(&self) -> Vec<Observed> {

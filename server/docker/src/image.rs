@@ -10,17 +10,17 @@ use skep_core::node_agent::Note;
 
 use crate::engine::Engine;
 use crate::error::EngineError;
-use crate::pulls::{PullFailure, Pulls};
+use crate::pulls::{PullFailure, Pulls, Template};
 use crate::reference::Reference;
 use crate::version::ApiVersion;
 
 /// The field that names the image.
-const FIELD: &str = "container.image";
+pub(crate) const FIELD: &str = "container.image";
 
 /// Since when an engine says where an image was pulled from.
 const ORIGIN_SINCE: ApiVersion = ApiVersion::new(1, 53);
 
-/// Gets the image, by the policy of the container. Says what people should know of it.
+/// Gets the image, by the policy of the container, for this template. Says what people should know of it.
 ///
 /// # Errors
 /// If the engine does not have it then.
@@ -28,6 +28,7 @@ pub(crate) async fn provide(
     engine: &Engine,
     pulls: &Arc<Pulls>,
     container: &Container,
+    template: Template,
     tell: impl Fn(String),
 ) -> Result<Option<Note>, ExecutorError> {
     let image = container.image.as_str();
@@ -48,13 +49,13 @@ pub(crate) async fn provide(
         return Err(ExecutorError::refused(FIELD, problem));
     }
     tell(String::new());
-    let Err(failure) = pulls.pull(&reference, tell).await else {
+    let Err(failure) = pulls.pull(&reference, template, tell).await else {
         return Ok(None);
     };
     if is_here().await? {
         return Ok(Some(fallen_back(&failure)));
     }
-    let problem = format!("cannot pull \"{image}\": {}", failure.words);
+    let problem = format!("cannot pull \"{image}\": {}", failure.told());
     Err(if failure.is_final {
         ExecutorError::refused(FIELD, problem)
     } else {
@@ -63,7 +64,7 @@ pub(crate) async fn provide(
 }
 
 fn fallen_back(failure: &PullFailure) -> Note {
-    let words = &failure.words;
+    let words = failure.told();
     Note {
         reason: LOCAL_IMAGE,
         message: format!("the image that the node has is used: pulling it failed: {words}").into(),

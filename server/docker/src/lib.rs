@@ -15,6 +15,7 @@
 mod address;
 mod create;
 mod credentials;
+mod cure;
 mod cut;
 mod engine;
 mod error;

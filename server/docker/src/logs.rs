@@ -9,13 +9,15 @@ use bollard::query_parameters::{LogsOptions, LogsOptionsBuilder};
 use futures::stream::{self, StreamExt};
 use skep_agent::executor::{ExecutorError, Exit, ExitCause, MESSAGE_CHARS, Phase};
 use skep_agent::logs::{LastLines, LogItem, LogItems, LogLine, LogQuery, LogSource};
-use skep_core::model::TaskId;
+use skep_core::model::{HealthState, TaskId};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::cure;
 use crate::cut::Cutter;
 use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::image;
 use crate::moment;
 use crate::observe::Seen;
 use crate::orders::Inner;
@@ -195,10 +197,12 @@ fn take(cutter: &mut Cutter, tty: bool, entry: &LogOutput) -> Vec<LogLine> {
     }
 }
 
-/// The end of a task with the last lines it printed, if it failed.
+/// The end of a task with the last lines it printed, if it failed, or was stopped because its check
+/// did.
 pub(crate) async fn with_last_lines(engine: &Engine, seen: &Seen, mut exit: Exit) -> Exit {
     let failed = matches!(exit.cause, ExitCause::Exited | ExitCause::OutOfMemory);
-    if !failed || exit.code == Some(0) {
+    let sick = exit.cause == ExitCause::Stopped && seen.health.state() == HealthState::Unhealthy;
+    if !sick && (!failed || exit.code == Some(0)) {
         return exit;
     }
     let mut last = LastLines::default();
@@ -219,6 +223,11 @@ pub(crate) async fn with_last_lines(engine: &Engine, seen: &Seen, mut exit: Exit
     tokio::time::timeout(LAST_LINES_PATIENCE, reading)
         .await
         .ok();
-    exit.message = last.behind(exit.message, MESSAGE_CHARS);
+    let printed = last.text(MESSAGE_CHARS);
+    let foreign = Some(printed.trim()).filter(|printed| cure::is_foreign_program(printed));
+    exit.message = match foreign.and_then(|it| cure::foreign(it, &engine.platform())) {
+        Some(problem) => format!("{}: {problem} (field {})", exit.message, image::FIELD),
+        None => last.behind(exit.message, MESSAGE_CHARS),
+    };
     exit
 }

@@ -12,6 +12,8 @@ use skep_agent::executor::{ExecutorError, Exit, ExitCause, Phase};
 use skep_core::model::{Port, TaskId, signal};
 use skep_core::node_agent::{Health, StopHow};
 
+use crate::cure;
+use crate::image;
 use crate::labels::Owner;
 use crate::moment;
 use crate::refusal;
@@ -23,7 +25,7 @@ const CHECK_CHARS: usize = 1_000;
 const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 
 /// Exit codes above this one are those of signals.
-const SIGNAL_BASE: i32 = 128;
+pub(crate) const SIGNAL_BASE: i32 = 128;
 
 /// The exit code of what SIGKILL ended, as the engine does to what it is to remove.
 const KILLED: i64 = 137;
@@ -38,6 +40,8 @@ pub(crate) struct Seen {
     pub(crate) health: Health,
     /// The engine's id of the container.
     pub(crate) container: Arc<str>,
+    /// It is called as the task's container was when it was made.
+    pub(crate) is_named: bool,
     /// The engine's id of its image.
     pub(crate) image_id: String,
     /// The image as its spec names it.
@@ -48,28 +52,45 @@ pub(crate) struct Seen {
     pub(crate) tty: bool,
 }
 
-/// What a container says; nothing: it is not this owner's. `stopped`: it was ordered to end.
+/// What orders and events told of a container that it does not say itself.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Told {
+    /// It was ordered to end.
+    pub(crate) stopped: bool,
+    /// It ran out of memory: engines may say so after its end.
+    pub(crate) oom: bool,
+}
+
+/// What a container says; nothing: it is not this owner's. `platform`: what its engine runs
+/// images of.
 pub(crate) fn seen(
     inspected: &ContainerInspectResponse,
     owner: Owner,
-    stopped: bool,
+    platform: &str,
+    told: Told,
 ) -> Option<Seen> {
     let config = inspected.config.as_ref()?;
     let (task, ports) = owner.read(config.labels.as_ref()?)?;
-    is_named(inspected.name.as_deref()?, task).then_some(())?;
     let state = inspected.state.clone().unwrap_or_default();
+    let known = Known {
+        ports: &ports,
+        platform,
+        memory: memory_limit(inspected),
+        told,
+    };
     let grace = config
         .stop_timeout
         .and_then(|seconds| u64::try_from(seconds).ok());
     Some(Seen {
         task,
-        phase: phase(&state, &ports, memory_limit(inspected), stopped),
+        phase: phase(&state, &known),
         health: health(state.health.as_ref()),
         ports,
         stop: StopHow {
             signal: signal::OWN,
             grace: grace.map_or(DEFAULT_GRACE, Duration::from_secs),
         },
+        is_named: is_named(inspected.name.as_deref().unwrap_or_default(), task),
         container: inspected.id.as_deref().unwrap_or_default().into(),
         image_id: inspected.image.clone().unwrap_or_default(),
         image: config.image.clone().unwrap_or_default(),
@@ -82,16 +103,33 @@ pub(crate) fn seen(
     })
 }
 
+/// What is known of a container beside its state.
+struct Known<'a> {
+    ports: &'a [Port],
+    platform: &'a str,
+    /// The limit of its memory in bytes; 0: none.
+    memory: i64,
+    told: Told,
+}
+
+impl Known<'_> {
+    /// Whether a container that goes away was killed for that, by somebody else.
+    fn is_removed(&self, state: &ContainerState) -> bool {
+        let ran_out = self.told.oom || state.oom_killed == Some(true);
+        !self.told.stopped && !ran_out && state.exit_code == Some(KILLED)
+    }
+}
+
 fn memory_limit(inspected: &ContainerInspectResponse) -> i64 {
     let host = inspected.host_config.as_ref();
     host.and_then(|host| host.memory).unwrap_or(0)
 }
 
-fn phase(state: &ContainerState, ports: &[Port], memory: i64, stopped: bool) -> Phase {
+fn phase(state: &ContainerState, known: &Known<'_>) -> Phase {
     match state.status.unwrap_or(Status::EMPTY) {
         Status::EMPTY | Status::CREATED => match state.error.as_deref() {
             None | Some("") => Phase::Prepared,
-            Some(words) => Phase::Exited(not_started(words, ports)),
+            Some(words) => Phase::Exited(not_started(words, known)),
         },
         // What is frozen or begins again behind our back is still there.
         Status::RUNNING | Status::PAUSED | Status::RESTARTING | Status::STOPPING => {
@@ -104,12 +142,8 @@ fn phase(state: &ContainerState, ports: &[Port], memory: i64, stopped: bool) -> 
                 since: started.unwrap_or_default(),
             }
         }
-        Status::REMOVING | Status::DEAD if !stopped && state.exit_code == Some(KILLED) => {
-            Phase::Exited(removed())
-        }
-        Status::EXITED | Status::DEAD | Status::REMOVING => {
-            Phase::Exited(exit(state, memory, stopped))
-        }
+        Status::REMOVING | Status::DEAD if known.is_removed(state) => Phase::Exited(removed()),
+        Status::EXITED | Status::DEAD | Status::REMOVING => Phase::Exited(exit(state, known)),
     }
 }
 
@@ -129,8 +163,8 @@ pub(crate) fn removed() -> Exit {
 
 /// The end of a container that the engine could not start. What it made of it stays as it is:
 /// nothing of it ever ran.
-fn not_started(words: &str, ports: &[Port]) -> Exit {
-    let (field, problem) = start_problem(words, ports);
+fn not_started(words: &str, known: &Known<'_>) -> Exit {
+    let (field, problem) = start_problem(words, known.ports, known.platform);
     Exit {
         cause: ExitCause::NotStarted,
         code: None,
@@ -142,7 +176,10 @@ fn not_started(words: &str, ports: &[Port]) -> Exit {
 
 /// Why the engine could not start a container, by its words: the field of the spec that they are
 /// about, and the problem.
-pub(crate) fn start_problem(words: &str, ports: &[Port]) -> (String, String) {
+pub(crate) fn start_problem(words: &str, ports: &[Port], platform: &str) -> (String, String) {
+    if let Some(problem) = cure::foreign(refusal::plain(words), platform) {
+        return (image::FIELD.to_owned(), problem);
+    }
     match port_in_use(words, ports) {
         Some(port) => {
             let (number, protocol) = (port.published, port.protocol.as_str());
@@ -171,10 +208,10 @@ fn port_in_use<'a>(words: &str, ports: &'a [Port]) -> Option<&'a Port> {
     })
 }
 
-fn exit(state: &ContainerState, memory: i64, stopped: bool) -> Exit {
+fn exit(state: &ContainerState, known: &Known<'_>) -> Exit {
     let code = state.exit_code.and_then(|code| i32::try_from(code).ok());
-    let oom = state.oom_killed == Some(true) && code != Some(0);
-    let cause = match (stopped, oom) {
+    let oom = (known.told.oom || state.oom_killed == Some(true)) && code != Some(0);
+    let cause = match (known.told.stopped, oom) {
         (true, _) => ExitCause::Stopped,
         (false, true) => ExitCause::OutOfMemory,
         (false, false) => ExitCause::Exited,
@@ -186,7 +223,7 @@ fn exit(state: &ContainerState, memory: i64, stopped: bool) -> Exit {
         // A program may also end by itself with such a code, so that is only what it looks like.
         signal: oom.then_some(signal::KILL),
         at: ended.unwrap_or_else(moment::now),
-        message: exit_words(state, cause, code, memory),
+        message: exit_words(state, cause, code, known.memory),
     }
 }
 
@@ -250,7 +287,8 @@ pub(crate) fn stopped_before_start() -> Exit {
 }
 
 /// Whether a container's name is that of a task. One that was made from a copy of a task's
-/// container has its labels, but another name; it is not ours.
+/// container has its labels, but another name, and an id that was never that of the task; it is
+/// not ours.
 pub(crate) fn is_named(name: &str, task: TaskId) -> bool {
     name.rsplit_once('.')
         .is_some_and(|(_, last)| last.parse() == Ok(task))

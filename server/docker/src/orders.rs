@@ -2,11 +2,13 @@
 //! What the engine is told to do with a task. Each order has the task's turn; the engine's own
 //! answer counts, and what it says then goes into the table.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures::StreamExt;
 use skep_agent::executor::{ContainerWork, ExecutorError, ExitCause, Observed, Phase};
 use skep_core::model::{TaskId, signal};
 use tokio::task::JoinSet;
@@ -17,10 +19,14 @@ use crate::error::EngineError;
 use crate::image;
 use crate::labels::{Owner, container_name};
 use crate::logs;
-use crate::observe::{self, Seen, stopped_before_start};
+use crate::observe::{self, SIGNAL_BASE, Seen, Told, stopped_before_start};
 use crate::pulls::Pulls;
 use crate::refusal::cannot_create;
+use crate::sync::LOOKS_AT_ONCE;
 use crate::table::{Known, Table};
+
+/// How long after the end of a container its engine may tell that it ran out of memory.
+const OOM_LATE: Duration = Duration::from_secs(1);
 
 /// What all orders of an executor share.
 pub(crate) struct Inner {
@@ -30,6 +36,8 @@ pub(crate) struct Inner {
     pub(crate) address: IpAddr,
     pub(crate) table: Arc<Table>,
     pulls: Arc<Pulls>,
+    /// The engine's ids of containers that an earlier life of the agent knew.
+    recalled: Mutex<BTreeMap<TaskId, Arc<str>>>,
     /// Those that kill what outlives its grace. They go with this.
     killers: Mutex<JoinSet<()>>,
 }
@@ -47,8 +55,36 @@ impl Inner {
             owner,
             address,
             table: Arc::default(),
+            recalled: Mutex::default(),
             killers: Mutex::default(),
         }
+    }
+
+    /// Takes up which container was that of which task, and looks at those that are not known:
+    /// somebody may have given them another name.
+    pub(crate) async fn recall(&self, containers: Vec<(TaskId, Arc<str>)>) {
+        self.recalled().extend(containers.iter().cloned());
+        let unknown = |(task, _): &(TaskId, Arc<str>)| self.table.known(*task).is_none();
+        let unknown = containers.into_iter().filter(unknown);
+        futures::stream::iter(unknown)
+            .for_each_concurrent(LOOKS_AT_ONCE, async |(task, container)| {
+                // An engine that does not answer is looked at when it is back.
+                self.refresh(task, &container).await.ok();
+            })
+            .await;
+    }
+
+    fn recalled(&self) -> MutexGuard<'_, BTreeMap<TaskId, Arc<str>>> {
+        // Nothing that is done under this lock leaves the map half changed.
+        self.recalled.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a container is known as that of a task, whatever it is called.
+    pub(crate) fn is_known(&self, task: TaskId, container: &str) -> bool {
+        let known = self.table.known(task);
+        let recalled = self.recalled();
+        known.is_some_and(|known| known.container() == Some(container))
+            || recalled.get(&task).is_some_and(|id| **id == *container)
     }
 
     /// Gets the image and makes the container.
@@ -98,7 +134,8 @@ impl Inner {
             self.table
                 .tell(task, image::pulling(&container.image, &progress));
         };
-        let note = image::provide(&self.engine, &self.pulls, container, tell).await?;
+        let template = (work.service_id, work.template_revision);
+        let note = image::provide(&self.engine, &self.pulls, container, template, tell).await?;
         self.table.keep_note(task, note);
         let Err(error) = self.engine.create(&name, body).await else {
             return Ok(());
@@ -117,15 +154,16 @@ impl Inner {
                 None => Err(error.into()),
             };
         }
-        Err(cannot_create(work, error))
+        Err(cannot_create(work, error, &self.engine.platform()))
     }
 
     /// Whether the container with this name is that of the task; nothing: there is none.
     async fn is_ours(&self, task: TaskId, name: &str) -> Result<Option<bool>, EngineError> {
         let inspected = self.engine.inspect(name).await?;
+        let platform = self.engine.platform();
         Ok(inspected.map(|inspected| {
-            let seen = observe::seen(&inspected, self.owner, false);
-            seen.is_some_and(|seen| seen.task == task)
+            let seen = observe::seen(&inspected, self.owner, &platform, Told::default());
+            seen.is_some_and(|seen| seen.is_named && seen.task == task)
         }))
     }
 
@@ -147,8 +185,8 @@ impl Inner {
         };
         match seen?.map(|known| known.observed.phase) {
             Some(Phase::Exited(exit)) if exit.cause == ExitCause::NotStarted => {
-                let (field, problem) =
-                    observe::start_problem(&error.words(), &known.observed.ports);
+                let (ports, platform) = (&known.observed.ports, self.engine.platform());
+                let (field, problem) = observe::start_problem(&error.words(), ports, &platform);
                 Err(ExecutorError::refused(field, problem))
             }
             // It came up although the answer was lost.
@@ -220,6 +258,7 @@ impl Inner {
             self.engine.remove(container).await?;
         }
         self.table.forget(task, true);
+        self.recalled().remove(&task);
         Ok(())
     }
 
@@ -236,16 +275,51 @@ impl Inner {
         container: &str,
     ) -> Result<Option<Known>, EngineError> {
         let _look = self.table.look(task).await;
-        let inspected = self.engine.inspect(container).await?;
-        let memory = self.table.memory(task);
-        let seen = inspected.and_then(|it| observe::seen(&it, self.owner, memory.is_stopped));
-        let Some(seen) = seen.filter(|seen| seen.task == task) else {
+        let mut seen = self.see(task, container).await?;
+        if seen.as_ref().is_some_and(|seen| self.is_doubtful(seen)) {
+            self.table.oom(task, OOM_LATE).await;
+            seen = self.see(task, container).await?;
+        }
+        let Some(seen) = seen else {
             self.table.gone(task);
             return Ok(None);
         };
         let known = self.known(seen).await?;
         self.table.set(known.clone());
         Ok(Some(known))
+    }
+
+    /// What a container says of its task; nothing: it is gone, or another's.
+    async fn see(&self, task: TaskId, container: &str) -> Result<Option<Seen>, EngineError> {
+        let inspected = self.engine.inspect(container).await?;
+        let memory = self.table.memory(task);
+        let told = Told {
+            stopped: memory.is_stopped,
+            oom: memory.is_oom,
+        };
+        let platform = self.engine.platform();
+        let seen = inspected.and_then(|it| observe::seen(&it, self.owner, &platform, told));
+        let is_its = |seen: &Seen| {
+            seen.task == task && (seen.is_named || self.is_known(task, &seen.container))
+        };
+        Ok(seen.filter(is_its))
+    }
+
+    /// Whether this is an end whose cause may come after it: the signal is that of a lack of
+    /// memory, and nobody here sent it.
+    fn is_doubtful(&self, seen: &Seen) -> bool {
+        let known = self
+            .table
+            .known(seen.task)
+            .map(|known| known.observed.phase);
+        let was_there = known.is_some_and(|known| !matches!(known, Phase::Exited(_)));
+        let killed = Some(SIGNAL_BASE + signal::KILL);
+        match &seen.phase {
+            Phase::Exited(exit) => {
+                was_there && exit.cause == ExitCause::Exited && exit.code == killed
+            }
+            _ => false,
+        }
     }
 
     async fn known(&self, seen: Seen) -> Result<Known, EngineError> {

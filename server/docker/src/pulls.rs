@@ -3,17 +3,19 @@
 //! after one that failed. So a crowd of tasks, or one that is tried again and again, asks a
 //! registry no more than a single patient client would.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared};
+use skep_core::model::{Revision, ServiceId};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use crate::credentials;
+use crate::cure;
 use crate::engine::Engine;
 use crate::pull::pull;
 use crate::reference::Reference;
@@ -28,6 +30,8 @@ const WAIT_MAX: Duration = Duration::from_secs(300);
 const TELL_EVERY: Duration = Duration::from_secs(2);
 /// How many images whose pull failed are remembered.
 const REMEMBERED_MAX: usize = 1_000;
+/// For how many templates that want an image its registry is asked at once; all others wait.
+const TEMPLATES_MAX: usize = 100;
 
 /// What a registry says of an image that it will not say otherwise when asked again soon.
 const FINAL: [&str; 8] = [
@@ -48,7 +52,28 @@ pub(crate) struct PullFailure {
     pub(crate) words: Arc<str>,
     /// Asking again soon is of no use.
     pub(crate) is_final: bool,
+    /// When the registry is asked again by those who asked already.
+    again_at: Instant,
 }
+
+impl PullFailure {
+    /// The words, and when and by what the registry is asked again.
+    pub(crate) fn told(&self) -> String {
+        let left = self.again_at.saturating_duration_since(Instant::now());
+        let seconds = left.as_millis().div_ceil(1_000);
+        format!(
+            "{}; the registry is asked again in {seconds} s at the earliest, or at once after a \
+             login or an update",
+            self.words
+        )
+    }
+}
+
+/// Whose pull it is: another template of a service is another try of a person.
+pub(crate) type Template = (ServiceId, Revision);
+
+/// How the file of credentials is told from what it was: when it was written, and its length.
+type Login = Option<(SystemTime, u64)>;
 
 type Pull = Shared<BoxFuture<'static, Result<(), PullFailure>>>;
 
@@ -66,6 +91,10 @@ pub(crate) struct Pulls {
 struct Image {
     running: Option<Running>,
     failed: Option<Failed>,
+    /// For which templates the registry was asked.
+    asked: BTreeSet<Template>,
+    /// The credentials that it was asked with.
+    login: Login,
 }
 
 struct Running {
@@ -76,7 +105,6 @@ struct Running {
 struct Failed {
     failure: PullFailure,
     wait: Duration,
-    again_at: Instant,
 }
 
 impl Pulls {
@@ -93,13 +121,15 @@ impl Pulls {
     /// nobody waits any more the pull ends.
     ///
     /// # Errors
-    /// If it cannot be pulled, also for a while after it could not be.
+    /// If it cannot be pulled, also for a while after it could not be: unless there are other
+    /// credentials since, or it is the first time for this template.
     pub(crate) async fn pull(
         self: &Arc<Self>,
         reference: &Reference,
+        template: Template,
         tell: impl Fn(String),
     ) -> Result<(), PullFailure> {
-        let (pull, mut progress) = self.join(reference)?;
+        let (pull, mut progress) = self.join(reference, template)?;
         tokio::pin!(pull);
         loop {
             tokio::select! {
@@ -112,17 +142,23 @@ impl Pulls {
     fn join(
         self: &Arc<Self>,
         reference: &Reference,
+        template: Template,
     ) -> Result<(Pull, watch::Receiver<String>), PullFailure> {
-        let key = key(reference);
+        let login = self.login();
         let mut images = self.images();
-        let image = images.entry(key.clone()).or_default();
+        let image = images.entry(key(reference)).or_default();
+        let is_new = image.asked.len() < TEMPLATES_MAX && image.asked.insert(template);
         if let Some(running) = &image.running
             && let Some(pull) = running.pull.upgrade()
         {
             return Ok((pull, running.progress.clone()));
         }
+        if is_new || image.login != login {
+            image.failed = None;
+            image.login = login;
+        }
         if let Some(failed) = &image.failed
-            && Instant::now() < failed.again_at
+            && Instant::now() < failed.failure.again_at
         {
             return Err(failed.failure.clone());
         }
@@ -136,7 +172,13 @@ impl Pulls {
         Ok((pull, progress))
     }
 
-    fn note(&self, reference: &Reference, result: &Result<(), PullFailure>) {
+    /// The file of credentials as it is now.
+    fn login(&self) -> Login {
+        let about = std::fs::metadata(self.settings.as_deref()?).ok()?;
+        Some((about.modified().ok()?, about.len()))
+    }
+
+    fn note(&self, reference: &Reference, result: &mut Result<(), PullFailure>) {
         let mut images = self.images();
         let key = key(reference);
         let Err(failure) = result else {
@@ -145,7 +187,7 @@ impl Pulls {
         };
         if images.len() > REMEMBERED_MAX {
             let now = Instant::now();
-            let recent = |failed: &Failed| failed.again_at + WAIT_MAX > now;
+            let recent = |failed: &Failed| failed.failure.again_at + WAIT_MAX > now;
             images.retain(|_, image| image.failed.as_ref().is_some_and(recent));
         }
         let image = images.entry(key).or_default();
@@ -155,10 +197,10 @@ impl Pulls {
             .as_ref()
             .map_or(WAIT_FIRST, |failed| failed.wait * 2);
         let wait = wait.min(WAIT_MAX);
+        failure.again_at = Instant::now() + wait;
         image.failed = Some(Failed {
             failure: failure.clone(),
             wait,
-            again_at: Instant::now() + wait,
         });
     }
 
@@ -178,7 +220,7 @@ async fn carry_out(
     telling: watch::Sender<String>,
 ) -> Result<(), PullFailure> {
     let Some(pulls) = pulls.upgrade() else {
-        return Err(failure("the node stops".to_owned()));
+        return Err(failure("the node stops".to_owned(), "", ""));
     };
     let _turn = pulls.turns.acquire().await;
     let mut told = Instant::now();
@@ -190,21 +232,34 @@ async fn carry_out(
     };
     let registry = &reference.registry;
     let credentials = credentials::find(pulls.settings.as_deref(), registry).await;
-    let result = match credentials {
+    let mut result = match credentials {
         Ok(credentials) => pull(&pulls.engine, &reference, credentials, tell)
             .await
-            .map_err(|error| failure(error.words())),
-        Err(error) => Err(failure(error.to_string())),
+            .map_err(|error| failure(error.words(), &pulls.engine.platform(), registry)),
+        Err(error) => Err(failure(
+            error.to_string(),
+            &pulls.engine.platform(),
+            registry,
+        )),
     };
-    pulls.note(&reference, &result);
+    pulls.note(&reference, &mut result);
     result
 }
 
-fn failure(words: String) -> PullFailure {
+fn failure(words: String, platform: &str, registry: &str) -> PullFailure {
     let lower = words.to_lowercase();
+    let words = match (
+        cure::foreign(&words, platform),
+        cure::login(&words, registry),
+    ) {
+        (Some(words), _) => words,
+        (None, Some(cure)) => format!("{words}; {cure}"),
+        (None, None) => words,
+    };
     PullFailure {
         is_final: FINAL.iter().any(|known| lower.contains(known)),
         words: words.into(),
+        again_at: Instant::now(),
     }
 }
 
@@ -212,10 +267,14 @@ fn failure(words: String) -> PullFailure {
 mod tests {
     use super::*;
     use crate::address::EngineAddress;
+    use crate::fake::FakeEngine;
+    use crate::testing::PLATFORM;
+
+    const ONE: Template = (ServiceId(1), Revision(1));
 
     #[test]
     fn what_a_registry_denies_is_final_and_what_is_down_is_not() {
-        let is_final = |words: &str| failure(words.to_owned()).is_final;
+        let is_final = |words: &str| failure(words.to_owned(), PLATFORM, "r").is_final;
         assert!(is_final(
             "manifest for web:9 not found: manifest unknown: manifest unknown"
         ));
@@ -223,6 +282,9 @@ mod tests {
             "pull access denied for x, repository does not exist"
         ));
         assert!(is_final("Get https://r/v2/: no basic auth credentials"));
+        assert!(is_final(
+            "no matching manifest for linux/amd64 in the manifest list entries"
+        ));
         assert!(!is_final(
             "dial tcp 127.0.0.1:5000: connect: connection refused"
         ));
@@ -239,17 +301,58 @@ mod tests {
         let wait = |pulls: &Pulls| {
             let images = pulls.images();
             let failed = images[&key(&reference)].failed.as_ref().expect("it failed");
-            failed.again_at - Instant::now()
+            failed.failure.again_at - Instant::now()
         };
         for seconds in [1, 2, 4] {
-            pulls.pull(&reference, |_| ()).await.expect_err("no engine");
+            pulls
+                .pull(&reference, ONE, |_| ())
+                .await
+                .expect_err("no engine");
             assert_eq!(wait(&pulls), Duration::from_secs(seconds));
             // Before that the answer is the same, and nobody is asked.
-            pulls.pull(&reference, |_| ()).await.expect_err("too soon");
+            let again = pulls.pull(&reference, ONE, |_| ()).await;
+            let told = again.expect_err("too soon").told();
+            let want = format!("; the registry is asked again in {seconds} s at the earliest");
+            assert!(told.contains(&want), "{told}");
             assert_eq!(wait(&pulls), Duration::from_secs(seconds));
             tokio::time::advance(Duration::from_secs(seconds)).await;
         }
-        pulls.note(&reference, &Ok(()));
+        pulls.note(&reference, &mut Ok(()));
         assert!(pulls.images().is_empty());
+    }
+
+    #[tokio::test]
+    async fn other_credentials_and_another_template_are_a_new_try() {
+        let settings = tempfile::NamedTempFile::new().expect("a file");
+        let denied = "{\"message\": \"denied\"}".to_owned();
+        let fake = FakeEngine::new("1.44", vec![("/images/create", 500, denied)]);
+        let file = Some(settings.path().to_owned());
+        let pulls = Pulls::new(fake.engine(), file);
+        let reference = Reference::parse("reg.example/web:1").expect("a reference");
+        let asked_for = async |template| {
+            // A wait that no test outlasts.
+            if let Some(image) = pulls.images().get_mut(&key(&reference))
+                && let Some(failed) = &mut image.failed
+            {
+                failed.failure.again_at = Instant::now() + WAIT_MAX;
+            }
+            let failed = pulls.pull(&reference, template, |_| ()).await;
+            let words = failed.expect_err("denied").words;
+            assert!(
+                words.starts_with("denied; run \"docker login reg.example\""),
+                "{words}"
+            );
+            fake.asked().len()
+        };
+        assert_eq!(asked_for(ONE).await, 1);
+        assert_eq!(asked_for(ONE).await, 1, "it was asked for already");
+        // As \"update --force\" makes one.
+        let next = (ONE.0, Revision(ONE.1.0 + 1));
+        assert_eq!(asked_for(next).await, 2);
+        assert_eq!(asked_for(ONE).await, 2);
+        assert_eq!(asked_for(next).await, 2);
+        std::fs::write(settings.path(), "{\"auths\": {}}").expect("a login");
+        assert_eq!(asked_for(ONE).await, 3);
+        assert_eq!(asked_for(next).await, 3);
     }
 }

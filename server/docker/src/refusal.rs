@@ -4,7 +4,9 @@
 use skep_agent::executor::{ContainerWork, ExecutorError};
 use skep_core::model::MountSource;
 
+use crate::cure;
 use crate::error::EngineError;
+use crate::image;
 
 /// What the engine's words are about, and the field that says so in a spec. The first that fits.
 const FIELDS: [(&str, &str); 14] = [
@@ -32,13 +34,26 @@ const PROGRAM: [&str; 3] = [
 ];
 
 /// Why the engine does not make a container. What it calls a bad request stays one.
-pub(crate) fn cannot_create(work: &ContainerWork, error: EngineError) -> ExecutorError {
+pub(crate) fn cannot_create(
+    work: &ContainerWork,
+    error: EngineError,
+    platform: &str,
+) -> ExecutorError {
+    if let Some(problem) = cure::foreign(&error.words(), platform) {
+        return ExecutorError::refused(image::FIELD, problem);
+    }
     if error.status() != Some(400) {
         return error.into();
     }
     let words = error.words();
     let field = mount(work, &words).or_else(|| about(&words));
-    ExecutorError::refused(field.unwrap_or_else(|| "container".to_owned()), words)
+    let field = field.unwrap_or_else(|| "container".to_owned());
+    let mount = field.trim_end_matches(".path");
+    let words = match cure::bind_source(&words, mount) {
+        Some(cure) => format!("{words}; {cure}"),
+        None => words,
+    };
+    ExecutorError::refused(field, words)
 }
 
 /// What was wrong with a start, without the names of all those who passed it on.
@@ -90,7 +105,7 @@ mod tests {
     use skep_core::model::{BindMount, Mount};
 
     use super::*;
-    use crate::testing::work;
+    use crate::testing::{PLATFORM, work};
 
     fn answered(status_code: u16, message: &str) -> EngineError {
         let message = message.to_owned();
@@ -114,10 +129,6 @@ mod tests {
         });
         for (words, field) in [
             (
-                "invalid mount config for type \"bind\": bind source path does not exist: /not/here",
-                "mounts[0].bind.path",
-            ),
-            (
                 "invalid CapAdd: unknown capability: \"CAP_X\"",
                 "container.capabilities_add",
             ),
@@ -125,11 +136,25 @@ mod tests {
             ("Minimum memory limit allowed is 6MB", "limits.memory_bytes"),
             ("something new", "container"),
         ] {
-            let refusal = cannot_create(&work, answered(400, words));
+            let refusal = cannot_create(&work, answered(400, words), PLATFORM);
             assert!(refusal.is_refusal());
             assert_eq!(refusal.to_string(), format!("{words} (field {field})"));
         }
-        assert!(!cannot_create(&work, answered(500, "disk is full")).is_refusal());
+        let missing = "invalid mount config for type \"bind\": bind source path does not exist: \
+                       /not/here";
+        let text = cannot_create(&work, answered(400, missing), PLATFORM).to_string();
+        let cure = "make that directory on the node, or have it made: mounts[0].bind.create \
+                    (bind-create-src) (field mounts[0].bind.path)";
+        assert_eq!(text, format!("{missing}; {cure}"));
+        // Engines differ in the status that they say this with.
+        let foreign = "image operating system \"windows\" cannot be used on this platform";
+        let refusal = cannot_create(&work, answered(404, foreign), PLATFORM);
+        let text = refusal.to_string();
+        assert!(
+            refusal.is_refusal() && text.ends_with("(field container.image)"),
+            "{text}"
+        );
+        assert!(!cannot_create(&work, answered(500, "disk is full"), PLATFORM).is_refusal());
     }
 
     #[test]

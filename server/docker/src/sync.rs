@@ -2,11 +2,10 @@
 //! Keeps what is known up to date with the engine.
 //!
 //! Events are hints: they are lost when a reader is slow or the engine starts again. So everything
-//! is looked at once a connection is made, from events that began before that look, and again and
-//! again after it. An engine that is gone takes nothing with it: what was known last stays known
+//! is looked at once events are listened to, and again and again after that. An engine that is gone takes nothing with it: what was known last stays known
 //! until the engine itself says otherwise.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,25 +14,42 @@ use bollard::models::{ContainerSummary, ContainerSummaryStateEnum as State, Even
 use futures::StreamExt;
 use skep_agent::executor::Phase;
 use skep_core::model::{HealthState, TaskId};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::engine::About;
 use crate::error::EngineError;
-use crate::labels::Owner;
 use crate::moment;
 use crate::observe::is_named;
 use crate::orders::Inner;
 use crate::table::Known;
 
-/// How often everything is looked at without an event.
-const LOOK_EVERY: Duration = Duration::from_secs(15);
-/// Waits before an engine that is gone is asked again: the first, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// How an engine is looked after.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// How often everything is looked at without an event.
+    pub(crate) look_every: Duration,
+    /// Waits before an engine that is gone is asked again: the first, and the longest.
+    pub(crate) pauses: (Duration, Duration),
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace {
+            look_every: Duration::from_secs(15),
+            pauses: (Duration::from_millis(100), Duration::from_secs(5)),
+        }
+    }
+}
+
 /// How far back events are asked for at first: a little further than the look before.
 const OVERLAP_SECONDS: i64 = 5;
+/// How many events are read ahead of the looks that they lead to.
+const EVENTS_AHEAD: usize = 1_024;
 /// How many containers are looked at at a time.
-const LOOKS_AT_ONCE: usize = 8;
+pub(crate) const LOOKS_AT_ONCE: usize = 8;
 
 /// How things stand with the engine.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -49,21 +65,20 @@ pub(crate) struct Status {
 }
 
 /// Looks after an engine for ever.
-pub(crate) async fn run(inner: Arc<Inner>, status: watch::Sender<Status>) {
-    let mut pause = PAUSES.0;
+pub(crate) async fn run(inner: Arc<Inner>, status: watch::Sender<Status>, pace: Pace) {
+    let mut pause = pace.pauses.0;
     loop {
-        let since = moment::seconds(moment::now()) - OVERLAP_SECONDS;
         let error = match meet(&inner).await {
-            Ok(about) => {
-                pause = PAUSES.0;
+            Ok((about, events)) => {
+                pause = pace.pauses.0;
                 greet(&inner, &status, about);
-                listen(&inner, since).await
+                listen(&inner, &status, events, pace).await
             }
             Err(error) => error,
         };
         mourn(&inner, &status, &error);
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(PAUSES.1);
+        pause = (pause * 2).min(pace.pauses.1);
     }
 }
 
@@ -72,8 +87,13 @@ fn greet(inner: &Inner, status: &watch::Sender<Status>, about: About) {
     if before.trouble.is_some() {
         tracing::info!(engine = %inner.engine.address(), "the Docker engine is back");
     }
-    if let Some(warning) = &about.warning {
-        tracing::warn!(engine = %inner.engine.address(), "{warning}");
+    let known = before.about.and_then(|about| about.swarm_mode);
+    if let Some(swarm_mode) = about
+        .swarm_mode
+        .as_ref()
+        .filter(|it| Some(*it) != known.as_ref())
+    {
+        tracing::warn!(engine = %inner.engine.address(), "{swarm_mode}");
     }
     status.send_replace(Status {
         looked: true,
@@ -107,46 +127,102 @@ fn mourn(inner: &Inner, status: &watch::Sender<Status>, error: &EngineError) {
     }
 }
 
-/// Begins anew with an engine, which may be another version than before.
-async fn meet(inner: &Arc<Inner>) -> Result<About, EngineError> {
+/// Begins anew with an engine, which may be another version than before. Events are listened to
+/// before everything is looked at, so that nothing falls between the two.
+async fn meet(inner: &Arc<Inner>) -> Result<(About, Events), EngineError> {
     inner.engine.negotiate().await?;
+    let events = Events::begin(inner)?;
     let about = inner.engine.about().await?;
     look(inner, false).await?;
-    Ok(about)
+    Ok((about, events))
+}
+
+/// The events of an engine, which are read whatever else is being done: it keeps few of them for
+/// those who read slowly.
+struct Events {
+    touched: mpsc::Receiver<Result<Touched, EngineError>>,
+    _reading: AbortOnDropHandle<()>,
+}
+
+/// A task, and the container that an event is about.
+type Touched = (TaskId, String);
+
+impl Events {
+    fn begin(inner: &Arc<Inner>) -> Result<Events, EngineError> {
+        let since = moment::seconds(moment::now()) - OVERLAP_SECONDS;
+        let events = inner.engine.events(&inner.owner.filter(), since)?;
+        let (tell, touched) = mpsc::channel(EVENTS_AHEAD);
+        let inner = inner.clone();
+        let reading = tokio::spawn(async move {
+            let mut events = pin!(events);
+            while let Some(event) = events.next().await {
+                let news = match event {
+                    Ok(event) => touched_by(&inner, &event).map(Ok),
+                    Err(error) => Some(Err(error)),
+                };
+                if let Some(news) = news
+                    && tell.send(news).await.is_err()
+                {
+                    return;
+                }
+            }
+        });
+        Ok(Events {
+            touched,
+            _reading: AbortOnDropHandle::new(reading),
+        })
+    }
 }
 
 /// Follows events until the engine is gone.
-async fn listen(inner: &Arc<Inner>, since: i64) -> EngineError {
-    let events = match inner.engine.events(&inner.owner.filter(), since) {
-        Ok(events) => events,
-        Err(error) => return error,
-    };
-    let mut events = pin!(events);
-    let mut looks = tokio::time::interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
+async fn listen(
+    inner: &Arc<Inner>,
+    status: &watch::Sender<Status>,
+    mut events: Events,
+    pace: Pace,
+) -> EngineError {
+    let mut looks = tokio::time::interval_at(Instant::now() + pace.look_every, pace.look_every);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut refreshes = JoinSet::new();
     loop {
-        let touched = tokio::select! {
-            event = events.next() => match event {
-                Some(Ok(event)) => touched(inner.owner, &event),
+        tokio::select! {
+            heard = events.touched.recv(), if refreshes.len() < LOOKS_AT_ONCE => match heard {
+                Some(Ok((task, container))) => {
+                    let inner = inner.clone();
+                    refreshes.spawn(async move { refresh(&inner, task, &container).await });
+                }
                 Some(Err(error)) => return error,
                 None => return EngineError::other("cannot hear the engine's events", "they ended"),
             },
-            _ = looks.tick() => match look(inner, true).await {
-                Ok(()) => None,
-                Err(error) => return error,
+            Some(_) = refreshes.join_next() => {}
+            _ = looks.tick() => if let Err(error) = look_again(inner, status).await {
+                return error;
             },
-        };
-        if let Some((task, container)) = touched {
-            refresh(inner, task, &container).await;
         }
     }
 }
 
-/// The container that an event is about, and its task.
-fn touched(owner: Owner, event: &EventMessage) -> Option<(TaskId, String)> {
+/// Looks at what changed without an event: of the containers, and of the engine itself, which
+/// tells nobody when its swarm mode begins or ends.
+async fn look_again(inner: &Arc<Inner>, status: &watch::Sender<Status>) -> Result<(), EngineError> {
+    look(inner, true).await?;
+    let about = inner.engine.about().await?;
+    if status.borrow().about.as_ref() != Some(&about) {
+        greet(inner, status, about);
+    }
+    Ok(())
+}
+
+/// The container that an event is about, and its task. That it ran out of memory is noted: the
+/// event of its end may come first.
+fn touched_by(inner: &Inner, event: &EventMessage) -> Option<Touched> {
     let actor = event.actor.as_ref()?;
-    let (task, _) = owner.read(actor.attributes.as_ref()?)?;
-    Some((task, actor.id.clone()?))
+    let (task, _) = inner.owner.read(actor.attributes.as_ref()?)?;
+    let container = actor.id.clone()?;
+    if event.action.as_deref() == Some("oom") {
+        inner.table.note_oom(task, &container);
+    }
+    Some((task, container))
 }
 
 /// Looks at everything: at all containers that there are, or only at those that changed.
@@ -158,18 +234,18 @@ async fn look(inner: &Arc<Inner>, only_changed: bool) -> Result<(), EngineError>
         .map(|known| (known.observed.task, known))
         .collect();
     let there = inner.engine.list(&inner.owner.filter()).await?;
-    let mut due = BTreeMap::new();
+    let mut due = BTreeSet::new();
     for container in &there {
-        if let Some((task, id)) = ours(inner.owner, container)
+        if let Some((task, id)) = ours(inner, container)
             && !(only_changed && known.get(&task).is_some_and(|it| is_same(it, container)))
         {
-            due.insert(task, id);
+            due.insert((task, id));
         }
     }
     let ids: Vec<&str> = there.iter().filter_map(|it| it.id.as_deref()).collect();
     for (task, known) in known {
         if let Some(id) = known.container().filter(|id| !ids.contains(id)) {
-            due.insert(task, id.to_owned());
+            due.insert((task, id.to_owned()));
         }
     }
     futures::stream::iter(due)
@@ -180,11 +256,12 @@ async fn look(inner: &Arc<Inner>, only_changed: bool) -> Result<(), EngineError>
     Ok(())
 }
 
-fn ours(owner: Owner, container: &ContainerSummary) -> Option<(TaskId, String)> {
-    let (task, _) = owner.read(container.labels.as_ref()?)?;
+fn ours(inner: &Inner, container: &ContainerSummary) -> Option<Touched> {
+    let (task, _) = inner.owner.read(container.labels.as_ref()?)?;
+    let id = container.id.clone()?;
     let mut names = container.names.iter().flatten();
-    names.any(|name| is_named(name, task)).then_some(())?;
-    Some((task, container.id.clone()?))
+    let is_ours = names.any(|name| is_named(name, task)) || inner.is_known(task, &id);
+    is_ours.then_some((task, id))
 }
 
 /// Whether the list says nothing else of a container than what is known.
@@ -231,3 +308,6 @@ async fn refresh(inner: &Inner, task: TaskId, container: &str) {
         tracing::debug!(%task, %error, "a container could not be looked at");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use skep_agent::executor::{Exit, ExitCause, HintSender, Observed, Phase};
 use skep_core::model::TaskId;
 use skep_core::node_agent::{Note, StopHow};
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::{OwnedMutexGuard, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::observe::{self, Seen};
@@ -31,6 +32,8 @@ struct Entry {
     cancel: CancellationToken,
     /// It was ordered to end in this life of the executor.
     is_stopped: bool,
+    /// The engine told that it ran out of memory.
+    oom: watch::Sender<bool>,
     /// How it ended although it was never started.
     unstarted: Option<Exit>,
     /// What people should know of it as long as it is there.
@@ -49,6 +52,7 @@ pub(crate) struct Known {
 pub(crate) struct Memory {
     pub(crate) known: Option<Known>,
     pub(crate) is_stopped: bool,
+    pub(crate) is_oom: bool,
     pub(crate) unstarted: Option<Exit>,
     pub(crate) note: Option<Note>,
 }
@@ -123,6 +127,28 @@ impl Table {
         }
     }
 
+    /// Notes that a container ran out of memory, if it is that of the task.
+    pub(crate) fn note_oom(&self, task: TaskId, container: &str) {
+        let tasks = self.tasks();
+        let entry = tasks.get(&task);
+        let its = |entry: &&Entry| {
+            let known = entry.known.as_ref();
+            known.is_some_and(|known| known.container() == Some(container))
+        };
+        if let Some(entry) = entry.filter(its) {
+            entry.oom.send_replace(true);
+        }
+    }
+
+    /// Waits until that was noted, at most for so long.
+    pub(crate) async fn oom(&self, task: TaskId, patience: Duration) {
+        let noted = self.tasks().get(&task).map(|entry| entry.oom.subscribe());
+        if let Some(mut noted) = noted {
+            let noted = noted.wait_for(|is_oom| *is_oom);
+            tokio::time::timeout(patience, noted).await.ok();
+        }
+    }
+
     /// Ends a task that was never started.
     pub(crate) fn end_unstarted(&self, task: TaskId, exit: Exit) {
         let mut tasks = self.tasks();
@@ -144,6 +170,7 @@ impl Table {
         Memory {
             known: entry.known.clone(),
             is_stopped: entry.is_stopped,
+            is_oom: *entry.oom.borrow(),
             unstarted: entry.unstarted.clone(),
             note: entry.note.clone(),
         }
@@ -175,6 +202,7 @@ impl Table {
         }
         entry.known = None;
         entry.is_stopped = false;
+        entry.oom = watch::Sender::default();
         entry.unstarted = None;
         entry.note = None;
         drop(tasks);
@@ -265,8 +293,6 @@ impl Drop for Turn {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const STOP: StopHow = StopHow {

@@ -7,6 +7,9 @@ use skep_agent::executor::ContainerWork;
 use skep_core::model::{Container, ResourceLimits, Resources, Revision, ServiceId, TaskId, signal};
 use skep_core::node_agent::{ContainerLaunch, StopHow};
 
+/// What the engines of tests run images of.
+pub(crate) const PLATFORM: &str = "linux/amd64";
+
 /// Work that runs this image, and nothing else of interest.
 pub(crate) fn work(image: &str) -> ContainerWork {
     ContainerWork {

@@ -124,9 +124,74 @@ async fn answers(engine: &Engine) -> bool {
     asked.is_ok_and(|answer| answer.is_ok())
 }
 
-/// Where `docker login` of the daemon's user keeps credentials, unless a flag says otherwise.
+/// Where credentials for registries are: as a flag says, else where `docker login` of the daemon's
+/// user keeps them. It is logged, for a daemon that finds none asks registries without.
 fn registry_config(config: &Config) -> Option<PathBuf> {
-    let home = || std::env::var_os("HOME").map(PathBuf::from);
-    let own = || Some(home()?.join(".docker").join("config.json"));
-    config.registry_config.clone().or_else(own)
+    let variable = |name: &str| std::env::var_os(name).filter(|text| !text.is_empty());
+    let file = config.registry_config.clone().or_else(|| {
+        login_file(
+            variable("DOCKER_CONFIG").map(PathBuf::from),
+            variable("HOME").map(PathBuf::from),
+            home_by_passwd,
+        )
+    });
+    match &file {
+        Some(file) if file.exists() => {
+            tracing::info!(file = %file.display(), "credentials for registries are read from here");
+        }
+        Some(file) => tracing::info!(
+            file = %file.display(),
+            "no credentials for registries yet: they are read from here once \"docker login\" \
+             wrote them"
+        ),
+        None => tracing::warn!(
+            "the daemon's user has no home directory, so registries are asked without \
+             credentials: name a file with --registry-config"
+        ),
+    }
+    file
+}
+
+/// The file that `docker login` writes, by its own variable, that of the home directory, and what
+/// the system knows of the user: services are started without variables.
+fn login_file(
+    docker_config: Option<PathBuf>,
+    home: Option<PathBuf>,
+    known_home: impl FnOnce() -> Option<PathBuf>,
+) -> Option<PathBuf> {
+    let dir = docker_config.or_else(|| Some(home.or_else(known_home)?.join(".docker")))?;
+    Some(dir.join("config.json"))
+}
+
+fn home_by_passwd() -> Option<PathBuf> {
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid());
+    let home = user.ok().flatten()?.dir;
+    home.is_absolute().then_some(home)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_where_docker_login_of_the_daemons_user_writes_them() {
+        let path = |text: &str| Some(PathBuf::from(text));
+        let nobody = || None;
+        let known = || path("/known");
+        for (docker_config, home, found, want) in [
+            (
+                path("/etc/docker-of-me"),
+                path("/of/me"),
+                known(),
+                "/etc/docker-of-me/config.json",
+            ),
+            (None, path("/of/me"), known(), "/of/me/.docker/config.json"),
+            (None, None, known(), "/known/.docker/config.json"),
+        ] {
+            assert_eq!(login_file(docker_config, home, || found), path(want));
+        }
+        assert_eq!(login_file(None, None, nobody), None);
+        // Who runs this has a home, without any variable.
+        assert!(home_by_passwd().is_some_and(|home| home.is_absolute()));
+    }
 }

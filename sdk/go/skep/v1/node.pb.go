@@ -1016,8 +1016,11 @@ type NodeStatus struct {
 	Role NodeRole `protobuf:"varint,16,opt,name=role,proto3,enum=skep.v1.NodeRole" json:"role,omitempty"`
 	// As a Raft member; unset on workers.
 	Manager *ManagerStatus `protobuf:"bytes,17,opt,name=manager,proto3" json:"manager,omitempty"` // 18 and 19 are kept for certificates.
-	// PORT_IN_USE: another program holds a published port. ENGINE_UNREACHABLE: its container
-	// engine does not answer. The list may grow.
+	// PORT_IN_USE: another program holds a published port. PORT_NOT_OPEN: the system refuses to
+	// open one. ENGINE_UNREACHABLE: its container engine does not answer. ENGINE_IN_SWARM_MODE:
+	// that engine is in a swarm of Docker's own, which takes ports of the machine and may run
+	// tasks beside those of skep. STORAGE_FAILED: it cannot write down what it does, so it begins
+	// nothing new. The list may grow.
 	Conditions []*Condition `protobuf:"bytes,20,rep,name=conditions,proto3" json:"conditions,omitempty"`
 	// The published ports of PORT_IN_USE, in order. The services are STALLED.
 	PortsInUse    []*PublishedPort `protobuf:"bytes,21,rep,name=ports_in_use,json=portsInUse,proto3" json:"ports_in_use,omitempty"`

@@ -87,12 +87,19 @@ impl Executor for CombinedExecutor {
         tasks
     }
 
+    async fn recall(&self, containers: Vec<(TaskId, Arc<str>)>) {
+        for executor in self.all() {
+            executor.recall(containers.clone()).await;
+        }
+    }
+
     fn unseen(&self) -> Vec<&'static str> {
         self.all().flat_map(|executor| executor.unseen()).collect()
     }
 
-    fn trouble(&self) -> Option<Trouble> {
-        self.all().find_map(|executor| executor.trouble())
+    fn troubles(&self) -> Vec<Trouble> {
+        let each = self.all().map(|executor| executor.troubles());
+        each.flatten().collect()
     }
 
     fn get(&self, task: TaskId) -> Option<Observed> {

@@ -87,6 +87,10 @@ pub trait Executor: Send + Sync + 'static {
         Err(ExecutorError::CheckFailed(words))
     }
 
+    /// Takes up which container was that of which task in an earlier life of the agent, by the
+    /// engine's ids: it may be called otherwise now. Comes before all orders.
+    async fn recall(&self, _containers: Vec<(TaskId, Arc<str>)>) {}
+
     /// All tasks there are, in order of their ids: the truth.
     fn list(&self) -> Vec<Observed>;
 
@@ -96,10 +100,10 @@ pub trait Executor: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// What keeps it from running tasks for now. A change of this, or of what it is capable of,
-    /// comes with a hint.
-    fn trouble(&self) -> Option<Trouble> {
-        None
+    /// What keeps it from running tasks for now, or may disturb them: one of a kind at most. A
+    /// change of this, or of what it is capable of, comes with a hint.
+    fn troubles(&self) -> Vec<Trouble> {
+        Vec::new()
     }
 
     /// One task as the list has it.
@@ -116,7 +120,7 @@ pub trait Executor: Send + Sync + 'static {
     fn logs(&self, task: TaskId, query: LogQuery) -> Result<LogItems, ExecutorError>;
 }
 
-/// What keeps an executor from running tasks for now.
+/// What keeps an executor from running tasks for now, or may disturb them.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Trouble {
     /// The kind of the node's condition that says so, in UPPER_SNAKE.

@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use skep_core::node_agent::LAST_OUTPUT;
+
 /// The most characters kept.
 pub(crate) const LAST_CHARS: usize = 4_096;
 
@@ -35,11 +37,10 @@ impl LastLines {
     /// it printed.
     #[must_use]
     pub fn behind(&self, mut message: String, limit: usize) -> String {
-        const LABEL: &str = "; last output:\n";
-        let room = limit.saturating_sub(message.chars().count() + LABEL.len());
+        let room = limit.saturating_sub(message.chars().count() + LAST_OUTPUT.len());
         let lines = self.text(room);
         if !lines.trim().is_empty() {
-            message.push_str(LABEL);
+            message.push_str(LAST_OUTPUT);
             message.push_str(&lines);
         }
         message

@@ -85,7 +85,7 @@ pub(crate) struct Worker {
     wake_at: Option<Timestamp>,
     clock: Clock,
     /// What the executor is capable of, and what keeps it from that.
-    executor_says: (Vec<&'static str>, Option<Trouble>),
+    executor_says: (Vec<&'static str>, Vec<Trouble>),
 }
 
 impl Worker {
@@ -130,6 +130,8 @@ impl Worker {
         mut news: mpsc::Receiver<News>,
         end_tasks: watch::Receiver<bool>,
     ) {
+        let (executor, containers) = (self.parts.executor.clone(), self.containers());
+        executor.recall(containers).await;
         self.describe();
         loop {
             if self.due && self.save.is_idle() {
@@ -161,6 +163,14 @@ impl Worker {
         if *end_tasks.borrow() {
             ending::end_all(self.parts.executor.as_ref()).await;
         }
+    }
+
+    /// Which containers were those of tasks when this was written down.
+    fn containers(&self) -> Vec<(TaskId, Arc<str>)> {
+        let records = self.core.records().values();
+        let known = records.map(|record| (record.task, record.reported.container.clone()));
+        let containers = known.filter(|(_, container)| !container.is_empty());
+        containers.collect()
     }
 
     fn hear(&mut self, news: News) {
@@ -346,7 +356,7 @@ impl Worker {
     /// Says what the node is, if its executor says something else of itself than before.
     fn hear_executor(&mut self) {
         let executor = &self.parts.executor;
-        let says = (executor.capabilities(), executor.trouble());
+        let says = (executor.capabilities(), executor.troubles());
         if self.executor_says != says {
             self.executor_says = says;
             self.describe();
@@ -363,7 +373,7 @@ impl Worker {
             let text = failure.to_owned();
             conditions.push(traffic::condition(STORAGE_FAILED, text, before, now));
         }
-        if let Some(trouble) = self.parts.executor.trouble() {
+        for trouble in self.parts.executor.troubles() {
             let (kind, text) = (trouble.kind, trouble.message);
             conditions.push(traffic::condition(kind, text, before, now));
         }

@@ -6,6 +6,9 @@ use crate::state::Observation;
 
 use super::{Exit, ExitCause, START_DEADLINE, StopCause, TaskRecord};
 
+/// What stands between why a task failed and the last lines that it printed.
+pub const LAST_OUTPUT: &str = "; last output:\n";
+
 /// What to say of a task that has ended so.
 pub(super) fn observation(record: &TaskRecord, exit: &Exit) -> Observation {
     let stopping = record.stopping.filter(|stopping| {
@@ -29,7 +32,9 @@ pub(super) fn observation(record: &TaskRecord, exit: &Exit) -> Observation {
         }
         Some(StopCause::Unhealthy) => {
             let said = &record.reported.health_message;
-            format!("too many of its health checks failed: {said}")
+            let output = exit.message.find(LAST_OUTPUT).unwrap_or(exit.message.len());
+            let output = &exit.message[output..];
+            format!("too many of its health checks failed: {said}{output}")
         }
         Some(StopCause::Wanted) | None => exit.message.to_string(),
     };

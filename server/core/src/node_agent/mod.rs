@@ -25,6 +25,7 @@ mod tests;
 mod worker;
 
 pub use checks::{CheckCourse, agent_check, opened_ports};
+pub use ended::LAST_OUTPUT;
 pub use launch::{ContainerLaunch, Launch, NodeFacts, Program, launch};
 pub use merge::{Merged, RefusedReport, merge_status};
 pub use observed::{Exit, ExitCause, Health, Note, Observed, Phase};

@@ -5,7 +5,7 @@ use bollard::models::{ContainerConfig, HealthcheckResult, HostConfig};
 use skep_core::model::{NodeId, PortMode, Protocol, SwarmId, Timestamp};
 
 use super::*;
-use crate::testing::work;
+use crate::testing::{PLATFORM, work};
 
 const OWNER: Owner = Owner {
     swarm: SwarmId(1),
@@ -47,9 +47,17 @@ fn inspected(state: ContainerState) -> ContainerInspectResponse {
 }
 
 fn phase_of(state: ContainerState, stopped: bool) -> Phase {
-    seen(&inspected(state), OWNER, stopped)
-        .expect("it is ours")
-        .phase
+    seen(
+        &inspected(state),
+        OWNER,
+        PLATFORM,
+        Told {
+            stopped,
+            oom: false,
+        },
+    )
+    .expect("it is ours")
+    .phase
 }
 
 fn exit_of(state: ContainerState, stopped: bool) -> Exit {
@@ -62,7 +70,7 @@ fn exit_of(state: ContainerState, stopped: bool) -> Exit {
 #[test]
 fn a_container_says_whose_it_is() {
     let good = inspected(state(Status::RUNNING));
-    let known = seen(&good, OWNER, false).expect("it is ours");
+    let known = seen(&good, OWNER, PLATFORM, Told::default()).expect("it is ours");
     assert_eq!((known.task, &*known.container), (TaskId(77), "c0ffee"));
     assert_eq!(
         (&*known.signal, known.stop.grace),
@@ -73,14 +81,14 @@ fn a_container_says_whose_it_is() {
         node: NodeId(9),
         ..OWNER
     };
-    assert_eq!(seen(&good, another, false), None);
+    assert_eq!(seen(&good, another, PLATFORM, Told::default()), None);
     // One made from an image that was made of a task's container has its labels.
     let mut copy = good.clone();
     copy.name = Some("/hungry_hopper".to_owned());
-    assert_eq!(seen(&copy, OWNER, false), None);
+    assert_eq!(seen(&copy, OWNER, PLATFORM, Told::default()), None);
     let mut foreign = good;
     foreign.config = Some(ContainerConfig::default());
-    assert_eq!(seen(&foreign, OWNER, false), None);
+    assert_eq!(seen(&foreign, OWNER, PLATFORM, Told::default()), None);
 }
 
 #[test]
@@ -166,12 +174,19 @@ fn a_port_in_use_is_named() {
         "driver failed: Bind for 0.0.0.0:8080 failed: port is already allocated",
         "Error starting userland proxy: listen tcp4 127.0.0.1:8080: bind: address already in use",
     ] {
-        let text = start_problem(words, &ports);
+        let text = start_problem(words, &ports, PLATFORM);
         let want = format!("port 8080/tcp of the node is held by another program: {words}");
         assert_eq!(text, ("endpoint.ports".to_owned(), want));
     }
-    let (field, problem) = start_problem("out of disk", &ports);
+    let (field, problem) = start_problem("out of disk", &ports, PLATFORM);
     assert_eq!((&*field, &*problem), ("container", "out of disk"));
+    let passed_on = "runc create failed: unable to start container process: exec: \"/a\": exec \
+                     format error: unknown";
+    let (field, problem) = start_problem(passed_on, &ports, PLATFORM);
+    let want =
+        "the image is for another platform than linux/amd64: exec: \"/a\": exec format error;";
+    assert_eq!(field, "container.image");
+    assert!(problem.starts_with(want), "{problem}");
 }
 
 #[test]

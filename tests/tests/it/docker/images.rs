@@ -10,7 +10,7 @@ use skep_tests::registry::{PASSWORD, USER};
 use super::*;
 
 /// A registry that has `skep-hello` as `name:1`, and the settings of somebody who may use it.
-fn stocked(engine: &Engine, home: &Path) -> Option<(Registry, PathBuf, String)> {
+pub(super) fn stocked(engine: &Engine, home: &Path) -> Option<(Registry, PathBuf, String)> {
     let registry = Registry::start()?;
     let address = registry.address();
     let settings = home.display().to_string();
@@ -30,13 +30,13 @@ fn stocked(engine: &Engine, home: &Path) -> Option<(Registry, PathBuf, String)> 
     Some((registry, home.join("config.json"), image))
 }
 
-fn pulled(reference: &str, policy: Option<PullPolicy>) -> ContainerWork {
+pub(super) fn pulled(reference: &str, policy: Option<PullPolicy>) -> ContainerWork {
     let mut work = image(reference, &[]);
     work.launch.container.pull = policy;
     work
 }
 
-fn owner() -> Owner {
+pub(super) fn owner() -> Owner {
     Owner {
         swarm: SwarmId(rand::random()),
         node: NodeId(rand::random()),
@@ -57,7 +57,11 @@ async fn images_are_pulled_with_the_daemons_credentials() {
     // Without them the registry's refusal is told as it is.
     let stranger = Node::new(&engine).await;
     let text = stranger.refusal(pulled(&tag, None)).await;
-    assert!(text.contains("no basic auth credentials"), "{text}");
+    assert!(
+        text.contains("no basic auth credentials; run \"docker login 127.0.0.1:"),
+        "{text}"
+    );
+    assert!(text.contains("--registry-config"), "{text}");
     assert!(text.ends_with("(field container.image)"), "{text}");
 
     // The password has letters that the engine takes in one alphabet only.

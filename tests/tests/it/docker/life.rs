@@ -13,7 +13,7 @@ async fn a_task_is_a_container_from_first_to_last() {
     };
     let node = Node::new(&engine).await;
     assert!(node.executor.capabilities().contains(&"workload.container"));
-    assert!(node.executor.unseen().is_empty() && node.executor.trouble().is_none());
+    assert!(node.executor.unseen().is_empty() && node.executor.troubles().is_empty());
 
     let mut work = hello(&[]);
     let number = free_port();
@@ -101,8 +101,8 @@ async fn ends_say_how_they_came() {
     );
     assert!(exit.message.contains("exiting with 3"), "{}", exit.message);
 
-    // An engine that is busy may tell of the end before it knows the cause: then it says what
-    // it knows, and another one like it will be told whole.
+    // An engine that has too much to do may lose the cause for good: it is told of by another
+    // program than the end. What comes late is not lost, see the tests of `sync`.
     let mut exit = None;
     for _ in 0..10 {
         let mut greedy = hello(&["--eat-memory=64M"]);

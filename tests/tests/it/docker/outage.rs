@@ -8,12 +8,12 @@ use super::*;
 async fn until_trouble(node: &Node<'_>, wanted: bool) {
     let mut hints = node.executor.hints();
     let waiting = async {
-        while node.executor.trouble().is_some() != wanted {
+        while node.executor.troubles().is_empty() == wanted {
             hints.next().await;
         }
     };
     let waited = tokio::time::timeout(DEADLINE, waiting).await;
-    waited.unwrap_or_else(|_| panic!("trouble: {:?}", node.executor.trouble()));
+    waited.unwrap_or_else(|_| panic!("trouble: {:?}", node.executor.troubles()));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -34,7 +34,7 @@ async fn an_engine_that_goes_takes_nothing_with_it() {
 
     engine.stop();
     until_trouble(&node, true).await;
-    let trouble = node.executor.trouble().expect("it is gone");
+    let trouble = node.executor.troubles().pop().expect("it is gone");
     assert_eq!(trouble.kind, "ENGINE_UNREACHABLE");
     assert!(
         trouble.message.contains(&engine.host()) && trouble.message.contains("--docker-host"),
@@ -51,7 +51,7 @@ async fn an_engine_that_goes_takes_nothing_with_it() {
     let owner = node.owner;
     let late = Node::of(&engine, owner, None).await;
     assert_eq!(late.executor.unseen(), ["workload.container"]);
-    assert!(late.executor.list().is_empty() && late.executor.trouble().is_some());
+    assert!(late.executor.list().is_empty() && !late.executor.troubles().is_empty());
 
     engine.start_again();
     until_trouble(&node, false).await;

@@ -203,7 +203,8 @@ async fn what_the_engine_refuses_is_refused_with_its_field() {
     missing.launch.mounts = vec![mount("/in", bind("/not/there", false))];
     let text = node.refusal(missing).await;
     assert!(
-        text.contains("bind source path does not exist: /not/there"),
+        text.contains("bind source path does not exist: /not/there; make that directory")
+            && text.contains("mounts[0].bind.create (bind-create-src)"),
         "{text}"
     );
     assert!(text.ends_with("(field mounts[0].bind.path)"), "{text}");

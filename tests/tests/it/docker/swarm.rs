@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
 
 use skep_sdk::v1::container::PullPolicy;
 use skep_sdk::v1::service_spec::Mode;
@@ -12,8 +13,10 @@ use skep_sdk::v1::{
     Container, DeleteServiceRequest, EndpointSpec, GetNodeRequest, Port, Replicated, ServiceSpec,
     Task, TaskState, TaskTemplate, port,
 };
+use skep_tests::registry::PASSWORD;
 use skep_tests::{DEADLINE, Daemon, Engine, until};
 
+use super::images::stocked;
 use crate::api::{Api, id, program, state};
 
 const PORT: u16 = 8080;
@@ -188,6 +191,11 @@ fn what_is_unhealthy_never_runs_and_says_why() {
         "{}",
         status.message
     );
+    let (_, printed) = status
+        .message
+        .split_once("; last output:\n")
+        .expect("what it printed");
+    assert!(!printed.trim().is_empty());
     let ran = status
         .history
         .iter()
@@ -238,6 +246,88 @@ fn an_engine_that_goes_is_a_condition_of_its_node() {
         before.iter().map(id).collect::<Vec<_>>(),
         after.iter().map(id).collect::<Vec<_>>()
     );
+}
+
+#[test]
+fn an_engine_in_a_swarm_of_its_own_is_a_condition_of_its_node() {
+    let Some(engine) = Engine::start(&[]) else {
+        return;
+    };
+    let listen = format!("127.0.0.1:{}", super::free_port());
+    let addresses = ["--advertise-addr", "127.0.0.1", "--listen-addr", &listen];
+    engine.docker_ok(&[&["swarm", "init"], &addresses[..]].concat());
+    let daemon = daemon(&engine, 1);
+    let shown = || daemon.skep_ok(["node", "inspect", "--pretty", "node-1"]);
+    let page = until("the node says so", DEADLINE, || {
+        Some(shown()).filter(|page| page.contains("ENGINE_IN_SWARM_MODE"))
+    });
+    let words = "the engine's own swarm mode is active: it takes ports 2377/tcp, 7946/tcp, \
+                 7946/udp and 4789/udp";
+    assert!(page.contains(words), "{page}");
+    assert!(daemon.log().contains(words), "the log says so too");
+    // It is no reason to run nothing.
+    let api = Api::of(&daemon);
+    api.create(service("boxed", "skep-hello:1", 1));
+    api.converged("boxed");
+    engine.docker_ok(&["swarm", "leave", "--force"]);
+    until("the node says so no more", DEADLINE, || {
+        (!shown().contains("ENGINE_IN_SWARM_MODE")).then_some(())
+    });
+}
+
+#[test]
+fn registries_are_shown_the_credentials_of_the_flag_or_of_the_daemons_user() {
+    let Some(engine) = Engine::shared() else {
+        return;
+    };
+    let home = tempfile::tempdir().expect("a directory");
+    let Some((_registry, settings, name)) = stocked(&engine, home.path()) else {
+        return;
+    };
+    let host = engine.host();
+    let flags = ["--dev", "--nodes", "1", "--docker-host", &host];
+    let by_flag = ["--registry-config", &settings.display().to_string()];
+    let image = format!("{name}:1");
+    let create = [
+        "service",
+        "create",
+        "--quiet",
+        "--stable-for",
+        "0",
+        "--name",
+        "private",
+    ];
+    let create = [&create[..], &[image.as_str()]].concat();
+    let pulls = |daemon: &Daemon, file: &Path| {
+        daemon.skep_ok(&create);
+        let shown = daemon.skep_ok(["service", "inspect", "private"]);
+        assert!(shown.contains(&format!("{name}@sha256:")), "{shown}");
+        let log = daemon.log();
+        assert!(log.contains(&file.display().to_string()), "{log}");
+        assert!(!log.contains(PASSWORD), "{log}");
+        daemon.skep_ok(["service", "rm", "private"]);
+        until("nothing of it is left", DEADLINE, || {
+            containers(&engine, "private").is_empty().then_some(())
+        });
+        engine.docker_ok(&["rmi", "-f", &image]);
+    };
+    pulls(
+        &Daemon::start_with(&[&flags[..], &by_flag].concat()),
+        &settings,
+    );
+
+    // Without a flag it is where "docker login" of the daemon's user writes it.
+    let daemon = Daemon::start_prepared(&flags, |dir| {
+        std::fs::create_dir(dir.join("docker")).expect("a directory");
+    });
+    let own = daemon.dir().join("docker").join("config.json");
+    let refused = daemon.skep(&create);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains("no basic auth credentials"), "{said}");
+    assert!(said.contains("docker login"), "{said}");
+    daemon.skep_ok(["service", "rm", "private"]);
+    std::fs::copy(&settings, &own).expect("a login");
+    pulls(&daemon, &own);
 }
 
 #[test]

@@ -177,7 +177,7 @@ fn a_task_runs_only_once_it_is_healthy_and_an_unhealthy_one_is_stopped() {
         code: Some(143),
         signal: 15,
         at: bench.now,
-        message: "stopped".into(),
+        message: "stopped; last output:\nno database".into(),
     };
     bench.see(Phase::Exited(exit));
     bench.step();
@@ -187,7 +187,8 @@ fn a_task_runs_only_once_it_is_healthy_and_an_unhealthy_one_is_stopped() {
         (TaskState::Failed, "UNHEALTHY")
     );
     assert!(
-        told.message.ends_with("checks failed: HTTP 500"),
+        told.message
+            .ends_with("checks failed: HTTP 500; last output:\nno database"),
         "{}",
         told.message
     );

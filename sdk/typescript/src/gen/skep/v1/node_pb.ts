@@ -593,8 +593,11 @@ export type NodeStatus = Message<"skep.v1.NodeStatus"> & {
   manager?: ManagerStatus | undefined;
 
   /**
-   * PORT_IN_USE: another program holds a published port. ENGINE_UNREACHABLE: its container
-   * engine does not answer. The list may grow.
+   * PORT_IN_USE: another program holds a published port. PORT_NOT_OPEN: the system refuses to
+   * open one. ENGINE_UNREACHABLE: its container engine does not answer. ENGINE_IN_SWARM_MODE:
+   * that engine is in a swarm of Docker's own, which takes ports of the machine and may run
+   * tasks beside those of skep. STORAGE_FAILED: it cannot write down what it does, so it begins
+   * nothing new. The list may grow.
    *
    * @generated from field: repeated skep.v1.Condition conditions = 20;
    */
