@@ -5,39 +5,34 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use skep_core::model::{NodeDescription, NodeId, TaskId, Timestamp};
-use skep_core::node_agent::{ExitCause, Observed, Order, OrderFailure, Phase};
+use skep_core::model::{NodeDescription, TaskId, Timestamp};
+use skep_core::node_agent::{Observed, Order, OrderFailure, Phase};
 
-use super::agenda::Event;
 use super::dice::Dice;
 use super::machine::Machine;
-use super::process::{End, Job, Outcome, Process};
-use super::words;
-use super::world::World;
+use super::process::{Job, Outcome};
 
 /// What runs containers, as capabilities name it.
 pub(crate) const WORKLOAD: &str = "workload.container";
-
-/// How often an agent looks at all containers without an event.
-const LOOK_EVERY: Duration = Duration::from_secs(15);
 
 /// The engine of a machine.
 #[derive(Default)]
 pub(crate) struct Engine {
     /// It does not answer before this.
-    gone_until: Timestamp,
+    pub(crate) gone_until: Timestamp,
+    /// It does some of what it is told before this, though it does not answer.
+    pub(crate) mute_until: Timestamp,
     /// Its events get lost before this.
     pub(crate) deaf_until: Timestamp,
     /// What it said last to the agent that lives now.
-    known: BTreeMap<TaskId, Observed>,
+    pub(crate) known: BTreeMap<TaskId, Observed>,
     /// That agent has looked at everything once.
-    looked: bool,
+    pub(crate) looked: bool,
 }
 
 impl Engine {
-    fn answers(&self, now: Timestamp) -> bool {
+    pub(crate) fn answers(&self, now: Timestamp) -> bool {
         now >= self.gone_until
     }
 
@@ -45,6 +40,7 @@ impl Engine {
     pub(crate) fn heal(&mut self, now: Timestamp) -> bool {
         let was_gone = !self.answers(now);
         self.gone_until = self.gone_until.min(now);
+        self.mute_until = self.mute_until.min(now);
         self.deaf_until = self.deaf_until.min(now);
         was_gone
     }
@@ -82,19 +78,21 @@ impl Machine {
     }
 
     /// Begins anew with the engine, in a new life of the agent.
-    fn meet_engine(&mut self, now: Timestamp) {
+    pub(crate) fn meet_engine(&mut self, now: Timestamp) {
         self.engine.known.clear();
         self.engine.looked = self.engine.answers(now);
         if self.engine.looked {
             self.engine.known = self.processes.observed(true);
-        } else if !self.processes.observed(true).is_empty() {
-            self.processes.counts.blind += 1;
+        } else {
+            let running = || self.processes.running();
+            let blind = running().any(|(_, process)| process.about.in_engine);
+            self.processes.counts.blind += u64::from(blind);
         }
         self.describe(now);
     }
 
     /// Says what the machine is capable of now.
-    fn describe(&mut self, now: Timestamp) {
+    pub(crate) fn describe(&mut self, now: Timestamp) {
         let mut capabilities = vec!["workload.process".to_owned()];
         if self.has_engine && self.engine.answers(now) {
             capabilities.push(WORKLOAD.to_owned());
@@ -127,7 +125,7 @@ impl Machine {
     }
 
     /// Looks at all containers; says whether there is news.
-    fn look(&mut self) -> bool {
+    pub(crate) fn look(&mut self) -> bool {
         let known = self.engine.known.clone();
         let mut all = self.processes.observed(true);
         for (task, seen) in &known {
@@ -170,6 +168,14 @@ impl Machine {
             let outcome = self.processes.carry_out(job, times, luck, dice);
             self.refresh(task);
             outcome
+        } else if now < self.engine.mute_until && dice.chance(500) {
+            self.processes.counts.unanswered += 1;
+            let times = (now, self.skew.wall(now));
+            let outcome = self.processes.carry_out(job, times, true, dice);
+            Outcome {
+                result: fail("the engine does not answer").result,
+                ..outcome
+            }
         } else {
             fail("the engine cannot be reached")
         };
@@ -201,180 +207,5 @@ impl Machine {
         }
         self.refresh(task);
         true
-    }
-}
-
-impl World {
-    /// An agent begins to follow its engine.
-    pub(crate) fn follow_engine(&mut self, place: usize) {
-        let machine = &mut self.machines[place];
-        machine.meet_engine(self.now);
-        let (node, life) = (machine.node, machine.life);
-        let first = self.dice.millis(0, 15_000);
-        let at = self.now.after(first);
-        self.agenda.put(at, Event::EngineLook { node, life });
-    }
-
-    pub(crate) fn engine_look(&mut self, node: NodeId, life: u64) {
-        let Some(place) = self.place_of(node) else {
-            return;
-        };
-        let machine = &mut self.machines[place];
-        if machine.life != life {
-            return;
-        }
-        let at = self.now.after(LOOK_EVERY);
-        self.agenda.put(at, Event::EngineLook { node, life });
-        if machine.engine.answers(self.now) && machine.look() {
-            machine.processes.counts.found += 1;
-            self.agent_acts(place);
-        }
-    }
-
-    /// The engine goes away for a while, with or without what it runs.
-    pub(crate) fn engine_goes(&mut self, place: usize, span: Duration, ends: bool) {
-        let machine = &mut self.machines[place];
-        let until = self.now.after(span);
-        machine.engine.gone_until = machine.engine.gone_until.max(until);
-        let node = machine.node;
-        self.agenda.put(until, Event::EngineBack { node });
-        self.orders_are_unanswered(place);
-        let machine = &mut self.machines[place];
-        let running = machine.processes.running();
-        let running: Vec<(TaskId, u64)> = running
-            .filter(|(_, process)| process.about.in_engine)
-            .map(|(task, process)| (task, process.run))
-            .collect();
-        if !running.is_empty() {
-            let counts = &mut machine.processes.counts;
-            counts.gone += u64::from(!ends);
-            counts.gone_with_all += u64::from(ends);
-        }
-        for (task, run) in running.into_iter().filter(|_| ends) {
-            let (cause, code) = (ExitCause::Exited, 137);
-            self.process_ends(node, task, End { run, cause, code });
-        }
-        self.machines[place].describe(self.now);
-        self.agent_acts(place);
-    }
-
-    /// Of the orders that the engine has when it goes, some are carried out; nobody is told.
-    fn orders_are_unanswered(&mut self, place: usize) {
-        let machine = &self.machines[place];
-        let jobs = machine.agent.iter().flat_map(|agent| agent.jobs.values());
-        let jobs: Vec<Job> = jobs
-            .filter(|(_, job)| machine.is_for_engine(job))
-            .map(|(_, job)| job.clone())
-            .collect();
-        for job in jobs {
-            if self.dice.chance(500) {
-                continue;
-            }
-            let machine = &mut self.machines[place];
-            let times = (self.now, machine.skew.wall(self.now));
-            let outcome = machine
-                .processes
-                .carry_out(&job, times, true, &mut self.dice);
-            machine.processes.counts.unanswered += 1;
-            let node = machine.node;
-            let (task, kind) = (words::task(job.task), job.order.kind());
-            self.note(format_args!(
-                "{} {task} {kind:?} is not answered",
-                words::node(node)
-            ));
-            self.follows(place, job.task, outcome.end);
-            if let Some(wrong) = outcome.wrong {
-                self.is_wrong(wrong);
-            }
-        }
-        self.check_processes();
-    }
-
-    pub(crate) fn engine_back(&mut self, node: NodeId) {
-        let Some(place) = self.place_of(node) else {
-            return;
-        };
-        let now = self.now;
-        let machine = &mut self.machines[place];
-        if !machine.engine.answers(now) {
-            return;
-        }
-        // It knows nothing of the checks that it made.
-        for process in machine.processes.all.values_mut() {
-            if process.is_running() {
-                process.begin_checks(now);
-            }
-        }
-        if machine.agent.is_some() {
-            machine.look();
-            machine.describe(now);
-        }
-        self.note(format_args!("{}: its engine is back", words::node(node)));
-        self.agent_acts(place);
-    }
-
-    /// What follows from an order that was carried out: an end, and the checks of what runs.
-    pub(crate) fn follows(&mut self, place: usize, task: TaskId, end: Option<(Duration, End)>) {
-        let now = self.now;
-        let machine = &mut self.machines[place];
-        let node = machine.node;
-        if let Some((after, end)) = end {
-            let ends = Event::Ends { node, task, end };
-            self.agenda.put(now.after(after), ends);
-        }
-        let process = machine.processes.all.get_mut(&task);
-        if let Some(process) = process.filter(|process| process.course.is_some())
-            && !std::mem::replace(&mut process.asks_planned, true)
-        {
-            let run = process.run;
-            self.agenda.put(now, Event::EngineAsks { node, task, run });
-        }
-    }
-
-    /// A machine has power again, and its engine may take its time.
-    pub(crate) fn engine_is_late(&mut self, place: usize) {
-        if self.calm || self.dice.chance(600) {
-            return;
-        }
-        let until = self.now.after(self.dice.millis(0, 8_000));
-        let machine = &mut self.machines[place];
-        let engine = &mut machine.engine;
-        engine.gone_until = engine.gone_until.max(until);
-        machine.describe(self.now);
-        let node = machine.node;
-        self.agenda.put(until, Event::EngineBack { node });
-    }
-
-    /// The engine asks a container how it is.
-    pub(crate) fn engine_asks(&mut self, node: NodeId, task: TaskId, run: u64) {
-        let Some(place) = self.place_of(node) else {
-            return;
-        };
-        let now = self.now;
-        let machine = &mut self.machines[place];
-        let answers = machine.engine.answers(now);
-        let asked = |process: &&mut Process| process.run == run && process.is_running();
-        let process = machine.processes.all.get_mut(&task).filter(asked);
-        let Some(mut course) = process.and_then(|process| process.course.clone()) else {
-            return;
-        };
-        let before = course.health().state();
-        if answers {
-            course.note(machine.processes.ask(task, &mut self.dice), now);
-        }
-        let (health, next) = (course.health(), course.next_at());
-        let after = health.state();
-        machine.processes.counts.note(before, after);
-        if let Some(process) = machine.processes.all.get_mut(&task) {
-            process.course = Some(course);
-            process.observed.health = health;
-        }
-        let next = next
-            .max(machine.engine.gone_until)
-            .max(now.after(Duration::from_millis(1)));
-        self.agenda.put(next, Event::EngineAsks { node, task, run });
-        if before != after && self.machines[place].tells(task, now) {
-            self.agent_acts(place);
-        }
     }
 }

@@ -57,11 +57,11 @@ pub(crate) enum Fault {
     SlowPrepare { machine: usize, span: Duration },
     /// The events of the engine of a machine get lost: nobody tells of what ends there.
     LoseEvents { machine: usize, span: Duration },
-    /// The engine of a machine goes away, with or without what it runs, and comes back.
+    /// The engine of a machine goes away, and comes back.
     LoseEngine {
         machine: usize,
         span: Duration,
-        ends: bool,
+        how: Leaving,
     },
     /// A machine has no space for what is begun on it.
     NoSpace { machine: usize, span: Duration },
@@ -71,6 +71,19 @@ pub(crate) enum Fault {
     SetClock { machine: usize, millis: i64 },
     /// A machine comes back with an empty disk, as the same node.
     LoseDisk { machine: usize },
+}
+
+/// How an engine goes away.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Leaving {
+    /// What it runs goes on.
+    Alone,
+    /// What it runs ends with it.
+    WithAll,
+    /// What it runs goes on, and the agent dies at the same time.
+    WithAgent,
+    /// It does some of what it is told, but does not answer.
+    Mute,
 }
 
 impl Fault {
@@ -152,7 +165,14 @@ impl Fault {
             _ => Fault::LoseEngine {
                 machine,
                 span: dice.millis(100, 12_000),
-                ends: dice.chance(400),
+                how: dice.pick(&[
+                    Leaving::Alone,
+                    Leaving::WithAll,
+                    Leaving::WithAgent,
+                    Leaving::WithAgent,
+                    Leaving::Mute,
+                    Leaving::Mute,
+                ]),
             },
         }
     }
@@ -180,7 +200,7 @@ pub(crate) fn plan(machines: usize, dice: &mut Dice) -> Vec<(Duration, Fault)> {
         (dice.between(CRASHES_MIN, 9), Fault::crash),
         (dice.between(CUTS_MIN, 6), Fault::cut),
         (dice.between(0, 18), Fault::other),
-        (dice.between(2, 8), Fault::of_what_runs),
+        (dice.between(3, 10), Fault::of_what_runs),
         (dice.below(MANAGER_CLOCK_SETS_MAX + 1), Fault::manager_clock),
     ];
     let end = u64::try_from(TROUBLE.as_millis()).expect("it is short");

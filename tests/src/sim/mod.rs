@@ -31,6 +31,7 @@ mod manager;
 mod manner;
 mod many;
 mod oracle;
+mod outage;
 mod people;
 mod ports;
 mod process;

@@ -53,7 +53,7 @@ pub struct Counts {
     pub gone: u64,
     /// Engines that went with the containers that ran.
     pub gone_with_all: u64,
-    /// Agents that started on a machine with containers while its engine was gone.
+    /// Agents that started while the engine was gone and containers ran.
     pub blind: u64,
     /// Orders that were carried out, and whose answer was lost with the engine.
     pub unanswered: u64,

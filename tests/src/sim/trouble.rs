@@ -65,11 +65,7 @@ impl World {
             Fault::LoseEvents { machine, span } => {
                 self.machines[machine].engine.deaf_until = self.now.after(span);
             }
-            Fault::LoseEngine {
-                machine,
-                span,
-                ends,
-            } => self.engine_goes(machine, span, ends),
+            Fault::LoseEngine { machine, span, how } => self.engine_goes(machine, span, how),
             Fault::NoSpace { machine, span } => {
                 self.machines[machine].processes.full_until = self.now.after(span);
             }
