@@ -89,8 +89,8 @@ fn a_start_without_an_answer_may_have_come_about() {
     assert_eq!(bench.step(), "", "it may still run");
     let since = bench.now;
     bench.see(Phase::Running { pid: 42, since });
-    bench.wait(1);
-    assert_eq!(bench.step(), "Running STOPPING -> Stop 2 19");
+    bench.wait(2);
+    assert_eq!(bench.step(), "Running STOPPING -> Stop 2 18");
     bench.exit(ExitCause::Stopped, Some(130));
     assert_eq!(bench.step(), "Stopped code 130");
 }
