@@ -10,6 +10,8 @@ use anyhow::{Context, Result, bail};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, ValueEnum};
 
+use crate::variables;
+
 /// Where the file of settings is looked for unless --config says otherwise.
 const DEFAULT_FILE: &str = "/etc/skep/skepd.toml";
 
@@ -157,7 +159,8 @@ impl Config {
     /// # Errors
     /// If the file of settings cannot be read, or settings do not fit together.
     pub(crate) fn load(arguments: Vec<OsString>) -> Result<Config> {
-        let matches = Self::command().get_matches_from(&arguments);
+        let matches = Self::command().try_get_matches_from(&arguments);
+        let matches = matches.unwrap_or_else(|error| variables::explain(error, &arguments).exit());
         let named = matches.get_one::<PathBuf>("config").cloned();
         let settings = match &named {
             Some(file) => settings_of(file)?,

@@ -12,6 +12,7 @@ mod paths;
 mod ready;
 mod run;
 mod serve;
+mod variables;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -27,6 +28,9 @@ fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let done = Config::load(arguments).and_then(|config| {
         logging::start(&config)?;
+        for name in variables::unknown(std::env::vars_os().map(|(name, _)| name)) {
+            tracing::warn!("{name} is not a setting and is not obeyed; see skepd --help");
+        }
         run::run(config)
     });
     match done {

@@ -47,6 +47,13 @@ impl Ready {
     }
 }
 
+/// Tells the service manager that the daemon stops: from here on what it does is no failure.
+pub(crate) fn say_stopping() {
+    if let Err(error) = sd_notify::notify(false, &[sd_notify::NotifyState::Stopping]) {
+        tracing::warn!(%error, "cannot tell systemd that the daemon stops");
+    }
+}
+
 /// Takes the file away: of a daemon that stops, or of one that was killed.
 pub(crate) fn retract(data: &Path) {
     match std::fs::remove_file(data.join(FILE)) {

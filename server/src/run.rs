@@ -2,6 +2,7 @@
 //! The daemon from start to end.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -124,7 +125,9 @@ async fn serve_until_told(config: Config) -> Result<()> {
         _ = signals.told_to_stop() => None,
         Some(ended) = serving.join_next() => ended.map_or_else(|e| Some(e.into()), Result::err),
     };
-    tokio::spawn(signals.end_at_once());
+    let left = paths.temporary.as_ref().map(|dir| dir.path().to_owned());
+    tokio::spawn(signals.end_at_once(left));
+    ready::say_stopping();
     ready::retract(&paths.data);
     drop(socket);
     daemon.stop(paths.temporary.is_some()).await;
@@ -193,10 +196,22 @@ impl Signals {
     }
 
     /// Ends the process with the next one, whatever is still being stopped: as after a power
-    /// cut the next start goes on with what is on disk, and finds the tasks that still run.
-    async fn end_at_once(mut self) {
+    /// cut the next start goes on with what is on disk, and finds the tasks that still run. If
+    /// that is in the directory `left`, which would have gone away, it has to be told of it.
+    async fn end_at_once(mut self, left: Option<PathBuf>) {
         let signal = self.told_to_stop().await;
-        tracing::warn!("ended at once; tasks may run on and are found again by the next start");
+        match left {
+            None => {
+                tracing::warn!(
+                    "ended at once; tasks may run on and are found again by the next start"
+                );
+            }
+            Some(dir) => tracing::warn!(
+                "ended at once; tasks may run on, and {dir} stays: `skepd --dev --data-dir {dir}` \
+                 finds them again",
+                dir = dir.display()
+            ),
+        }
         std::process::exit(SIGNAL_EXIT_BASE + signal);
     }
 }

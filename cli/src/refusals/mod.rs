@@ -16,6 +16,9 @@ mod tests;
 
 use table::{REFUSALS, Refusal};
 
+/// What the standard library says of a text that is no whole number.
+pub(crate) const NO_NUMBER: &str = "invalid digit found in string";
+
 /// The answer to a flag or verb of a command.
 fn answer(path: &str, name: &str) -> Option<&'static str> {
     let fits = |refusal: &&Refusal| refusal.on.contains(&path) && refusal.names.contains(&name);
@@ -59,6 +62,7 @@ pub(crate) fn explain(error: &clap::Error, words: &[OsString]) -> String {
     let kind = match error.kind() {
         ErrorKind::UnknownArgument | ErrorKind::ArgumentConflict => ContextKind::InvalidArg,
         ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        ErrorKind::InvalidValue => return job_mode(error).unwrap_or_else(|| own_words(error)),
         _ => return own_words(error),
     };
     let Some(ContextValue::String(name)) = error.get(kind) else {
@@ -86,8 +90,21 @@ pub(crate) fn explain(error: &clap::Error, words: &[OsString]) -> String {
     }
 }
 
+/// What to say of the modes that Docker has for jobs.
+fn job_mode(error: &clap::Error) -> Option<String> {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let flag = text(ContextKind::InvalidArg)?;
+    let value = text(ContextKind::InvalidValue)?;
+    let job = flag.starts_with("--mode") && ["replicated-job", "global-job"].contains(&value);
+    job.then(|| format!("Error: --mode {value}: jobs are not there yet"))
+}
+
 fn own_words(error: &clap::Error) -> String {
     let text = error.render().to_string();
+    let text = text.replace(NO_NUMBER, "expected a whole number");
     match text.strip_prefix("error: ") {
         Some(rest) => format!("Error: {rest}"),
         None => text,

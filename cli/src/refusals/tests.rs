@@ -211,6 +211,18 @@ fn what_docker_has_is_answered_by_name() {
             "Error: skep service create --host: ",
         ),
         (
+            "skep login registry.example",
+            "Error: skep login: nodes pull with the credentials of their own",
+        ),
+        (
+            "skep compose up",
+            "Error: skep compose: files of Compose are not read; ",
+        ),
+        (
+            "skep service create --mode replicated-job nginx",
+            "Error: --mode replicated-job: jobs are not there yet",
+        ),
+        (
             "skep --tlsverify ps",
             "Error: skep --tlsverify: TLS is not there yet",
         ),

@@ -7,6 +7,7 @@ use serde_yaml_ng::Value;
 use skep_sdk::v1::ServiceSpec;
 
 use super::probe::line_of;
+use crate::refusals::NO_NUMBER;
 use crate::suggest;
 
 /// Reads the spec of a service. Gives one line for each thing that is wrong.
@@ -50,6 +51,7 @@ fn error_line(error: &serde_yaml_ng::Error) -> String {
         return text;
     };
     let words = text.split(" at line ").next().unwrap_or(&text);
+    let words = words.replace(NO_NUMBER, "expected a whole number");
     format!("line {}: {words}", location.line())
 }
 

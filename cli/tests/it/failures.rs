@@ -162,6 +162,14 @@ async fn usage_errors_end_with_2_and_ask_nobody() {
             "service create --process --replicas -1 /bin/a",
             "must not be negative",
         ),
+        (
+            "service update --update-parallelism -1 agent",
+            "must not be negative",
+        ),
+        (
+            "service update --update-failure-action foo agent",
+            "[possible values: pause, continue, rollback]",
+        ),
         ("service create -f x --name a", "cannot be used with"),
         (
             "service create -f x --update-delay 1s",

@@ -51,9 +51,7 @@ pub(crate) async fn translate(
 async fn read(body: Body) -> Result<Bytes, Failure> {
     match Limited::new(body, REQUEST_BYTES_MAX).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(Failure::too_large("the JSON is longer"))
-        }
+        Err(error) if error.is::<LengthLimitError>() => Err(Failure::too_large()),
         Err(error) => Err(Failure::Unreadable(error.to_string())),
     }
 }

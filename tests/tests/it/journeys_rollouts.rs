@@ -240,3 +240,89 @@ fn a_port_that_is_held_ends_with_11_until_it_is_free() {
         0,
     );
 }
+
+#[test]
+fn a_health_check_that_never_passes_ends_by_the_deadline() {
+    let daemon = Daemon::start(1);
+    let check = [
+        "--health-cmd",
+        "echo not yet; exit 1",
+        "--health-interval",
+        "100ms",
+        "--health-retries",
+        "2",
+    ];
+    let create = ["service", "create", "--name", "sick"];
+    let quick = ["--restart-delay", "10ms", "--stable-for", "500ms"];
+    let process = ["--process", "--", "/bin/sleep", "1000"];
+    let text = ends(
+        &daemon,
+        &[&create[..], &quick, &check, &process].concat(),
+        11,
+    );
+    assert!(
+        text.contains("Error: service sick is in a crash loop"),
+        "{text}"
+    );
+    assert!(text.contains("not yet"), "the check's own words: {text}");
+
+    let well = [
+        "service",
+        "update",
+        "--no-healthcheck",
+        "--stable-for",
+        "500ms",
+        "sick",
+    ];
+    ends(&daemon, &well, 0);
+    let text = ends(
+        &daemon,
+        &[&["service", "update"][..], &check, &["sick"]].concat(),
+        10,
+    );
+    assert!(
+        text.contains("is paused: update paused: task sick.1"),
+        "{text}"
+    );
+    assert!(text.contains("not yet"), "the check's own words: {text}");
+}
+
+#[test]
+fn a_change_during_a_change_goes_on_from_there() {
+    let daemon = Daemon::start(1);
+    web(&daemon, &["--update-delay", "1h"]);
+    daemon.skep_ok(["service", "update", "-d", "--env-add", "A=1", "web"]);
+    let changed = |name: &str| {
+        let environments = daemon.task_environments().into_values();
+        environments.filter(|it| it.contains_key(name)).count()
+    };
+    until("the first is changed", DEADLINE, || {
+        (changed("A") == 1).then_some(())
+    });
+    let next = [
+        "service",
+        "update",
+        "--env-add",
+        "B=1",
+        "--update-delay",
+        "0s",
+    ];
+    let quick = ["--stable-for", "500ms", "web"];
+    let text = ends(&daemon, &[&next[..], &quick].concat(), 0);
+    assert!(text.ends_with("verify: Service web converged\n"), "{text}");
+    assert_eq!((changed("A"), changed("B")), (2, 2));
+    assert_eq!(rollout_state(&daemon), "COMPLETED");
+}
+
+#[test]
+fn what_there_is_no_way_back_to_is_told_with_what_there_is() {
+    let daemon = Daemon::start(1);
+    web(&daemon, &[]);
+    let text = ends(&daemon, &["service", "rollback", "web"], 1);
+    let cure = "`skep service history web` lists the revisions there are.\n";
+    let none = format!("Error: service \"web\" has no other revision to go back to\n{cure}");
+    assert_eq!(text, none);
+    daemon.skep_ok(["service", "update", "-d", "--env-add", "A=1", "web"]);
+    let text = ends(&daemon, &["service", "rollback", "--to", "99999", "web"], 1);
+    assert!(text.contains("99999") && text.ends_with(cure), "{text}");
+}

@@ -3,6 +3,7 @@
 
 mod adopt;
 mod api;
+mod daemon;
 mod day;
 mod docker;
 mod drain;
@@ -15,6 +16,7 @@ mod kill;
 mod network;
 mod rollout;
 mod sim;
+mod stored;
 mod terminal;
 mod traffic;
 mod user;

@@ -163,7 +163,10 @@ impl fmt::Display for Rejection {
                 service,
             } => port_taken(*port, *protocol, service),
             Rejection::SpecRevisionMismatch { present } => {
-                format!("revision {present} changed the spec; read it again and repeat the change")
+                format!(
+                "if_spec_revision: revision {present} changed the spec; read it again and repeat \
+                 the change"
+            )
             }
             Rejection::RequestIdReused => {
                 "this request_id was another request's; use a new one for each".to_owned()

@@ -112,11 +112,14 @@ impl Failure {
 
     /// A request of more than [`REQUEST_BYTES_MAX`] bytes.
     #[must_use]
-    pub fn too_large(what: &str) -> Failure {
+    pub fn too_large() -> Failure {
         Failure::Limit {
             subject: "request_bytes",
             limit: REQUEST_BYTES_MAX as u64,
-            message: format!("a request is at most {REQUEST_BYTES_MAX} bytes: {what}"),
+            message: format!(
+                "a request is at most {REQUEST_BYTES_MAX} bytes, and this one is longer; keep what \
+                 is large in a file or an image, and name it in the spec"
+            ),
         }
     }
 

@@ -23,6 +23,9 @@ const TEXT_BYTES_MAX: usize = 800;
 const BAD_PAGE_TOKEN: &str =
     "the page token is damaged or from another query; begin with the first page";
 
+/// The cure of a revision that cannot be gone on from.
+const BEGIN_AGAIN: &str = "begin again: a watch with after_revision 0, a list with its first page";
+
 const TIME_IS_OVER: &str = "the time for the call is over; a change may have been made or not: \
      repeat it with the same request_id";
 
@@ -45,10 +48,10 @@ impl Failure {
             Failure::Rejected(rejection) => rejection.to_string(),
             Failure::BadPageToken => BAD_PAGE_TOKEN.to_owned(),
             Failure::Compacted(revision) => {
-                format!("what happened up to revision {revision} is forgotten; begin again")
+                format!("what happened up to revision {revision} is forgotten; {BEGIN_AGAIN}")
             }
             Failure::UnknownRevision(head) => {
-                format!("there was no such revision, the newest is {head}; begin again")
+                format!("there was no such revision, the newest is {head}; {BEGIN_AGAIN}")
             }
             Failure::NoQuorum => "there is no leader just now; try again".to_owned(),
             Failure::NotReady(why) => format!("{why}; try again"),

@@ -72,7 +72,7 @@ fn explained(status: &Status, path: &str, at: At) -> Status {
     match status.code() {
         // So the library calls a message that is too large; our clients would take the code
         // for "begin the watch again".
-        Code::OutOfRange | Code::ResourceExhausted => Status::from(Failure::too_large(text)),
+        Code::OutOfRange | Code::ResourceExhausted => Status::from(Failure::too_large()),
         // And so a request that it cannot read: nothing of ours has seen it.
         Code::Internal if at == At::Head => Status::from(Failure::Unreadable(text.to_owned())),
         Code::InvalidArgument => Status::from(Failure::Unreadable(text.to_owned())),

@@ -17,6 +17,9 @@ use crate::api::{Api, program};
 /// than this.
 const COMPACTION_TIME_MAX: Duration = Duration::from_secs(150);
 
+/// What whoever watches from such a revision is told to do.
+const BEGIN_AGAIN: &str = "begin again: a watch with after_revision 0, a list with its first page";
+
 fn daemon() -> (Daemon, Api) {
     let daemon = Daemon::start_with(&["--dev", "--executor", "simulated"]);
     let api = Api::of(&daemon);
@@ -43,6 +46,11 @@ fn a_large_message_is_refused() {
     let status = answer.expect_err("5 MiB are too much");
     let error = refused(status, Code::ResourceExhausted, ErrorReason::LimitExceeded);
     assert!(error.metadata.contains_key("limit"), "{error:?}");
+    assert_eq!(
+        error.message,
+        "a request is at most 4194304 bytes, and this one is longer; keep what is large in a file \
+         or an image, and name it in the spec"
+    );
     api.create(program("web", 1, &["/bin/true"]));
 }
 
@@ -62,6 +70,9 @@ fn a_stale_revision_is_refused() {
     let status = answer.expect_err("it is stale");
     let error = refused(status, Code::Aborted, ErrorReason::SpecRevisionMismatch);
     assert_eq!(error.metadata["spec_revision"], present.to_string());
+    let words = "changed the spec; read it again and repeat the change";
+    let words = format!("if_spec_revision: revision {present} {words}");
+    assert_eq!(error.message, words);
     let delete = DeleteServiceRequest {
         service: "web".to_owned(),
         if_spec_revision: stale,
@@ -126,7 +137,12 @@ fn a_watch_from_a_lost_revision_is_refused() {
     let status = status.expect("history goes after a minute");
     let error = refused(status, Code::OutOfRange, ErrorReason::RevisionCompacted);
     let compacted = error.metadata["compact_revision"].parse::<u64>();
-    assert!(compacted.expect("a revision") >= old, "{error:?}");
+    let compacted = compacted.expect("a revision");
+    assert!(compacted >= old, "{error:?}");
+    assert_eq!(
+        error.message,
+        format!("what happened up to revision {compacted} is forgotten; {BEGIN_AGAIN}")
+    );
 
     let swarm = api.run(api.client.swarm().get_swarm(GetSwarmRequest::default()));
     let head = swarm.expect("the swarm").into_inner().revision;
@@ -145,7 +161,8 @@ fn a_watch_from_a_lost_revision_is_refused() {
             Err(status) => status,
         }
     });
-    refused(unknown, Code::OutOfRange, ErrorReason::RevisionUnknown);
+    let error = refused(unknown, Code::OutOfRange, ErrorReason::RevisionUnknown);
+    assert!(error.message.ends_with(BEGIN_AGAIN), "{error:?}");
 }
 
 fn watch_after(after_revision: u64) -> WatchRequest {
