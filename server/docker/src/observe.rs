@@ -25,6 +25,9 @@ const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 /// Exit codes above this one are those of signals.
 const SIGNAL_BASE: i32 = 128;
 
+/// The exit code of what SIGKILL ended, as the engine does to what it is to remove.
+const KILLED: i64 = 137;
+
 /// What a container says of its task.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Seen {
@@ -101,9 +104,26 @@ fn phase(state: &ContainerState, ports: &[Port], memory: i64, stopped: bool) -> 
                 since: started.unwrap_or_default(),
             }
         }
+        Status::REMOVING | Status::DEAD if !stopped && state.exit_code == Some(KILLED) => {
+            Phase::Exited(removed())
+        }
         Status::EXITED | Status::DEAD | Status::REMOVING => {
             Phase::Exited(exit(state, memory, stopped))
         }
+    }
+}
+
+/// The end of a container that somebody else removed while it ran. The engine kills it for that,
+/// and what it was before that is soon gone, so the same is said whether it is or not.
+pub(crate) fn removed() -> Exit {
+    Exit {
+        cause: ExitCause::Lost,
+        code: None,
+        signal: None,
+        at: moment::now(),
+        message:
+            "its container was removed behind skep's back while it ran, as by \"docker rm -f\""
+                .to_owned(),
     }
 }
 

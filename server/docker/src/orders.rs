@@ -237,10 +237,10 @@ impl Inner {
     ) -> Result<Option<Known>, EngineError> {
         let _look = self.table.look(task).await;
         let inspected = self.engine.inspect(container).await?;
-        let is_stopped = self.table.memory(task).is_stopped;
-        let seen = inspected.and_then(|it| observe::seen(&it, self.owner, is_stopped));
+        let memory = self.table.memory(task);
+        let seen = inspected.and_then(|it| observe::seen(&it, self.owner, memory.is_stopped));
         let Some(seen) = seen.filter(|seen| seen.task == task) else {
-            self.table.forget(task, false);
+            self.table.gone(task);
             return Ok(None);
         };
         let known = self.known(seen).await?;

@@ -7,6 +7,7 @@ mod daemon;
 mod day;
 mod docker;
 mod drain;
+mod drain_udp;
 mod faults;
 mod http;
 mod journeys;
