@@ -12,7 +12,7 @@ mod picture;
 use std::io::IsTerminal;
 
 use skep_sdk::v1::Service;
-use skep_sdk::{Client, Error, Identified, Object, View};
+use skep_sdk::{Client, Code, Error, Identified, Object, View};
 
 use crate::args::{ConvergeFlags, ProgressWord};
 use crate::exit::Exit;
@@ -187,6 +187,10 @@ fn lost(subject: &Subject, error: Error) -> Failure {
         "The change of {} was made, but its progress cannot be seen.",
         subject.name
     ));
+    // Managers that cannot serve end a wait only when its time is over.
+    if error.code == Code::Unavailable && !error.is_local() {
+        return Failure::plain(Exit::TimedOut, &error.message);
+    }
     error.into()
 }
 

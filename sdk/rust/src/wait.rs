@@ -47,8 +47,9 @@ impl Client {
     /// # Errors
     /// FAILED_PRECONDITION with the reason of the condition STALLED: waiting longer does not
     /// help. DEADLINE_EXCEEDED when the time is over: UNPLACED, tasks have no node, or
-    /// NOT_CONVERGED. NOT_FOUND, OBJECT_NOT_FOUND: it was deleted. Each has the name of the
-    /// service in its metadata, as `service`.
+    /// NOT_CONVERGED. UNAVAILABLE: the time is over, and the managers could not serve, as they
+    /// said last. NOT_FOUND, OBJECT_NOT_FOUND: it was deleted. Each has the name of the service
+    /// in its metadata, as `service`.
     pub async fn wait_converged(
         &self,
         service: &Service,
@@ -61,11 +62,13 @@ impl Client {
             spec_revision: service.meta.as_ref().map_or(0, |meta| meta.spec_revision),
             ..WaitServiceRequest::default()
         };
-        let waited = self.wait_service(request, options.timeout).await;
+        let name = service.spec.as_ref().map_or("", |spec| &spec.name);
+        let name = if name.is_empty() { service.id() } else { name };
+        let waited = self.wait(request, options.timeout, name).await;
         let answer = waited.map_err(|mut error| {
-            let name = service.spec.as_ref().map_or("", |spec| &spec.name);
-            let facts = &mut error.metadata;
-            facts.entry("service".into()).or_insert(name.to_owned());
+            if !error.is_local() {
+                error.metadata.insert("service".into(), name.to_owned());
+            }
             error
         })?;
         Ok(answer.service.unwrap_or_default())
@@ -79,16 +82,27 @@ impl Client {
     /// NOT_DELETED.
     pub async fn wait_service(
         &self,
+        request: WaitServiceRequest,
+        timeout: Option<Duration>,
+    ) -> Result<WaitServiceResponse, Error> {
+        let name = request.service.clone();
+        self.wait(request, timeout, &name).await
+    }
+
+    async fn wait(
+        &self,
         mut request: WaitServiceRequest,
         timeout: Option<Duration>,
+        name: &str,
     ) -> Result<WaitServiceResponse, Error> {
         // Too long to be a point in time is as good as for ever.
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let held = request.stable_for.map(|span| span.try_into());
         let call_max = CALL_MAX + held.and_then(Result::ok).unwrap_or(STABLE_FOR);
         let left = || until.map(|until| until.saturating_duration_since(Instant::now()));
-        let mut failures = 0;
-        loop {
+        // What a server said last.
+        let mut told = None;
+        for failures in 1.. {
             let span = left().map_or(call_max, |left| left.min(call_max));
             request.timeout = prost_types::Duration::try_from(span).ok();
             let mut call = Request::new(request.clone());
@@ -97,44 +111,42 @@ impl Client {
                 Ok(answer) => return Ok(answer.into_inner()),
                 Err(status) => Error::from(status),
             };
-            let is_late = error.code == Code::DeadlineExceeded;
-            let is_over = left().is_some_and(|left| left.is_zero());
-            if !is_late && !POLICY.repeats(error.code) {
+            if error.code != Code::DeadlineExceeded && !POLICY.repeats(error.code) {
                 return Err(error);
             }
-            if is_over {
-                let is_verdict = is_late && !error.is_local();
-                return Err(if is_verdict {
-                    error
-                } else {
-                    never_seen(&request, error)
-                });
+            let late = error.is_local().then(|| never_seen(&request, name, &error));
+            if late.is_none() {
+                told = Some(error);
+            }
+            if left().is_some_and(|left| left.is_zero()) {
+                return Err(told.or(late).expect("it is one of the two"));
             }
             // No connection, no answer, a manager that stops or has no leader; or the time of this
             // one call is over.
-            failures += 1;
             let pause = POLICY.wait(failures);
             sleep(left().map_or(pause, |left| left.min(pause))).await;
         }
+        unreachable!("the loop has no other end")
     }
 }
 
 /// The time is over, and no manager was there to say how it stands.
-fn never_seen(request: &WaitServiceRequest, error: Error) -> Error {
-    let (reason, condition) = match request.goal() {
-        Goal::Deleted => (ErrorReason::NotDeleted, None),
-        Goal::Converged | Goal::Unspecified => (ErrorReason::NotConverged, Some("CONVERGED")),
+fn never_seen(request: &WaitServiceRequest, name: &str, why: &Error) -> Error {
+    let (reason, condition, missing) = match request.goal() {
+        Goal::Deleted => (ErrorReason::NotDeleted, None, "was not gone"),
+        Goal::Converged | Goal::Unspecified => (
+            ErrorReason::NotConverged,
+            Some("CONVERGED"),
+            "did not converge",
+        ),
     };
-    let name = reason.as_str_name().trim_start_matches("ERROR_REASON_");
-    let mut late = Error {
+    let reason = reason.as_str_name().trim_start_matches("ERROR_REASON_");
+    let facts = condition.map(|condition| ("condition".to_owned(), condition.to_owned()));
+    Error {
         code: Code::DeadlineExceeded,
-        reason: name.to_owned(),
-        message: format!("it was not seen in time: {}", error.message),
-        ..error
-    };
-    late.metadata.clear();
-    if let Some(condition) = condition {
-        late.metadata.insert("condition".into(), condition.into());
+        reason: reason.to_owned(),
+        message: format!("the service {name} {missing} in time: {}", why.message),
+        metadata: facts.into_iter().collect(),
+        violations: Vec::new(),
     }
-    late
 }

@@ -104,6 +104,19 @@ mod tests {
     }
 
     #[test]
+    fn a_negative_time_is_told_with_its_sign() {
+        for (seconds, nanos, told) in [(0, -1_000_000, "-0.001 s"), (-2, -500_000_000, "-2.5 s")] {
+            let request = v1::WaitServiceRequest {
+                stable_for: span(seconds, nanos),
+                ..v1::WaitServiceRequest::default()
+            };
+            let wrong = read(&request).expect_err("time does not go back");
+            let words = format!("stable_for is {told}, allowed are 0 to 3600 s");
+            assert_eq!(wrong, [words]);
+        }
+    }
+
+    #[test]
     fn everything_that_is_wrong_is_named() {
         let request = v1::WaitServiceRequest {
             timeout: span(86_400, 1),

@@ -92,11 +92,10 @@ fn crash_loop(state: &State, service: &Service, tally: Tally, desired: u32) -> O
         return None;
     }
     let count = tally.looping;
-    let ends = if count == 1 { "ends" } else { "end" };
     let words = last_end(state, service).map_or_else(String::new, |last| {
         format!(": {}: {}", last.name, words_of(last))
     });
-    let message = format!("{count} of {desired} tasks {ends} again and again{words}");
+    let message = format!("{count} of {desired} tasks end again and again{words}");
     Some((CRASH_LOOP, message))
 }
 
