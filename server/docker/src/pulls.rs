@@ -324,6 +324,7 @@ mod tests {
     #[tokio::test]
     async fn other_credentials_and_another_template_are_a_new_try() {
         let settings = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(settings.path(), "{}").expect("no login");
         let denied = "{\"message\": \"denied\"}".to_owned();
         let fake = FakeEngine::new("1.44", vec![("/images/create", 500, denied)]);
         let file = Some(settings.path().to_owned());

@@ -85,7 +85,11 @@ fn a_container_says_whose_it_is() {
     // One made from an image that was made of a task's container has its labels.
     let mut copy = good.clone();
     copy.name = Some("/hungry_hopper".to_owned());
-    assert_eq!(seen(&copy, OWNER, PLATFORM, Told::default()), None);
+    let is_named = |it| {
+        let seen = seen(it, OWNER, PLATFORM, Told::default());
+        seen.expect("it has its labels").is_named
+    };
+    assert!(is_named(&good) && !is_named(&copy));
     let mut foreign = good;
     foreign.config = Some(ContainerConfig::default());
     assert_eq!(seen(&foreign, OWNER, PLATFORM, Told::default()), None);
