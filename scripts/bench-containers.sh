@@ -5,6 +5,7 @@
 # `docker run`, all on one Docker engine that nobody else has; see bench/README.md.
 #
 #   scripts/bench-containers.sh [ROUNDS]    three unless told; writes a page of results
+#   ROWS="update-1 update-10" scripts/bench-containers.sh    these rows alone, of $all_rows below
 #   scripts/bench-containers.sh --smoke     a small round, to see whether all works; writes none
 #
 # It needs what scripts/engine.sh needs. Programs are built for release or taken from SKEP_BIN_DIR,
@@ -19,13 +20,18 @@ if [ "${1:-}" != --in-engine ]; then
 fi
 shift
 
-many=50 some=20 at_a_time=4 calls=50 rounds=3 page=1 said="$(basename "$0")${*:+ $*}"
+all_rows='create update update-1 update-10 scale'
+many=50 some=20 at_a_time=4 few=1 more=10 calls=50 rounds=3 page=1
+said="${ROWS:+ROWS=\"$ROWS\" }scripts/$(basename "$0")${*:+ $*}"
 case "${1:-}" in
-    --smoke) many=6 some=4 at_a_time=2 calls=5 rounds=1 page='' ;;
+    --smoke) many=6 some=4 at_a_time=2 more=3 calls=5 rounds=1 page='' ;;
     '') ;;
     *[!0-9]* | 0) echo "usage: scripts/bench-containers.sh [ROUNDS] | --smoke" >&2 && exit 2 ;;
     *) rounds=$1 ;;
 esac
+for row in ${ROWS:=$all_rows}; do
+    [[ " $all_rows " == *" $row "* ]] || { echo "no row $row; there are: $all_rows" >&2 && exit 2; }
+done
 
 source scripts/swarm.sh
 
@@ -190,27 +196,42 @@ removed() {
 
 create() { cli service create --detach --name load "$@" "${new[@]}"; }
 
-measure_side() {
-    side=$1 daemon_now=''
-    "begin_$side"
-    [ "$side" != skep ] || daemon_now=$daemon
+wanted() { [[ " $ROWS " == *" $1 "* ]]; }
 
+measure_create() {
     measure create start "$many" create --replicas "$many"
     settled "$many"
     measure_ls
     removed
+}
 
-    create --replicas "$some" --update-parallelism "$at_a_time" >"$work/said"
-    settled "$some"
-    measure update start "$some" cli service update --detach "${other[@]}" load
-    settled "$some"
+# measure_update ROW REPLICAS PARALLELISM
+measure_update() {
+    local row=$1 replicas=$2
+    create --replicas "$replicas" --update-parallelism "$3" >"$work/said"
+    settled "$replicas"
+    measure "$row" start "$replicas" cli service update --detach "${other[@]}" load
+    settled "$replicas"
     removed
+}
 
+measure_scale() {
     create --replicas 0 >"$work/said"
     measure scale-up start "$many" cli service scale --detach "load=$many"
     settled "$many"
     measure scale-down die "$many" cli service scale --detach load=0
     removed
+}
+
+measure_side() {
+    side=$1 daemon_now=''
+    "begin_$side"
+    [ "$side" != skep ] || daemon_now=$daemon
+    ! wanted create || measure_create
+    ! wanted update || measure_update update "$some" "$at_a_time"
+    ! wanted update-1 || measure_update update-1 "$many" "$few"
+    ! wanted update-10 || measure_update update-10 "$many" "$more"
+    ! wanted scale || measure_scale
     daemon_now=''
     "end_$side"
 }
@@ -220,6 +241,7 @@ stop_all() { docker ps -q | xargs docker stop; }
 
 measure_bare() {
     side=bare daemon_now=''
+    wanted create || wanted scale || return 0
     measure create start "$many" run_all
     measure scale-down die "$many" stop_all
     docker ps -aq | xargs docker rm >/dev/null
@@ -278,9 +300,10 @@ table() {
                 " | CPU s Swarm / skep (of it skepd) | CPU s, whole machine" \
                 " | peak MiB dockerd / dockerd + skepd |"
             print "|---|---|---|---|---|---|---|---|---|"
-            count = split("create update scale-up scale-down ls", rows, " ")
+            count = split("create update update-1 update-10 scale-up scale-down ls", rows, " ")
             for (r = 1; r <= count; r++) {
                 row = rows[r]; a = row SUBSEP "swarm"; b = row SUBSEP "skep"
+                if (!(b in time)) continue
                 ratios = ""
                 for (i = 1; i <= rounds; i++)
                     ratios = ratios " " sum[i, row] / n[i, row] / mine[i, row]
@@ -299,7 +322,7 @@ table() {
 # Every figure there is, a line for each side of a row.
 all_figures() {
     local row side
-    for row in create update scale-up scale-down ls; do
+    for row in create update update-1 update-10 scale-up scale-down ls; do
         for side in swarm skep bare; do
             awk -v row="$row" -v side="$side" '
                 $3 == row && $2 == side { text = text ", " $4 }
@@ -316,7 +339,7 @@ write_page() {
     cat <<END
 # Containers, beside Swarm mode, measured on $(date -u '+%F, %R UTC')
 
-- command: \`scripts/$said\`; rounds measured: $2
+- command: \`$said\`; rounds measured: $2
 - commit: $(git rev-parse --short=12 HEAD)$changed
 - skep: $("$bin/skepd" --version); peer: Docker Engine $(docker version --format '{{.Server.Version}}') in Swarm mode
 - machine: $(nproc) processors, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(uname -sr)

@@ -5,6 +5,7 @@
 #
 #   scripts/buf.sh            lint, format and breaking: what the gates run
 #   scripts/buf.sh ARGS...    buf itself, such as: scripts/buf.sh format -w
+#   scripts/buf.sh --path     say where it is
 #
 # buf is installed into .tools/ the first time, by npm or else by pip. Reading and building
 # skep needs no buf: it only guards the .proto files.
@@ -57,6 +58,10 @@ if [ "$(buf --version 2>&1)" != "$version" ]; then
     exit 1
 fi
 
+if [ "${1:-}" = --path ]; then
+    echo "$folder/bin/buf"
+    exit
+fi
 if [ $# -gt 0 ]; then
     buf "$@"
     exit

@@ -7,6 +7,8 @@
 #     scripts/engine.sh scripts/demo.sh
 #     scripts/engine.sh bash
 #
+# The engine is the dockerd of PATH; scripts/engine-bin.sh has newer ones.
+#
 # It needs root, Debian's docker.io and iproute2, and control groups (cgroupfs-mount mounts them).
 #
 #     scripts/engine.sh --check     only says what is missing, and fails if something is

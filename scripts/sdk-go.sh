@@ -11,7 +11,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 staticcheck=0.8.2
-tools=$PWD/.tools/staticcheck-$staticcheck
+checkout=$PWD
+tools=$checkout/.tools/staticcheck-$staticcheck
 modules=(sdk/go examples/go tests/conformance/drivers/go bench/sdks/go)
 # The checkout decides, not how this machine is set up.
 export GOWORK=off GOFLAGS=-buildvcs=false
@@ -96,6 +97,8 @@ cp examples/go/quickstart/main.go "$folder/user"
     go mod init example.com/quickstart 2>/dev/null
     go get "skep.dev/skep/sdk/go@$version" 2>/dev/null
     go build -ldflags=-w -o "$folder/bin/quickstart-user" .
+    # The module brings its licence along.
+    cmp "$checkout/LICENSE" "$(go list -m -f '{{.Dir}}' skep.dev/skep/sdk/go)/LICENSE"
 )
 
 if [ -n "${SKEP_BIN_DIR:-}" ]; then

@@ -120,6 +120,9 @@ ls "$folder/dist"
 user=$folder/user
 install_package "$user"
 "$user/bin/python" -m pip check
+# Both bring the licence along.
+cmp LICENSE "$user"/lib/python3*/site-packages/skep-*.dist-info/licenses/LICENSE
+tar -xzOf "$folder"/dist/skep-*.tar.gz --wildcards 'skep-*/LICENSE' | cmp LICENSE
 cp "$examples"/*.py "$folder/page.py" "$user"
 
 if [ -n "${SKEP_BIN_DIR:-}" ]; then

@@ -96,6 +96,7 @@ done
 echo "-- as a user gets it"
 user=$folder/user
 install_package "$user"
+cmp LICENSE "$user/node_modules/@skep/client/LICENSE"
 cp examples/typescript/{*.ts,tsconfig.json} "$user"
 # What the page shows is one program.
 {

@@ -53,7 +53,7 @@ check_contract() {
 
 check_shell() {
     if have shellcheck; then
-        shellcheck -x scripts/*.sh tests/e2e/*.sh scripts/gen/protoc-python .ci/run
+        shellcheck -x -P SCRIPTDIR scripts/*.sh examples/*/*.sh tests/e2e/*.sh scripts/gen/protoc-python .ci/run
     else
         skip "shell scripts" "no shellcheck"
     fi
@@ -70,7 +70,7 @@ bin_dir() {
         sed 's/.*"target_directory":"\([^"]*\)".*/\1\/debug/'
 }
 
-# The SDKs for Go, Python and TypeScript: what is generated, and each of them whole.
+# The SDKs: what is generated for them, each of them as a user gets it, and the examples.
 check_sdks() {
     local script failed=
     SKEP_BIN_DIR=$(bin_dir) || return
@@ -80,7 +80,7 @@ check_sdks() {
     else
         skip "generated code of the SDKs" "go, npm or python3 is missing"
     fi
-    for script in scripts/sdk-*.sh; do
+    for script in scripts/sdk-*.sh scripts/examples-shell.sh; do
         "$script" || failed=1
     done
     [ -z "$failed" ]
@@ -117,6 +117,10 @@ check_tests() {
     if have go; then
         SKEP_GRPCURL=$(scripts/grpcurl.sh --path) || return
         export SKEP_GRPCURL
+    fi
+    if have npm || have python3; then
+        SKEP_BUF=$(scripts/buf.sh --path) || return
+        export SKEP_BUF
     fi
     cargo test --workspace --locked --no-fail-fast
 }

@@ -172,14 +172,23 @@ pub(crate) struct WaitFlags {
 /// The SDK's own default, as a flag has it.
 static STABLE_FOR_TEXT: LazyLock<String> = LazyLock::new(|| format_duration(STABLE_FOR));
 
+/// The longest that the managers take: refused here, before anything is changed.
+const STABLE_FOR_MAX: Duration = Duration::from_secs(3_600);
+
+fn parse_stable_for(text: &str) -> Result<Duration, String> {
+    let span = parse_duration(text)?;
+    let refusal = || format!("at most {}", format_duration(STABLE_FOR_MAX));
+    (span <= STABLE_FOR_MAX).then_some(span).ok_or_else(refusal)
+}
+
 /// Whether and how long a command waits until the tasks are as wanted.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ConvergeFlags {
     #[command(flatten)]
     pub(crate) wait: WaitFlags,
-    /// How long all tasks have to stay as wanted before that counts; 0: not at all
+    /// How long all tasks have to stay as wanted before that counts; 0: not at all; at most 1h
     #[arg(long, value_name = "DURATION", default_value = STABLE_FOR_TEXT.as_str(),
-        value_parser = parse_duration)]
+        value_parser = parse_stable_for)]
     pub(crate) stable_for: Duration,
 }
 

@@ -9,6 +9,8 @@ pub struct Method {
     pub path: &'static str,
     /// It answers with a stream, which has no deadline.
     pub streams: bool,
+    /// It answers once something has come to pass; its request says how long that may take.
+    pub waits: bool,
     /// It may be sent again: it changes nothing, or once for each value of `request_id`.
     pub repeatable: bool,
     /// The number of its field `request_id`, if it has one.
@@ -51,5 +53,8 @@ mod tests {
         let create = find("/skep.v1.ServiceService/CreateService");
         assert_eq!((create.request_id, create.streams), (Some(2), false));
         assert!(find("/skep.v1.WatchService/Watch").streams);
+        let waits = METHODS.iter().filter(|method| method.waits);
+        let waits: Vec<_> = waits.map(|method| method.path).collect();
+        assert_eq!(waits, ["/skep.v1.ServiceService/WaitService"]);
     }
 }

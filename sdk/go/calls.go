@@ -16,6 +16,8 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	skepv1 "skep.dev/skep/sdk/go/skep/v1"
 )
 
 // serviceConfig is the retry policy of all SDKs: a copy of sdk/service_config.json, for gRPC.
@@ -25,7 +27,7 @@ var serviceConfig string
 
 const (
 	// defaultDeadline is how long a call may take if the caller sets no deadline: the most that
-	// a server allows.
+	// a server allows, but for a wait, whose request says how long.
 	defaultDeadline = 60 * time.Second
 	// backoffInitial and backoffMax are the first and the longest wait of that policy.
 	backoffInitial = 100 * time.Millisecond
@@ -43,7 +45,8 @@ func (c calls) unary(
 	ctx context.Context, method string, request, answer any, conn *grpc.ClientConn,
 	invoke grpc.UnaryInvoker, options ...grpc.CallOption,
 ) error {
-	if _, limited := ctx.Deadline(); !limited {
+	_, limited := ctx.Deadline()
+	if waits := method == skepv1.ServiceService_WaitService_FullMethodName; !limited && !waits {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, defaultDeadline)
 		defer cancel()
@@ -58,44 +61,34 @@ func (c calls) stream(
 	ctx context.Context, about *grpc.StreamDesc, conn *grpc.ClientConn, method string,
 	open grpc.Streamer, options ...grpc.CallOption,
 ) (grpc.ClientStream, error) {
+	told := func(err error) error { return c.told(ctx, conn, err) }
 	stream, err := open(ctx, about, conn, method, options...)
 	if err != nil {
-		return nil, c.told(ctx, conn, err)
+		return nil, told(err)
 	}
-	return &toldStream{ClientStream: stream, ctx: ctx, calls: c, conn: conn}, nil
+	return &toldStream{stream, told}, nil
 }
 
 // toldStream is a stream whose failures are told as those of calls are.
 type toldStream struct {
 	grpc.ClientStream
-	// ctx is the caller's: that of the stream ends with it, whatever the reason.
-	ctx   context.Context
-	calls calls
-	conn  *grpc.ClientConn
+	told func(error) error
 }
 
 // RecvMsg receives a message; io.EOF is the good end.
 func (s *toldStream) RecvMsg(message any) error {
-	err := s.ClientStream.RecvMsg(message)
-	if errors.Is(err, io.EOF) {
-		return err
-	}
-	return s.calls.told(s.ctx, s.conn, err)
+	return s.told(s.ClientStream.RecvMsg(message))
 }
 
 // SendMsg sends a message.
 func (s *toldStream) SendMsg(message any) error {
-	err := s.ClientStream.SendMsg(message)
-	if errors.Is(err, io.EOF) {
-		return err
-	}
-	return s.calls.told(s.ctx, s.conn, err)
+	return s.told(s.ClientStream.SendMsg(message))
 }
 
 // told makes an [Error] of a failure.
 func (c calls) told(ctx context.Context, conn *grpc.ClientConn, err error) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, io.EOF) {
+		return err
 	}
 	failure := read(err, c.host)
 	switch {
@@ -120,8 +113,8 @@ func ended(ctx context.Context, canceled, late string) *Error {
 	return local(codes.DeadlineExceeded, context.DeadlineExceeded, "%s", late)
 }
 
-// withRequestID gives a change that has no request_id a fresh one. The caller's own message is
-// left as it is: used again, it is another change.
+// withRequestID gives a change that has no request_id a fresh one, 26 random letters and digits.
+// The caller's own message is left as it is: used again, it is another change.
 func withRequestID(request proto.Message) proto.Message {
 	message := request.ProtoReflect()
 	field := message.Descriptor().Fields().ByName("request_id")
@@ -129,13 +122,30 @@ func withRequestID(request proto.Message) proto.Message {
 		return request
 	}
 	request = proto.Clone(request)
-	request.ProtoReflect().Set(field, protoreflect.ValueOfString(newRequestID()))
+	request.ProtoReflect().Set(field, protoreflect.ValueOfString(rand.Text()))
 	return request
 }
 
-// newRequestID makes 26 random letters and digits.
-func newRequestID() string {
-	return rand.Text()
+// isPassing tells whether what failed may succeed later, because there was no connection or no
+// manager that could serve. What the caller got wrong stays wrong.
+func (c *Client) isPassing(failure *Error) bool {
+	switch {
+	case c.conn.GetState() == connectivity.Shutdown:
+		return false
+	case failure.Code == codes.InvalidArgument, failure.Code == codes.Unimplemented:
+		return false
+	}
+	return failure.isLocal() || failure.Code == codes.Unavailable
+}
+
+// pause waits before something is done again, such as a watch, unless its context ends.
+func pause(ctx context.Context, span time.Duration, what string) error {
+	select {
+	case <-time.After(span):
+		return nil
+	case <-ctx.Done():
+		return ended(ctx, "the "+what+" was canceled", "the time for the "+what+" is over")
+	}
 }
 
 // backoffAfter is the wait after a number of failures, from 1: between half of the longest and all

@@ -8,11 +8,13 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/descriptorpb"
 
@@ -119,15 +121,27 @@ func TestEveryCallHasADeadline(t *testing.T) {
 		if _, err := client.Services.CreateService(ctx, &skepv1.CreateServiceRequest{}); err != nil {
 			t.Fatal(err)
 		}
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		return f.deadline
+		return f.allowed()
 	}
 	if given := asked(context.Background()); given > 60*time.Second || given < 30*time.Second {
 		t.Errorf("without a deadline the server is given %v", given)
 	}
 	if given := asked(limited(t)); given > patience {
 		t.Errorf("with a deadline of %v the server is given %v", patience, given)
+	}
+	// A wait keeps the time that its request says.
+	f.waits.answer(&skepv1.WaitServiceResponse{})
+	if _, err := client.Services.WaitService(context.Background(), &skepv1.WaitServiceRequest{}); err != nil {
+		t.Fatal(err)
+	}
+	if given := f.allowed(); given != 0 {
+		t.Errorf("to wait the server is given %v", given)
+	}
+	waits := methods(func(options *descriptorpb.MethodOptions) bool {
+		return proto.GetExtension(options, skepv1.E_Waits).(bool)
+	})
+	if want := strings.ReplaceAll(skepv1.ServiceService_WaitService_FullMethodName[1:], "/", "."); !slices.Equal(waits, []string{want}) {
+		t.Errorf("methods that wait are %q", waits)
 	}
 }
 
@@ -180,13 +194,16 @@ func TestThePolicyIsThatOfAllSDKs(t *testing.T) {
 	for _, name := range config.MethodConfig[1].Name {
 		once = append(once, name.Service+"."+name.Method)
 	}
-	if unprotected := unprotected(); !slices.Equal(once, unprotected) {
+	unprotected := methods(func(options *descriptorpb.MethodOptions) bool {
+		return options.GetIdempotencyLevel() == descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN
+	})
+	if !slices.Equal(once, unprotected) {
 		t.Errorf("not to be repeated are %q, the file says %q", unprotected, once)
 	}
 }
 
-// unprotected are the methods that neither only read nor take a request_id.
-func unprotected() []string {
+// methods are those with certain options.
+func methods(chosen func(*descriptorpb.MethodOptions) bool) []string {
 	var found []string
 	for _, file := range []protoreflect.FileDescriptor{
 		skepv1.File_skep_v1_daemon_proto, skepv1.File_skep_v1_swarm_proto,
@@ -197,8 +214,7 @@ func unprotected() []string {
 		for i := range file.Services().Len() {
 			methods := file.Services().Get(i).Methods()
 			for k := range methods.Len() {
-				options := methods.Get(k).Options().(*descriptorpb.MethodOptions)
-				if options.GetIdempotencyLevel() == descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN {
+				if chosen(methods.Get(k).Options().(*descriptorpb.MethodOptions)) {
 					found = append(found, string(methods.Get(k).FullName()))
 				}
 			}

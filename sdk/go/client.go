@@ -95,25 +95,22 @@ func Connect(ctx context.Context, options ...Option) (*Client, error) {
 	for _, option := range options {
 		option(&chosen)
 	}
-	choice := choice{
-		host: chosen.host, context: chosen.context, isRoot: os.Geteuid() == 0, env: os.Getenv,
-	}
-	hosts, err := choice.hosts()
+	tries, err := addresses(chosen.host, chosen.context, os.Geteuid() == 0)
 	if err != nil {
 		return nil, err
 	}
 	var tried []string
-	for _, host := range hosts {
-		client, err := dial(ctx, host, chosen.dial)
+	for _, to := range tries {
+		client, err := dial(ctx, to, chosen.dial)
 		switch {
 		case err == nil:
 			return client, nil
 		case ctx.Err() != nil:
-			return nil, ended(ctx, "canceled before "+host+" answered", "no answer from "+host+" in time")
+			return nil, ended(ctx, "canceled before "+to.host+" answered", "no answer from "+to.host+" in time")
 		case errors.Is(err, os.ErrPermission):
-			return nil, local(codes.PermissionDenied, err, "no permission to use %s", host)
+			return nil, local(codes.PermissionDenied, err, "no permission to use %s", to.host)
 		}
-		tried = append(tried, fmt.Sprintf("%s (%s)", host, whyNot(err)))
+		tried = append(tried, fmt.Sprintf("%s (%s)", to.host, whyNot(err)))
 	}
 	return nil, local(codes.Unavailable, nil, "no skep daemon answers at %s", strings.Join(tried, " or "))
 }
@@ -128,18 +125,14 @@ func (c *Client) Close() error {
 	return c.conn.Close()
 }
 
-// dial connects to one host.
-func dial(ctx context.Context, host string, more []grpc.DialOption) (*Client, error) {
-	to, err := parse(host)
-	if err != nil {
-		return nil, err
-	}
+// dial connects to one address.
+func dial(ctx context.Context, to address, more []grpc.DialOption) (*Client, error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	var last lastError
+	var last atomic.Pointer[error]
 	dialer := grpc.WithContextDialer(func(ctx context.Context, _ string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, to.network, to.at)
-		last.keep(err)
+		last.Store(&err)
 		return conn, err
 	})
 	// The name by which the daemon is called: its own machine's, for a socket.
@@ -147,7 +140,7 @@ func dial(ctx context.Context, host string, more []grpc.DialOption) (*Client, er
 	if to.network == "tcp" {
 		target = "passthrough:///" + to.at
 	}
-	conn, err := grpc.NewClient(target, append(dialOptions(host, dialer), more...)...)
+	conn, err := grpc.NewClient(target, append(dialOptions(to.host, dialer), more...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +148,17 @@ func dial(ctx context.Context, host string, more []grpc.DialOption) (*Client, er
 		_ = conn.Close()
 		return nil, err
 	}
-	return over(conn, host), nil
+	return &Client{
+		Daemon:   skepv1.NewDaemonServiceClient(conn),
+		Swarm:    skepv1.NewSwarmServiceClient(conn),
+		Nodes:    skepv1.NewNodeServiceClient(conn),
+		Services: skepv1.NewServiceServiceClient(conn),
+		Tasks:    skepv1.NewTaskServiceClient(conn),
+		Watches:  skepv1.NewWatchServiceClient(conn),
+		Logs:     skepv1.NewLogServiceClient(conn),
+		host:     to.host,
+		conn:     conn,
+	}, nil
 }
 
 func dialOptions(host string, dialer grpc.DialOption) []grpc.DialOption {
@@ -181,36 +184,13 @@ func dialOptions(host string, dialer grpc.DialOption) []grpc.DialOption {
 	}
 }
 
-// over makes a client of a connection.
-func over(conn *grpc.ClientConn, host string) *Client {
-	return &Client{
-		Daemon:   skepv1.NewDaemonServiceClient(conn),
-		Swarm:    skepv1.NewSwarmServiceClient(conn),
-		Nodes:    skepv1.NewNodeServiceClient(conn),
-		Services: skepv1.NewServiceServiceClient(conn),
-		Tasks:    skepv1.NewTaskServiceClient(conn),
-		Watches:  skepv1.NewWatchServiceClient(conn),
-		Logs:     skepv1.NewLogServiceClient(conn),
-		host:     host,
-		conn:     conn,
-	}
-}
-
-// lastError is why the last attempt to dial failed.
-type lastError struct {
-	err atomic.Pointer[error]
-}
-
-func (l *lastError) keep(err error) {
-	l.err.Store(&err)
-}
-
-// untilReady waits for the connection, or for the first reason against it.
-func untilReady(ctx context.Context, conn *grpc.ClientConn, last *lastError) error {
+// untilReady waits for the connection, or for the first reason against it. Last is why dialing
+// failed, if it did.
+func untilReady(ctx context.Context, conn *grpc.ClientConn, last *atomic.Pointer[error]) error {
 	conn.Connect()
 	for state := conn.GetState(); state != connectivity.Ready; state = conn.GetState() {
 		if state == connectivity.TransientFailure {
-			if err := last.err.Load(); err != nil && *err != nil {
+			if err := last.Load(); err != nil && *err != nil {
 				return *err
 			}
 			return errors.New("what listens there does not speak gRPC")
@@ -224,10 +204,7 @@ func untilReady(ctx context.Context, conn *grpc.ClientConn, last *lastError) err
 
 // whyNot says in few words why an address did not answer.
 func whyNot(err error) string {
-	var dns *net.DNSError
 	switch {
-	case errors.As(err, &dns):
-		return dns.Err
 	case errors.Is(err, os.ErrNotExist):
 		return "no such socket"
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -235,9 +212,5 @@ func whyNot(err error) string {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return "no answer in time"
 	}
-	var call *os.SyscallError
-	if errors.As(err, &call) {
-		return call.Err.Error()
-	}
-	return err.Error()
+	return rootCause(err).Error()
 }

@@ -3,11 +3,13 @@
 package skep
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -32,30 +34,44 @@ type configFile struct {
 	} `json:"contexts"`
 }
 
-// choice is what decides where to connect to.
-type choice struct {
-	host, context string
-	isRoot        bool
-	// env reads a variable of the environment; empty: not set.
-	env func(string) string
+// address is a host, and where it is dialed.
+type address struct {
+	host string
+	// network is unix or tcp, and at the path of the socket or host:port.
+	network, at string
 }
 
-// hosts are the addresses to try, first choice first.
-func (c choice) hosts() ([]string, error) {
-	host := c.host
-	if host == "" && c.context == "" {
-		host = c.env("SKEP_HOST")
-	}
-	if host != "" {
-		return checked([]string{host})
-	}
-	config, err := c.readConfig()
+// addresses are those to try, first choice first. An empty host or context is none.
+func addresses(host, context string, isRoot bool) ([]address, error) {
+	hosts, err := choose(host, context, isRoot)
 	if err != nil {
 		return nil, err
 	}
-	name := firstOf(c.context, c.env("SKEP_CONTEXT"), config.Current, defaultContext)
+	var parsed []address
+	for _, host := range hosts {
+		at, err := parse(host)
+		if err != nil {
+			return nil, misuse("bad host %q: %v", host, err)
+		}
+		parsed = append(parsed, at)
+	}
+	return parsed, nil
+}
+
+func choose(host, context string, isRoot bool) ([]string, error) {
+	if host == "" && context == "" {
+		host = os.Getenv("SKEP_HOST")
+	}
+	if host != "" {
+		return []string{host}, nil
+	}
+	config, err := readConfig()
+	if err != nil {
+		return nil, err
+	}
+	name := cmp.Or(context, os.Getenv("SKEP_CONTEXT"), config.Current, defaultContext)
 	if name == defaultContext {
-		return checked(c.sockets())
+		return sockets(isRoot), nil
 	}
 	found, known := config.Contexts[name]
 	if !known {
@@ -65,13 +81,13 @@ func (c choice) hosts() ([]string, error) {
 	if len(found.Hosts) == 0 {
 		return nil, misuse("the context %q of the configuration has no hosts", name)
 	}
-	return checked(found.Hosts)
+	return found.Hosts, nil
 }
 
 // readConfig reads the file of this user; without one there is nothing in it.
-func (c choice) readConfig() (config configFile, err error) {
-	folder := c.env("XDG_CONFIG_HOME")
-	if home := c.env("HOME"); folder == "" && home != "" {
+func readConfig() (config configFile, err error) {
+	folder := os.Getenv("XDG_CONFIG_HOME")
+	if home := os.Getenv("HOME"); folder == "" && home != "" {
 		folder = filepath.Join(home, ".config")
 	}
 	if folder == "" {
@@ -82,46 +98,25 @@ func (c choice) readConfig() (config configFile, err error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return config, nil
 	}
-	var why *fs.PathError
-	if errors.As(err, &why) {
-		err = why.Err
-	} else if err == nil {
+	if err == nil {
 		err = json.Unmarshal(text, &config)
 	}
 	if err != nil {
-		return config, misuse("cannot read %s: %v", path, err)
+		return config, misuse("cannot read %s: %v", path, rootCause(err))
 	}
 	return config, nil
 }
 
 // sockets are the user's own socket, then root's.
-func (c choice) sockets() []string {
-	if c.isRoot {
-		return []string{rootSocket}
-	}
-	if folder := c.env("XDG_RUNTIME_DIR"); folder != "" {
-		return []string{"unix://" + folder + "/skep/skep.sock", rootSocket}
-	}
-	if home := c.env("HOME"); home != "" {
+func sockets(isRoot bool) []string {
+	run, home := os.Getenv("XDG_RUNTIME_DIR"), os.Getenv("HOME")
+	switch {
+	case !isRoot && run != "":
+		return []string{"unix://" + run + "/skep/skep.sock", rootSocket}
+	case !isRoot && home != "":
 		return []string{"unix://" + home + "/.local/share/skep/skep.sock", rootSocket}
 	}
 	return []string{rootSocket}
-}
-
-// checked gives the hosts if each can be one.
-func checked(hosts []string) ([]string, error) {
-	for _, host := range hosts {
-		if _, err := parse(host); err != nil {
-			return nil, misuse("bad host %q: %v", host, err)
-		}
-	}
-	return hosts, nil
-}
-
-// address is where a host is dialed.
-type address struct {
-	// network is unix or tcp, and at the path of the socket or host:port.
-	network, at string
 }
 
 // parse reads a host, or says what is wrong with it and how to write it.
@@ -134,9 +129,11 @@ func parse(host string) (address, error) {
 		return address{}, fmt.Errorf("the path is %d bytes long, over the %d that the system allows; "+
 			"start the daemon with a shorter --socket, below /run or /tmp", len(rest), socketPathMaxBytes)
 	case scheme == "unix" && strings.HasPrefix(rest, "/"):
-		return address{network: "unix", at: rest}, nil
+		return address{host: host, network: "unix", at: rest}, nil
 	case scheme == "unix":
 		return address{}, errors.New("the path of a socket must be absolute: unix:///run/skep/skep.sock")
+	case scheme == "http" && strings.Trim(rest, "/") == "":
+		return address{}, errors.New("the address is missing: http://127.0.0.1:2378")
 	case scheme == "http":
 		return parseHTTP(host)
 	case scheme == "https":
@@ -148,25 +145,14 @@ func parse(host string) (address, error) {
 }
 
 func parseHTTP(host string) (address, error) {
-	target, err := url.Parse(host)
-	if err != nil {
-		var why *url.Error
-		if errors.As(err, &why) {
-			err = why.Err
-		}
-		return address{}, err
+	wrong := errors.New("expected http://host:port")
+	target, err := url.Parse(strings.TrimRight(host, "/"))
+	if err != nil || target.Hostname() == "" || *target != (url.URL{Scheme: "http", Host: target.Host}) {
+		return address{}, wrong
 	}
-	if target.Hostname() == "" {
-		return address{}, errors.New("the address is missing: http://127.0.0.1:2378")
+	if _, err := net.LookupPort("tcp", target.Port()); err != nil {
+		return address{}, wrong
 	}
-	if target.Port() == "" {
-		return address{network: "tcp", at: target.Host + ":80"}, nil
-	}
-	return address{network: "tcp", at: target.Host}, nil
-}
-
-// firstOf is the first text that is not empty.
-func firstOf(texts ...string) string {
-	found := slices.IndexFunc(texts, func(text string) bool { return text != "" })
-	return texts[found]
+	at := net.JoinHostPort(target.Hostname(), cmp.Or(target.Port(), "80"))
+	return address{host: host, network: "tcp", at: at}, nil
 }

@@ -10,10 +10,18 @@ import (
 	"testing"
 )
 
-// chosen are the addresses that are chosen with these variables.
-func chosen(host, context string, isRoot bool, vars map[string]string) ([]string, error) {
-	env := func(name string) string { return vars[name] }
-	return choice{host: host, context: context, isRoot: isRoot, env: env}.hosts()
+// chosen are the hosts that are chosen with these variables, of those that count.
+func chosen(t *testing.T, host, context string, isRoot bool, vars map[string]string) ([]string, error) {
+	t.Helper()
+	for _, name := range []string{"SKEP_HOST", "SKEP_CONTEXT", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "HOME"} {
+		t.Setenv(name, vars[name])
+	}
+	found, err := addresses(host, context, isRoot)
+	var hosts []string
+	for _, to := range found {
+		hosts = append(hosts, to.host)
+	}
+	return hosts, err
 }
 
 // config is a folder with a configuration file in it.
@@ -42,7 +50,7 @@ func TestTheUsersOwnSocketComesBeforeRoots(t *testing.T) {
 		{true, both, []string{rootSocket}},
 		{false, nil, []string{rootSocket}},
 	} {
-		if got, err := chosen("", "", test.isRoot, test.vars); err != nil || !slices.Equal(got, test.want) {
+		if got, err := chosen(t, "", "", test.isRoot, test.vars); err != nil || !slices.Equal(got, test.want) {
 			t.Errorf("%v: %q, %v", test.vars, got, err)
 		}
 	}
@@ -56,7 +64,7 @@ func TestTheCallerBeatsTheEnvironmentAndThatTheFile(t *testing.T) {
 	vars := map[string]string{"XDG_CONFIG_HOME": folder}
 	expect := func(host, context string, want []string) {
 		t.Helper()
-		if got, err := chosen(host, context, true, vars); err != nil || !slices.Equal(got, want) {
+		if got, err := chosen(t, host, context, true, vars); err != nil || !slices.Equal(got, want) {
 			t.Errorf("%q, %v", got, err)
 		}
 	}
@@ -72,7 +80,7 @@ func TestTheCallerBeatsTheEnvironmentAndThatTheFile(t *testing.T) {
 
 func TestABadConfigurationIsSaidWithItsPath(t *testing.T) {
 	folder := config(t, "{")
-	_, err := chosen("", "", true, map[string]string{"XDG_CONFIG_HOME": folder})
+	_, err := chosen(t, "", "", true, map[string]string{"XDG_CONFIG_HOME": folder})
 	if want := "cannot read " + folder + "/skep/config.json: unexpected end of JSON input"; err == nil || err.Error() != want {
 		t.Error(err)
 	}
@@ -82,7 +90,7 @@ func TestABadConfigurationIsSaidWithItsPath(t *testing.T) {
 		"none": `the context "none" of the configuration has no hosts`,
 		"prod": `bad host "tcp://h:2377": write http://h:2377 for a dev address`,
 	} {
-		_, err := chosen("", name, true, map[string]string{"XDG_CONFIG_HOME": folder})
+		_, err := chosen(t, "", name, true, map[string]string{"XDG_CONFIG_HOME": folder})
 		if err == nil || err.Error() != want {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -98,8 +106,14 @@ func TestHostsAreCheckedBeforeTheyAreTried(t *testing.T) {
 		"unix://run/skep":    "must be absolute",
 		"https://h:2377":     "TLS is not there yet",
 		"http://":            "the address is missing",
-		"http://:2378":       "the address is missing",
-		"http://h:port":      "invalid port",
+		"http://:2378":       "expected http://host:port",
+		"http://h:port":      "expected http://host:port",
+		"http://h:99999":     "expected http://host:port",
+		"http://h:1/path":    "expected http://host:port",
+		"http://h:1?query":   "expected http://host:port",
+		"http://h:1#part":    "expected http://host:port",
+		"http://user@h:1":    "expected http://host:port",
+		"http://h:":          "",
 		"localhost:2378":     "expected unix:///path",
 		"http://[::1]:2378/": "",
 	} {

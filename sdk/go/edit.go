@@ -32,10 +32,10 @@ type Edited[O Object] struct {
 }
 
 // EditService changes a service, named by id or name. It reads the service, lets change alter a
-// copy of its spec, and sends what differs for the spec that was read; if someone else was
-// faster it starts over. So change may run several times, on the newest spec each time, and must
-// come to the same end. Fields that it does not touch stay as they are, those that this release
-// does not know included. If nothing differs, nothing is sent.
+// copy of its spec, and sends what differs, and only that, for the spec that was read; if someone
+// else was faster it starts over. So change may run several times, on the newest spec each time,
+// and must come to the same end. Fields that it does not touch stay as they are, those that this
+// release does not know included. If nothing differs, nothing is sent.
 //
 // It fails as GetService and UpdateService do; with SPEC_REVISION_MISMATCH only if others win
 // ten times in a row.
@@ -106,34 +106,32 @@ func edit[O editable[S], S proto.Message](
 		if err != nil {
 			return Edited[O]{}, err
 		}
-		spec := proto.CloneOf(object.GetSpec())
-		change(spec)
-		paths := diff(object.GetSpec(), spec)
+		before := object.GetSpec().ProtoReflect()
+		after, sparse := before.New(), before.New()
+		proto.Merge(after.Interface(), before.Interface())
+		change(after.Interface().(S))
+		paths := diff(before, after, sparse, "")
 		if len(paths) == 0 {
 			return Edited[O]{Object: object, Revision: revision}, nil
 		}
-		object, revision, err = update(object.GetMeta(), spec, &fieldmaskpb.FieldMask{Paths: paths})
+		mask := &fieldmaskpb.FieldMask{Paths: paths}
+		object, revision, err = update(object.GetMeta(), sparse.Interface().(S), mask)
 		if err == nil {
 			return Edited[O]{Object: object, Revision: revision, Changed: true}, nil
 		}
 		if round == editRounds || !IsReason(err, "SPEC_REVISION_MISMATCH") {
 			return Edited[O]{}, err
 		}
-		select {
-		case <-time.After(rand.N(editPauseMax)):
-		case <-ctx.Done():
-			return Edited[O]{}, ended(ctx, "the edit was canceled", "the time for the edit is over")
+		if err := pause(ctx, rand.N(editPauseMax), "edit"); err != nil {
+			return Edited[O]{}, err
 		}
 	}
 }
 
-// diff gives the paths of all fields that differ, outermost first. A field is entered if it is a
-// single message that both sides have; lists, maps, and well-known types are taken whole.
-func diff(before, after proto.Message) []string {
-	return collect(before.ProtoReflect(), after.ProtoReflect(), "", nil)
-}
-
-func collect(before, after protoreflect.Message, prefix string, paths []string) []string {
+// diff gives the paths of all fields that differ, outermost first, and sets them in sparse to what
+// they are after. A field is entered if it is a single message that both sides have; lists, maps,
+// and well-known types are taken whole.
+func diff(before, after, sparse protoreflect.Message, prefix string) (paths []string) {
 	fields := before.Descriptor().Fields()
 	for i := range fields.Len() {
 		field := fields.Get(i)
@@ -141,9 +139,17 @@ func collect(before, after protoreflect.Message, prefix string, paths []string) 
 		had, has := before.Has(field), after.Has(field)
 		switch {
 		case had && has && isEntered(field):
-			paths = collect(before.Get(field).Message(), after.Get(field).Message(), path+".", paths)
+			within := sparse.NewField(field)
+			inner := diff(before.Get(field).Message(), after.Get(field).Message(), within.Message(), path+".")
+			if len(inner) > 0 {
+				sparse.Set(field, within)
+				paths = append(paths, inner...)
+			}
 		case had != has, had && !before.Get(field).Equal(after.Get(field)):
 			paths = append(paths, path)
+			if has {
+				sparse.Set(field, after.Get(field))
+			}
 		}
 	}
 	return paths

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	skepv1 "skep.dev/skep/sdk/go/skep/v1"
@@ -54,13 +55,50 @@ func TestAnEditSendsWhatDiffersForWhatWasRead(t *testing.T) {
 	if len(asked) != 2 || asked[0].GetIfSpecRevision() != 7 || asked[1].GetIfSpecRevision() != 9 {
 		t.Fatal(asked)
 	}
-	last := asked[1]
-	if last.GetService() != "svc_1" || last.GetSpec().GetReplicated().GetReplicas() != 6 ||
+	last, six := asked[1], uint32(6)
+	want := &skepv1.ServiceSpec{
+		Mode: &skepv1.ServiceSpec_Replicated{Replicated: &skepv1.Replicated{Replicas: &six}},
+	}
+	if last.GetService() != "svc_1" || !proto.Equal(last.GetSpec(), want) ||
 		!slices.Equal(last.GetUpdateMask().GetPaths(), []string{"replicated.replicas"}) {
 		t.Error(last)
 	}
 	if asked[0].GetRequestId() == last.GetRequestId() {
 		t.Error("two different changes had one request_id")
+	}
+}
+
+func TestFieldsOfALaterReleaseAreNeitherSentNorLost(t *testing.T) {
+	// A field that is a number, and that nobody here knows.
+	unknown := protoreflect.RawFields{0xf8, 0xff, 0x03, 0x01}
+	later := stored(7, 2)
+	later.Service.Spec.ProtoReflect().SetUnknown(unknown)
+	later.Service.Spec.Template.ProtoReflect().SetUnknown(unknown)
+	later.Service.Spec.Endpoint = &skepv1.EndpointSpec{Ports: []*skepv1.Port{{Target: 80}}}
+	later.Service.Spec.Endpoint.Ports[0].ProtoReflect().SetUnknown(unknown)
+	f := start(t)
+	f.gets.answer(later)
+	f.updates.answer(&skepv1.UpdateServiceResponse{})
+	client := f.client(t)
+	sent := func(change func(*skepv1.ServiceSpec)) *skepv1.ServiceSpec {
+		t.Helper()
+		if _, err := client.EditService(limited(t), "web", change); err != nil {
+			t.Fatal(err)
+		}
+		asked := f.updates.requests()
+		return asked[len(asked)-1].GetSpec()
+	}
+	spec := sent(func(spec *skepv1.ServiceSpec) { spec.Template.RestartToken = "1" })
+	if want := (&skepv1.ServiceSpec{Template: &skepv1.TaskTemplate{RestartToken: "1"}}); !proto.Equal(spec, want) {
+		t.Error(spec)
+	}
+	// A list is sent whole, with all that is in its items.
+	spec = sent(func(spec *skepv1.ServiceSpec) { spec.Endpoint.Ports[0].Target = 81 })
+	want := &skepv1.Port{Target: 81}
+	want.ProtoReflect().SetUnknown(unknown)
+	if ports := spec.GetEndpoint().GetPorts(); len(ports) != 1 || !proto.Equal(ports[0], want) ||
+		spec.GetTemplate() != nil || len(spec.ProtoReflect().GetUnknown()) > 0 {
+		t.Error(spec)
 	}
 }
 
@@ -122,7 +160,7 @@ func TestAMaskNamesWhatDiffers(t *testing.T) {
 	} {
 		after := spec(2)
 		test.change(after)
-		got := diff(spec(2), after)
+		got := diff(spec(2).ProtoReflect(), after.ProtoReflect(), new(skepv1.ServiceSpec).ProtoReflect(), "")
 		slices.Sort(got)
 		slices.Sort(test.want)
 		if !slices.Equal(got, test.want) {

@@ -90,13 +90,17 @@ func misuse(format string, args ...any) *Error {
 	return local(codes.InvalidArgument, nil, format, args...)
 }
 
+// rootCause is what is below all that is wrapped around an error.
+func rootCause(err error) error {
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(inner) {
+		err = inner
+	}
+	return err
+}
+
 // read makes an Error of what gRPC returned for a call to host.
 func read(err error, host string) *Error {
-	var done *Error
-	if errors.As(err, &done) {
-		return done
-	}
-	from, _ := status.FromError(err)
+	from := status.Convert(err)
 	// After the last of several attempts gRPC wraps what the server said into words of its own.
 	var said interface{ GRPCStatus() *status.Status }
 	if errors.As(err, &said) {
@@ -120,18 +124,12 @@ func read(err error, host string) *Error {
 		}
 	}
 	if failure.isLocal() {
-		failure.tellLocal(host)
+		failure.Message = plain(failure.Message)
+		if failure.Code == codes.Unavailable {
+			failure.Message = fmt.Sprintf("the connection to %s is lost: %s", host, failure.Message)
+		}
 	}
 	return failure
-}
-
-// tellLocal puts a failure that gRPC itself made into plain words.
-func (e *Error) tellLocal(host string) {
-	if e.Code == codes.Unavailable {
-		e.Message = fmt.Sprintf("the connection to %s is lost: %s", host, plain(e.Message))
-	} else {
-		e.Message = plain(e.Message)
-	}
 }
 
 // plain takes what gRPC wraps around a cause off it.

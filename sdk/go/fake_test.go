@@ -78,13 +78,12 @@ type frames struct {
 // fake is a server whose answers are prepared and whose requests are kept.
 type fake struct {
 	skepv1.UnimplementedServiceServiceServer
-	skepv1.UnimplementedTaskServiceServer
 	skepv1.UnimplementedDaemonServiceServer
 
 	creates script[*skepv1.CreateServiceRequest, *skepv1.CreateServiceResponse]
 	gets    script[*skepv1.GetServiceRequest, *skepv1.GetServiceResponse]
 	updates script[*skepv1.UpdateServiceRequest, *skepv1.UpdateServiceResponse]
-	lists   script[*skepv1.ListTasksRequest, *skepv1.ListTasksResponse]
+	waits   script[*skepv1.WaitServiceRequest, *skepv1.WaitServiceResponse]
 	inits   script[*skepv1.InitSwarmRequest, *skepv1.InitSwarmResponse]
 	watches watcher
 
@@ -148,12 +147,24 @@ func (w *watcher) Watch(
 func (f *fake) CreateService(
 	ctx context.Context, request *skepv1.CreateServiceRequest,
 ) (*skepv1.CreateServiceResponse, error) {
-	if until, limited := ctx.Deadline(); limited {
-		f.mu.Lock()
-		f.deadline = time.Until(until)
-		f.mu.Unlock()
-	}
+	f.keepDeadline(ctx)
 	return f.creates.next(request)
+}
+
+// keepDeadline keeps how long a call may take; 0: for ever.
+func (f *fake) keepDeadline(ctx context.Context) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.deadline = 0
+	if until, limited := ctx.Deadline(); limited {
+		f.deadline = time.Until(until)
+	}
+}
+
+func (f *fake) allowed() time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.deadline
 }
 
 func (f *fake) GetService(
@@ -168,10 +179,16 @@ func (f *fake) UpdateService(
 	return f.updates.next(request)
 }
 
-func (f *fake) ListTasks(
-	_ context.Context, request *skepv1.ListTasksRequest,
-) (*skepv1.ListTasksResponse, error) {
-	return f.lists.next(request)
+// WaitService answers what its script says, or as long as there is none, never.
+func (f *fake) WaitService(
+	ctx context.Context, request *skepv1.WaitServiceRequest,
+) (*skepv1.WaitServiceResponse, error) {
+	f.keepDeadline(ctx)
+	answer, err := f.waits.next(request)
+	if status.Code(err) == codes.Unimplemented {
+		<-ctx.Done()
+	}
+	return answer, err
 }
 
 func (f *fake) InitSwarm(
@@ -202,7 +219,6 @@ func (f *fake) serve(t *testing.T) {
 	}
 	f.server = grpc.NewServer()
 	skepv1.RegisterServiceServiceServer(f.server, f)
-	skepv1.RegisterTaskServiceServer(f.server, f)
 	skepv1.RegisterDaemonServiceServer(f.server, f)
 	skepv1.RegisterWatchServiceServer(f.server, &f.watches)
 	server := f.server

@@ -9,194 +9,187 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/protobuf/types/known/timestamppb"
 
 	skepv1 "skep.dev/skep/sdk/go/skep/v1"
 )
 
-// holds is a condition that is true, judged against a spec, since a second of the year 1970.
-func holds(kind string, observed uint64, since int64) *skepv1.Condition {
-	return &skepv1.Condition{
-		Type: kind, Status: skepv1.Condition_STATUS_TRUE, ObservedSpecRevision: observed,
-		TransitionTime: &timestamppb.Timestamp{Seconds: since},
-	}
-}
-
-// service is one with a spec of a revision, that runs one task.
-func service(specRevision uint64, conditions ...*skepv1.Condition) *skepv1.Service {
+// service is one with a spec of a revision.
+func service(specRevision uint64) *skepv1.Service {
 	return &skepv1.Service{
-		Meta:   &skepv1.Meta{Id: "svc_1", SpecRevision: specRevision},
-		Spec:   &skepv1.ServiceSpec{Name: "web"},
-		Status: &skepv1.ServiceStatus{DesiredTasks: 1, RunningTasks: 1, Conditions: conditions},
+		Meta: &skepv1.Meta{Id: "svc_1", SpecRevision: specRevision},
+		Spec: &skepv1.ServiceSpec{Name: "web"},
 	}
 }
 
-// shows is the event that a service is so.
-func shows(kind skepv1.EventType, shown *skepv1.Service) *skepv1.WatchResponse_Event {
-	return &skepv1.WatchResponse_Event{
-		Type: kind, Object: &skepv1.WatchResponse_Event_Service{Service: shown},
-	}
+// notConverged is what a server says when the time it was asked for is over.
+func notConverged() error {
+	return refusal(codes.DeadlineExceeded, "NOT_CONVERGED",
+		map[string]string{"service": "web", "condition": "CONVERGED"})
 }
 
-// waits waits for a service whose watch shows these frames.
-func waits(t *testing.T, f *fake, stable time.Duration, seen ...*skepv1.WatchResponse) (*skepv1.Service, error) {
+// untilAsked waits until there is a request to wait.
+func (f *fake) untilAsked(t *testing.T) {
 	t.Helper()
-	f.watches.script(frames{frames: seen})
-	return f.client(t).WaitConverged(limited(t), service(7), StableFor(stable))
+	for ctx := limited(t); len(f.waits.requests()) == 0; {
+		if err := pause(ctx, time.Millisecond, "test"); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
-func TestAWaitEndsOnceItIsStable(t *testing.T) {
+// within is a context with a deadline.
+func within(t *testing.T, span time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), span)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestAWaitIsTheServers(t *testing.T) {
 	f := start(t)
-	now := service(7, holds("CONVERGED", 7, 1))
-	f.gets.answer(&skepv1.GetServiceResponse{Service: now})
-	begun := time.Now()
-	done, err := waits(t, f, 50*time.Millisecond,
-		frame(1, shows(added, service(7))), frame(2, shows(changed, now)), frame(3))
-	if err != nil || done.GetMeta().GetId() != "svc_1" {
+	f.waits.answer(&skepv1.WaitServiceResponse{Service: service(8)})
+	client := f.client(t)
+	done, err := client.WaitConverged(within(t, time.Minute), service(7), StableFor(3*time.Second))
+	if err != nil || done.GetMeta().GetSpecRevision() != 8 {
 		t.Fatal(done, err)
 	}
-	if took := time.Since(begun); took < 50*time.Millisecond {
-		t.Errorf("it was watched for %v only", took)
+	asked := f.waits.requests()[0]
+	if asked.GetService() != "svc_1" || asked.GetSpecRevision() != 7 ||
+		asked.GetStableFor().AsDuration() != 3*time.Second {
+		t.Error(asked)
 	}
-	if reads := f.gets.requests(); len(reads) != 1 || reads[0].GetService() != "svc_1" {
-		t.Error(reads)
+	timeout := asked.GetTimeout().AsDuration()
+	if timeout > time.Minute || timeout < time.Minute-patience {
+		t.Errorf("a minute is left, the server is asked to wait for %v", timeout)
 	}
-	if filter := f.watches.asked[0].GetServices().GetServices(); len(filter) != 1 || filter[0] != "svc_1" {
-		t.Error(filter)
+	if given := f.allowed(); given < timeout+waitMargin/2 || given > timeout+waitMargin {
+		t.Errorf("it is asked to wait for %v, and given %v to answer", timeout, given)
 	}
 }
 
-func TestAReadThatFailsProvesNothing(t *testing.T) {
+func TestAWaitWithoutADeadlineIsAskedForHourByHour(t *testing.T) {
 	f := start(t)
-	now := service(7, holds("CONVERGED", 7, 1))
-	f.gets.fail(refusal(codes.NotFound, "OBJECT_NOT_FOUND", nil))
-	f.gets.answer(&skepv1.GetServiceResponse{Service: service(7, holds("CONVERGED", 7, 2))})
-	f.gets.answer(&skepv1.GetServiceResponse{Service: service(7, holds("CONVERGED", 7, 2))})
-	if _, err := waits(t, f, 10*time.Millisecond, frame(2, shows(added, now))); err != nil {
+	f.waits.fail(notConverged())
+	f.waits.answer(&skepv1.WaitServiceResponse{Service: service(7)})
+	if _, err := f.client(t).WaitConverged(context.Background(), service(7), StableFor(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	if reads := f.gets.requests(); len(reads) != 3 {
-		t.Errorf("%d reads, not one that fails, one with another claim and one that proves it", len(reads))
+	asked := f.waits.requests()
+	// What has to hold for an hour has an hour to begin.
+	if len(asked) != 2 || asked[0].GetTimeout().AsDuration() != 2*time.Hour {
+		t.Error(asked)
+	}
+	if _, err := f.client(t).WaitConverged(context.Background(), service(7)); err != nil {
+		t.Fatal(err)
+	}
+	if asked := f.waits.requests()[2]; asked.GetTimeout().AsDuration() != time.Hour || asked.StableFor != nil {
+		t.Error(asked)
 	}
 }
 
-func TestAReadThatIsRefusedEndsTheWait(t *testing.T) {
-	f := start(t)
-	f.gets.fail(refusal(codes.PermissionDenied, "ROLE_REQUIRED", nil))
-	_, err := waits(t, f, time.Millisecond, frame(2, shows(added, service(7, holds("CONVERGED", 7, 1)))))
-	if !IsReason(err, "ROLE_REQUIRED") {
-		t.Error(err)
-	}
-}
-
-func TestWhatNeedsNoTimeIsNotWatched(t *testing.T) {
-	for _, stable := range []time.Duration{0, time.Hour} {
-		f := start(t)
-		now := service(7, holds("CONVERGED", 8, 1))
-		if stable > 0 {
-			now.Status.RunningTasks = 0
-		}
-		if _, err := waits(t, f, stable, frame(2, shows(added, now))); err != nil {
-			t.Error(err)
-		}
-		if reads := f.gets.requests(); len(reads) != 0 {
-			t.Error(reads)
-		}
-	}
-}
-
-func TestAStalledServiceEndsTheWait(t *testing.T) {
-	f := start(t)
-	stalled := holds("STALLED", 7, 1)
-	stalled.Reason, stalled.Message = "ROLLED_BACK", "update rolled back: task web.1 failed"
-	// An automatic rollback converges too.
-	_, err := waits(t, f, 0, frame(1, shows(added, service(7, holds("STALLED", 6, 1)))),
-		frame(2, shows(changed, service(7, holds("CONVERGED", 7, 1), stalled))))
-	failed := failure(t, err)
-	if failed.Code != codes.FailedPrecondition || failed.Reason != "ROLLED_BACK" ||
-		failed.Error() != "update rolled back: task web.1 failed" ||
-		failed.Metadata["service"] != "web" || failed.Metadata["condition"] != "STALLED" {
-		t.Errorf("%+v", failed)
-	}
-}
-
-func TestAServiceThatIsGoneEndsTheWait(t *testing.T) {
-	for _, seen := range [][]*skepv1.WatchResponse{
-		{frame(1)},
-		{frame(1, shows(added, service(7))), frame(2, shows(deleted, service(7)))},
+func TestWhatTheServerDecidesEndsTheWait(t *testing.T) {
+	for _, refused := range []struct {
+		code     codes.Code
+		reason   string
+		metadata map[string]string
+	}{
+		{codes.FailedPrecondition, "CRASH_LOOP", map[string]string{"service": "web", "condition": "STALLED"}},
+		{codes.NotFound, "OBJECT_NOT_FOUND", map[string]string{"kind": "service", "name": "web"}},
+		{codes.PermissionDenied, "ROLE_REQUIRED", nil},
 	} {
-		_, err := waits(t, start(t), 0, seen...)
+		f := start(t)
+		f.waits.fail(refusal(refused.code, refused.reason, refused.metadata))
+		_, err := f.client(t).WaitConverged(limited(t), service(7))
 		failed := failure(t, err)
-		if failed.Code != codes.NotFound || failed.Reason != "OBJECT_NOT_FOUND" ||
-			failed.Error() != "the service web was deleted" {
+		if failed.Code != refused.code || failed.Reason != refused.reason ||
+			failed.Error() != "refused: "+refused.reason || failed.Metadata["service"] != "web" ||
+			failed.Metadata["condition"] != refused.metadata["condition"] || len(f.waits.requests()) != 1 {
 			t.Errorf("%+v", failed)
 		}
 	}
 }
 
-func TestAWaitIsForItsSpecOrALaterOne(t *testing.T) {
+func TestAWaitGoesOnForTheTimeThatIsLeft(t *testing.T) {
 	f := start(t)
-	f.watches.script(frames{frames: []*skepv1.WatchResponse{
-		frame(1, shows(added, service(7, holds("CONVERGED", 6, 1)))),
-	}})
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
-	defer cancel()
-	f.lists.answer(&skepv1.ListTasksResponse{})
-	_, err := f.client(t).WaitConverged(ctx, service(7), StableFor(0))
-	if !IsReason(err, "NOT_CONVERGED") {
+	for range 3 {
+		f.waits.fail(refusal(codes.Unavailable, "MANAGER_NOT_READY", nil))
+	}
+	f.waits.answer(&skepv1.WaitServiceResponse{Service: service(7)})
+	if _, err := f.client(t).WaitConverged(within(t, time.Minute), service(7)); err != nil {
+		t.Fatal(err)
+	}
+	asked := f.waits.requests()
+	if len(asked) != 4 {
+		t.Errorf("%d requests", len(asked))
+	}
+	for i := range asked[1:] {
+		if asked[i+1].GetTimeout().AsDuration() > asked[i].GetTimeout().AsDuration()-backoffInitial/2 {
+			t.Errorf("attempt %d asked for %v, after %v", i+2, asked[i+1].GetTimeout(), asked[i].GetTimeout())
+		}
+	}
+}
+
+func TestAWaitOutlivesARestartOfTheDaemon(t *testing.T) {
+	f := start(t)
+	client := f.client(t)
+	waited := make(chan error)
+	go func() {
+		_, err := client.WaitConverged(limited(t), service(7))
+		waited <- err
+	}()
+	f.untilAsked(t)
+	f.waits.answer(&skepv1.WaitServiceResponse{Service: service(7)})
+	f.server.Stop()
+	f.serve(t)
+	if err := <-waited; err != nil {
 		t.Error(err)
 	}
 }
 
-// timesOut waits in vain for a service that has not converged.
-func timesOut(t *testing.T, f *fake) *Error {
-	t.Helper()
-	now := service(7, &skepv1.Condition{
-		Type: "CONVERGED", Status: skepv1.Condition_STATUS_FALSE, Message: "0 of 1 tasks run",
-	})
-	f.watches.script(frames{frames: []*skepv1.WatchResponse{frame(1, shows(added, now))}})
+func TestATimeoutSaysWhatTheServerSays(t *testing.T) {
+	f := start(t)
+	f.waits.fail(notConverged())
 	client := f.client(t)
-	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
-	defer cancel()
-	_, err := client.WaitConverged(ctx, service(7))
-	return failure(t, err)
-}
-
-func TestATimeoutSaysWhatIsMissing(t *testing.T) {
-	f := start(t)
-	f.lists.answer(&skepv1.ListTasksResponse{})
-	failed := timesOut(t, f)
+	_, err := client.WaitConverged(within(t, 0), service(7))
+	failed := failure(t, err)
 	if failed.Code != codes.DeadlineExceeded || failed.Reason != "NOT_CONVERGED" ||
-		failed.Error() != "the service web did not converge in time: 0 of 1 tasks run" ||
-		failed.Metadata["condition"] != "CONVERGED" || !errors.Is(failed, context.DeadlineExceeded) {
+		failed.Error() != "refused: NOT_CONVERGED" || !errors.Is(failed, context.DeadlineExceeded) {
 		t.Errorf("%+v", failed)
 	}
-	if f.watches.limited {
-		t.Error("the server was told of the deadline, and would end the watch with it")
+	// A time that was over before is enough for one look.
+	if asked := f.waits.requests(); len(asked) != 1 || asked[0].GetTimeout().AsDuration() != 0 {
+		t.Error(asked)
 	}
 }
 
-func TestATimeoutSaysWhyTasksHaveNoNode(t *testing.T) {
+func TestWhatAServerSaidGoesBeforeWhatHappenedToIt(t *testing.T) {
 	f := start(t)
-	pending := func(desired skepv1.TaskState, message string) *skepv1.Task {
-		causes := []*skepv1.Unplaced_Cause{{Message: message, Nodes: 1}}
-		return &skepv1.Task{DesiredState: desired, Status: &skepv1.TaskStatus{
-			State: skepv1.TaskState_TASK_STATE_PENDING, Unplaced: &skepv1.Unplaced{Causes: causes},
-		}}
-	}
-	running := skepv1.TaskState_TASK_STATE_RUNNING
-	f.lists.answer(&skepv1.ListTasksResponse{Tasks: []*skepv1.Task{
-		pending(running, "needs 4096 MiB"), pending(running, "needs 4096 MiB"), pending(running, "no port"),
-		pending(skepv1.TaskState_TASK_STATE_STOPPED, "of no matter"),
-	}})
-	failed := timesOut(t, f)
-	if failed.Code != codes.DeadlineExceeded || failed.Reason != "UNPLACED" ||
-		failed.Error() != "the service web has tasks without a node: needs 4096 MiB; no port" {
+	f.waits.fail(refusal(codes.Unavailable, "NO_QUORUM", nil))
+	client := f.client(t)
+	waited := make(chan error)
+	go func() {
+		_, err := client.WaitConverged(within(t, 2*time.Second), service(7))
+		waited <- err
+	}()
+	f.untilAsked(t)
+	f.server.Stop()
+	if failed := failure(t, <-waited); failed.Reason != "NO_QUORUM" || failed.Metadata["service"] != "web" {
 		t.Errorf("%+v", failed)
 	}
-	if filter := f.lists.requests()[0].GetFilter(); filter.GetServices()[0] != "svc_1" ||
-		filter.GetStates()[0] != skepv1.TaskState_TASK_STATE_PENDING {
-		t.Error(filter)
+}
+
+func TestATimeoutWithoutAServerSaysWhy(t *testing.T) {
+	f := start(t)
+	client := f.client(t)
+	f.server.Stop()
+	_, err := client.WaitConverged(within(t, 100*time.Millisecond), service(7))
+	failed := failure(t, err)
+	want := "the service web did not converge in time: the connection to unix://" + f.socket +
+		" is lost: dial unix " + f.socket + ": connect: no such file or directory"
+	if failed.Code != codes.DeadlineExceeded || failed.Reason != "NOT_CONVERGED" || failed.Error() != want ||
+		failed.Metadata["service"] != "web" || failed.Metadata["condition"] != "CONVERGED" ||
+		!errors.Is(failed, context.DeadlineExceeded) {
+		t.Errorf("%+v", failed)
 	}
 }
 
@@ -206,41 +199,8 @@ func TestAWaitThatIsCanceledSaysSo(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	time.AfterFunc(time.Millisecond, cancel)
 	_, err := client.WaitConverged(ctx, service(7))
-	if failure(t, err).Code != codes.Canceled || !errors.Is(err, context.Canceled) {
+	if failure(t, err).Code != codes.Canceled || !errors.Is(err, context.Canceled) ||
+		err.Error() != "the wait was canceled" {
 		t.Error(err)
-	}
-}
-
-func TestAClaimThatBreaksIsHeldAnew(t *testing.T) {
-	j := judge{specRevision: 7, stableFor: 5 * time.Second}
-	begun := time.Unix(1000, 0)
-	at := func(seconds int) time.Time { return begun.Add(time.Duration(seconds) * time.Second) }
-	step := j.see(service(7, holds("CONVERGED", 7, 1)), at(0))
-	if !step.holding || step.readAt != at(5) {
-		t.Error(step)
-	}
-	// Another change to the service, the same claim.
-	if step = j.see(service(7, holds("CONVERGED", 7, 1)), at(3)); step.readAt != at(5) {
-		t.Error(step)
-	}
-	if step = j.see(service(7), at(4)); step.holding || step.converged {
-		t.Error(step)
-	}
-	if step = j.see(service(7, holds("CONVERGED", 7, 4)), at(5)); step.readAt != at(10) {
-		t.Error(step)
-	}
-	if step = j.read(service(7, holds("CONVERGED", 8, 4)), at(10)); step.converged || step.readAt != at(15) {
-		t.Error(step)
-	}
-	if step = j.read(service(7, holds("CONVERGED", 8, 4)), at(14)); step.converged {
-		t.Error(step)
-	}
-	if step = j.read(service(7, holds("CONVERGED", 8, 4)), at(15)); !step.converged {
-		t.Error(step)
-	}
-	// What could not be read is held from then on.
-	j.see(service(7, holds("CONVERGED", 9, 20)), at(20))
-	if step = j.unread(at(24)); !step.holding || step.readAt != at(29) {
-		t.Error(step)
 	}
 }

@@ -3,12 +3,13 @@
 package skep
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"iter"
 	"time"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/connectivity"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
@@ -16,10 +17,12 @@ import (
 )
 
 const (
-	// defaultInterval is the longest silence between two frames if the caller sets none.
+	// defaultInterval is the longest time between two events of type Progress if the caller sets none.
 	defaultInterval = 5 * time.Second
-	// silentIntervals is how many intervals of silence mean that the other side is gone.
+	// silentIntervals is how many intervals of silence mean that the other side is gone, and
+	// silenceMin the least silence: a server has to have the time to refuse an interval.
 	silentIntervals = 3
+	silenceMin      = time.Second
 )
 
 // Object is what can be watched: a task, a service or a node.
@@ -29,33 +32,24 @@ type Object interface {
 }
 
 // EventType says what an [Event] tells.
-type EventType int
+type EventType string
 
 const (
 	// Reset gives all there is in Objects: replace whatever you held. First of all, and again
 	// if the server no longer has the history that was needed to go on.
-	Reset EventType = iota + 1
+	Reset EventType = "Reset"
 	// Added gives an Object that was made, or began to match.
-	Added
+	Added EventType = "Added"
 	// Changed gives an Object that changed and still matches.
-	Changed
+	Changed EventType = "Changed"
 	// Left gives an Object that still exists but no longer matches.
-	Left
+	Left EventType = "Left"
 	// Deleted gives the last state of an Object that is gone.
-	Deleted
+	Deleted EventType = "Deleted"
 	// Progress says that everything through Revision has been told. What lies between two of
 	// these happened as one.
-	Progress
+	Progress EventType = "Progress"
 )
-
-// String is the name of the type.
-func (t EventType) String() string {
-	names := [...]string{"Unknown", "Reset", "Added", "Changed", "Left", "Deleted", "Progress"}
-	if t < 0 || int(t) >= len(names) {
-		return names[0]
-	}
-	return names[t]
-}
 
 // Event is what a watch tells. Type says which of the other fields are set.
 type Event[O Object] struct {
@@ -95,10 +89,8 @@ func ProgressInterval(interval time.Duration) WatchOption {
 func (c *Client) WatchTasks(
 	ctx context.Context, filter *skepv1.TaskFilter, options ...WatchOption,
 ) iter.Seq2[Event[*skepv1.Task], error] {
-	if filter == nil {
-		filter = &skepv1.TaskFilter{}
-	}
-	return watch(ctx, c, &skepv1.WatchRequest{Tasks: filter}, options,
+	request := &skepv1.WatchRequest{Tasks: cmp.Or(filter, &skepv1.TaskFilter{})}
+	return watch(ctx, c, request, options,
 		func(event *skepv1.WatchResponse_Event) *skepv1.Task { return event.GetTask() })
 }
 
@@ -106,10 +98,8 @@ func (c *Client) WatchTasks(
 func (c *Client) WatchServices(
 	ctx context.Context, filter *skepv1.ServiceFilter, options ...WatchOption,
 ) iter.Seq2[Event[*skepv1.Service], error] {
-	if filter == nil {
-		filter = &skepv1.ServiceFilter{}
-	}
-	return watch(ctx, c, &skepv1.WatchRequest{Services: filter}, options,
+	request := &skepv1.WatchRequest{Services: cmp.Or(filter, &skepv1.ServiceFilter{})}
+	return watch(ctx, c, request, options,
 		func(event *skepv1.WatchResponse_Event) *skepv1.Service { return event.GetService() })
 }
 
@@ -117,10 +107,8 @@ func (c *Client) WatchServices(
 func (c *Client) WatchNodes(
 	ctx context.Context, filter *skepv1.NodeFilter, options ...WatchOption,
 ) iter.Seq2[Event[*skepv1.Node], error] {
-	if filter == nil {
-		filter = &skepv1.NodeFilter{}
-	}
-	return watch(ctx, c, &skepv1.WatchRequest{Nodes: filter}, options,
+	request := &skepv1.WatchRequest{Nodes: cmp.Or(filter, &skepv1.NodeFilter{})}
+	return watch(ctx, c, request, options,
 		func(event *skepv1.WatchResponse_Event) *skepv1.Node { return event.GetNode() })
 }
 
@@ -129,70 +117,52 @@ func watch[O Object](
 	ctx context.Context, c *Client, request *skepv1.WatchRequest, options []WatchOption,
 	pick func(*skepv1.WatchResponse_Event) O,
 ) iter.Seq2[Event[O], error] {
+	request.ProgressInterval = durationpb.New(defaultInterval)
 	for _, option := range options {
 		option(request)
 	}
 	return func(yield func(Event[O], error) bool) {
-		w := follower[O]{
-			client: c, request: proto.CloneOf(request), pick: pick,
-		}
-		defer w.close()
-		for {
-			events, err := w.nextStep(ctx)
-			if err != nil {
+		w := follower[O]{client: c, request: proto.CloneOf(request), pick: pick, yield: yield}
+		for err := w.follow(ctx); err != nil; err = w.follow(ctx) {
+			if err := w.recover(ctx, err); err != nil {
 				yield(Event[O]{}, err)
 				return
 			}
-			for _, event := range events {
-				if !yield(event, nil) {
-					return
-				}
-			}
 		}
 	}
 }
 
-// follower is a watch between two steps.
+// follower is a watch under way.
 type follower[O Object] struct {
 	client *Client
 	// request asks for what comes after the last whole step.
-	request *skepv1.WatchRequest
-	pick    func(*skepv1.WatchResponse_Event) O
-	// frames is nil if there is no stream; cancel ends it, and silence would.
-	frames   skepv1.WatchService_WatchClient
-	cancel   context.CancelFunc
-	silence  *time.Timer
+	request  *skepv1.WatchRequest
+	pick     func(*skepv1.WatchResponse_Event) O
+	yield    func(Event[O], error) bool
 	failures int
 }
 
-// nextStep gives the events of the next whole step.
-func (w *follower[O]) nextStep(ctx context.Context) ([]Event[O], error) {
-	for {
-		events, err := w.readStep(ctx)
-		if err == nil {
-			return events, nil
-		}
-		w.close()
-		if err := w.recover(ctx, err); err != nil {
-			return nil, err
-		}
-	}
-}
-
-// readStep collects frames, from a new stream if there is none, until one closes its step.
-func (w *follower[O]) readStep(ctx context.Context) ([]Event[O], error) {
-	if w.frames == nil {
-		if err := w.open(ctx); err != nil {
-			return nil, err
-		}
+// follow tells what one stream brings, until that breaks, with an error, or nobody listens.
+func (w *follower[O]) follow(ctx context.Context) error {
+	// The stream ends with the context, but the server is told of no deadline: then it would end
+	// the stream itself, as if that were a failure.
+	endless, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
+	limit := max(silentIntervals*w.request.ProgressInterval.AsDuration(), silenceMin)
+	silence := time.AfterFunc(limit, cancel)
+	defer silence.Stop()
+	frames, err := w.client.Watches.Watch(endless, w.request)
+	if err != nil {
+		return err
 	}
 	var step []Event[O]
 	for {
-		w.silence.Reset(w.interval() * silentIntervals)
-		frame, err := w.frames.Recv()
-		w.silence.Stop()
+		silence.Reset(limit)
+		frame, err := frames.Recv()
+		silence.Stop()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		w.failures = 0
 		for _, event := range frame.GetEvents() {
@@ -201,87 +171,48 @@ func (w *follower[O]) readStep(ctx context.Context) ([]Event[O], error) {
 				step = append(step, Event[O]{Type: typeOf(event.GetType()), Object: object})
 			}
 		}
-		if frame.GetRevision() != 0 {
-			return w.whole(step, frame), nil
+		if frame.GetRevision() == 0 {
+			continue
 		}
+		if !w.tell(step, frame) {
+			return nil
+		}
+		step = nil
 	}
 }
 
-// open begins a stream. It ends with the context, but the server is told of no deadline: then it
-// would end the stream itself, as if that were a failure.
-func (w *follower[O]) open(ctx context.Context) error {
-	endless, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, cancel)
-	w.cancel = func() { stop(); cancel() }
-	w.silence = time.AfterFunc(w.interval()*silentIntervals, w.cancel)
-	frames, err := w.client.Watches.Watch(endless, w.request)
-	w.silence.Stop()
-	if err != nil {
-		return err
-	}
-	w.frames = frames
-	return nil
-}
-
-// close ends the stream, if there is one.
-func (w *follower[O]) close() {
-	if w.cancel != nil {
-		w.silence.Stop()
-		w.cancel()
-	}
-	w.frames, w.cancel = nil, nil
-}
-
-func (w *follower[O]) interval() time.Duration {
-	if w.request.ProgressInterval != nil {
-		return w.request.ProgressInterval.AsDuration()
-	}
-	return defaultInterval
-}
-
-// whole makes the events of a step that a frame closes.
-func (w *follower[O]) whole(step []Event[O], last *skepv1.WatchResponse) []Event[O] {
-	isSnapshot := w.request.AfterRevision == 0
-	w.request.AfterRevision = last.GetRevision()
-	if isSnapshot {
+// tell gives out a step that a frame closes, and says whether there is to be more.
+func (w *follower[O]) tell(step []Event[O], last *skepv1.WatchResponse) bool {
+	if w.request.AfterRevision == 0 {
 		all := Event[O]{Type: Reset, Objects: make([]O, 0, len(step))}
 		for _, event := range step {
 			all.Objects = append(all.Objects, event.Object)
 		}
 		step = []Event[O]{all}
 	}
-	return append(step, Event[O]{
+	w.request.AfterRevision = last.GetRevision()
+	for _, event := range step {
+		if !w.yield(event, nil) {
+			return false
+		}
+	}
+	return w.yield(Event[O]{
 		Type: Progress, Revision: last.GetRevision(), HeadRevision: last.GetHeadRevision(),
-	})
+	}, nil)
 }
 
 // recover waits after a failure, to go on or to start over; or gives up.
 func (w *follower[O]) recover(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ended(ctx, "the watch was canceled", "the time for the watch is over")
-	}
-	failure := read(err, w.client.host)
-	switch {
-	case w.client.conn.GetState() == connectivity.Shutdown:
-		return failure
-	case failure.isLocal() && (failure.Code == codes.InvalidArgument || failure.Code == codes.Unimplemented):
-		// What the caller got wrong stays wrong; connections come back.
-		return failure
-	case failure.isLocal(), failure.Code == codes.Unavailable:
-	case failure.Code == codes.OutOfRange:
-		w.request.AfterRevision = 0
-	default:
-		return failure
+	// The end of a stream is no Error, and no end of the watch.
+	if failure, failed := errors.AsType[*Error](err); failed && ctx.Err() == nil {
+		if failure.Code == codes.OutOfRange {
+			w.request.AfterRevision = 0
+		} else if !w.client.isPassing(failure) {
+			return failure
+		}
 	}
 	w.failures++
-	wait := time.NewTimer(backoffAfter(w.failures))
-	defer wait.Stop()
-	select {
-	case <-wait.C:
-		return nil
-	case <-ctx.Done():
-		return ended(ctx, "the watch was canceled", "the time for the watch is over")
-	}
+	return pause(ctx, backoffAfter(w.failures), "watch")
 }
 
 // typeOf reads the type of a change. One of a later release says at least that the object is

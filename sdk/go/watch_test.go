@@ -47,7 +47,7 @@ func told(event Event[*skepv1.Task]) string {
 	case Progress:
 		return fmt.Sprintf("%d/%d", event.Revision, event.HeadRevision)
 	}
-	return event.Type.String() + " " + event.Object.GetMeta().GetId()
+	return string(event.Type) + " " + event.Object.GetMeta().GetId()
 }
 
 // follow watches until a revision is complete, or to the end.

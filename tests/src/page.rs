@@ -39,8 +39,8 @@ fn examples(page: &str) -> Vec<Example> {
 }
 
 /// Runs every example with these variables; there have to be at least `count`. Each line of an
-/// answer is printed, in that order; a command fails if a line of its answer begins with "ERROR"
-/// or "Error".
+/// answer is printed, in that order, as it is on a terminal; a command fails if a line of its
+/// answer begins with "ERROR", "Error" or the code of an error in JSON.
 ///
 /// # Panics
 /// If a command does not answer as the page says.
@@ -53,15 +53,14 @@ pub fn play(page: &str, count: usize, environment: &[(&str, &str)]) {
     );
     for Example { command, answer } in examples {
         let output = Command::new("/bin/sh")
-            .args(["-c", &command])
+            .args(["-c", &format!("exec 2>&1\n{command}")])
             .envs(environment.iter().copied())
             .output()
             .expect("there is a shell");
         let fails = answer
             .iter()
-            .any(|line| line.to_lowercase().starts_with("error"));
-        let out = String::from_utf8_lossy(&output.stdout);
-        let text = format!("{out}{}", String::from_utf8_lossy(&output.stderr));
+            .any(|line| line.to_lowercase().starts_with("error") || line.starts_with("\"code\": "));
+        let text = String::from_utf8_lossy(&output.stdout);
         assert_eq!(output.status.success(), !fails, "{command}{text}");
         let mut lines = text.lines().map(str::trim);
         for wanted in answer {

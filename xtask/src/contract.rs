@@ -2,6 +2,7 @@
 //! From `.proto` files to Rust code and descriptors, without protoc: protox parses,
 //! tonic-prost-build writes.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -78,7 +79,7 @@ fn generate(root: &Path) -> Result<Files> {
     all.open_files(proto_files(root, INTERNAL)?)?;
 
     let mut files = rust_code(all.file_descriptor_set())?;
-    let methods = methods(&public.file_descriptor_set());
+    let methods = methods(&public.file_descriptor_set(), &waits(&public));
     files.insert("methods.rs".to_owned(), methods.into_bytes());
     let descriptor = public.encode_file_descriptor_set();
     files.insert("descriptor.bin".to_owned(), descriptor);
@@ -180,13 +181,14 @@ impl ServiceGenerator for Services {
 }
 
 /// The facts about each public method that clients need, as a Rust expression.
-fn methods(descriptors: &FileDescriptorSet) -> String {
+fn methods(descriptors: &FileDescriptorSet, waits: &BTreeSet<String>) -> String {
     let mut lines = Vec::new();
     for file in descriptors.file.iter().filter(|f| f.package() == PACKAGE) {
         for service in &file.service {
             for method in &service.method {
                 let path = format!("/{PACKAGE}.{}/{}", service.name(), method.name());
-                lines.push(method_line(&path, method, request_id(file, method)));
+                let waits = waits.contains(&path);
+                lines.push(method_line(&path, method, waits, request_id(file, method)));
             }
         }
     }
@@ -194,11 +196,32 @@ fn methods(descriptors: &FileDescriptorSet) -> String {
     format!("{SPDX}&[\n{}]\n", lines.concat())
 }
 
-fn method_line(path: &str, method: &MethodDescriptorProto, request_id: Option<i32>) -> String {
+/// The paths of the methods that wait. Descriptors as plain messages have lost our own options.
+fn waits(compiler: &protox::Compiler) -> BTreeSet<String> {
+    let pool = compiler.descriptor_pool();
+    let option = pool.get_extension_by_name(&format!("{PACKAGE}.waits"));
+    let option = option.expect("options.proto is part of the contract");
+    let services = pool.services();
+    let methods = services.flat_map(|service| service.methods().collect::<Vec<_>>());
+    let waits = methods.filter(|method| {
+        let options = method.options();
+        options.get_extension(&option).as_bool() == Some(true)
+    });
+    waits
+        .map(|method| format!("/{}/{}", method.parent_service().full_name(), method.name()))
+        .collect()
+}
+
+fn method_line(
+    path: &str,
+    method: &MethodDescriptorProto,
+    waits: bool,
+    request_id: Option<i32>,
+) -> String {
     let level = method.options.as_ref().map(|o| o.idempotency_level());
     let repeatable = level.is_some_and(|level| level != IdempotencyLevel::IdempotencyUnknown);
     format!(
-        "    Method {{ path: {path:?}, streams: {}, repeatable: {repeatable}, \
+        "    Method {{ path: {path:?}, streams: {}, waits: {waits}, repeatable: {repeatable}, \
          request_id: {request_id:?} }},\n",
         method.server_streaming()
     )

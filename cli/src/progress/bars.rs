@@ -2,9 +2,10 @@
 //! Bars that are drawn over and over, as Docker draws them.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use skep_sdk::{Goal, Object, Phase, View};
+use skep_sdk::{Object, View};
 
 use super::Picture;
+use super::follow::{Goal, Phase};
 use super::picture::{FULL, Place};
 
 /// Width of a bar.

@@ -2,8 +2,9 @@
 //! Progress for programs: a JSON object a line.
 
 use serde::Serialize;
-use skep_sdk::{Goal, Object, Phase, View};
+use skep_sdk::{Object, View};
 
+use super::follow::{Goal, Phase};
 use super::picture::Picture;
 
 /// What is said when something changed.

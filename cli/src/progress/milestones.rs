@@ -3,8 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use skep_sdk::{Goal, Object, Phase, View};
+use skep_sdk::{Object, View};
 
+use super::follow::{Goal, Phase};
 use super::picture::{Picture, failures};
 
 /// Remembers what was said.

@@ -4,6 +4,7 @@
 
 mod bars;
 mod ends;
+mod follow;
 mod json;
 mod milestones;
 mod picture;
@@ -11,7 +12,7 @@ mod picture;
 use std::io::IsTerminal;
 
 use skep_sdk::v1::Service;
-use skep_sdk::{Client, Error, Goal, Identified, Object, Phase, View};
+use skep_sdk::{Client, Code, Error, Identified, Object, View};
 
 use crate::args::{ConvergeFlags, ProgressWord};
 use crate::exit::Exit;
@@ -20,8 +21,11 @@ use crate::output::notice;
 use crate::parse::duration::format_duration;
 
 use bars::Bars;
+use follow::Phase;
 use milestones::Milestones;
 use picture::Picture;
+
+pub(crate) use follow::Goal;
 
 /// The service that is followed.
 #[derive(Debug, Clone)]
@@ -131,7 +135,7 @@ pub(crate) async fn follow(
     let mut view = View::default();
     let waited = {
         let observe = |view: &View<Object>, phase| display.show(view, phase);
-        let wait = client.wait(&subject.id, goal, flags.options(), &mut view, observe);
+        let wait = follow::follow(client, &subject.id, goal, flags, &mut view, observe);
         tokio::select! {
             waited = wait => Some(waited),
             _ = tokio::signal::ctrl_c() => None,
@@ -177,12 +181,16 @@ fn interrupted(subject: &Subject, goal: Goal) -> Failure {
     ))
 }
 
-/// The watch itself failed: the change stands all the same.
+/// The wait itself failed: the change stands all the same.
 fn lost(subject: &Subject, error: Error) -> Failure {
     notice(&format!(
         "The change of {} was made, but its progress cannot be seen.",
         subject.name
     ));
+    // Managers that cannot serve end a wait only when its time is over.
+    if error.code == Code::Unavailable && !error.is_local() {
+        return Failure::plain(Exit::TimedOut, &error.message);
+    }
     error.into()
 }
 

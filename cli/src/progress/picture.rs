@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 
 use skep_sdk::v1::{ServiceStatus, Task, TaskState};
-use skep_sdk::{Goal, Identified, Object, View};
+use skep_sdk::{Identified, Object, View};
 
 use crate::output::human::one_line;
 use crate::output::words;
+use crate::progress::Goal;
 use crate::show::task::trouble;
 
 /// How full the bar of a task that runs is; others have a part of it.

@@ -180,6 +180,7 @@ async fn usage_errors_end_with_2_and_ask_nobody() {
             "for a line of /etc/hosts use --add-host db:192.0.2.7",
         ),
         ("service scale agent=two", "expected a whole number"),
+        ("service scale --stable-for 61m agent=2", "at most 1h"),
         ("service ls --format jsn", "expected table, json, yaml"),
         ("service ls --filter lable=x", "did you mean label?"),
         (

@@ -3002,6 +3002,45 @@ pub enum ErrorReason {
     /// is safe. Metadata: path, cause.
     /// Example: the disk is full.
     StorageFailed = 33,
+    /// FAILED_PRECONDITION: waiting for the service does not help, the update is paused. Metadata:
+    /// service (its name), condition (STALLED).
+    /// Example: more tasks of the new revision failed than may.
+    RolloutPaused = 34,
+    /// FAILED_PRECONDITION: waiting for the service does not help, the update was rolled back by
+    /// itself. Metadata: service, condition (STALLED).
+    /// Example: the new program exits at once, and on_failure is ROLLBACK.
+    RolledBack = 35,
+    /// FAILED_PRECONDITION: waiting for the service does not help, its rollback is paused. Metadata:
+    /// service, condition (STALLED).
+    /// Example: the revision gone back to fails too.
+    RollbackPaused = 36,
+    /// FAILED_PRECONDITION: waiting for the service does not help, what is left to change is on
+    /// nodes that are paused. Metadata: service, condition (STALLED).
+    /// Example: a service with one task a node is updated while node-2 is paused.
+    NodePaused = 37,
+    /// FAILED_PRECONDITION: waiting for the service does not help, a slot has used up
+    /// restart.max_attempts. Metadata: service, condition (STALLED).
+    /// Example: a program that failed 3 times, with max_attempts 3.
+    AttemptsExhausted = 38,
+    /// FAILED_PRECONDITION: waiting for the service does not help, its tasks end again and again.
+    /// New attempts go on. Metadata: service, condition (STALLED).
+    /// Example: a program that exits with 1 because a setting is missing.
+    CrashLoop = 39,
+    /// FAILED_PRECONDITION: waiting for the service does not help, another program holds a
+    /// published port on a node. Metadata: service, condition (STALLED).
+    /// Example: 8080 is published, and a web server listens there on node-2.
+    PortInUse = 40,
+    /// DEADLINE_EXCEEDED: the time to wait is over, and tasks of the service have no node; the
+    /// message says why. Metadata: service.
+    /// Example: a task asks for 64 CPUs, and no node has them.
+    Unplaced = 41,
+    /// DEADLINE_EXCEEDED: the time to wait is over, and the service has not converged and stayed so;
+    /// the message is that of its condition. Metadata: service, condition (CONVERGED).
+    /// Example: a large image is still being pulled.
+    NotConverged = 42,
+    /// DEADLINE_EXCEEDED: the time to wait is over, and the service is not gone. Metadata: service.
+    /// Example: a task takes its time to stop; nobody has called DeleteService.
+    NotDeleted = 43,
 }
 impl ErrorReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -3037,6 +3076,16 @@ impl ErrorReason {
             Self::DeadlineExceeded => "ERROR_REASON_DEADLINE_EXCEEDED",
             Self::Internal => "ERROR_REASON_INTERNAL",
             Self::StorageFailed => "ERROR_REASON_STORAGE_FAILED",
+            Self::RolloutPaused => "ERROR_REASON_ROLLOUT_PAUSED",
+            Self::RolledBack => "ERROR_REASON_ROLLED_BACK",
+            Self::RollbackPaused => "ERROR_REASON_ROLLBACK_PAUSED",
+            Self::NodePaused => "ERROR_REASON_NODE_PAUSED",
+            Self::AttemptsExhausted => "ERROR_REASON_ATTEMPTS_EXHAUSTED",
+            Self::CrashLoop => "ERROR_REASON_CRASH_LOOP",
+            Self::PortInUse => "ERROR_REASON_PORT_IN_USE",
+            Self::Unplaced => "ERROR_REASON_UNPLACED",
+            Self::NotConverged => "ERROR_REASON_NOT_CONVERGED",
+            Self::NotDeleted => "ERROR_REASON_NOT_DELETED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -3069,6 +3118,16 @@ impl ErrorReason {
             "ERROR_REASON_DEADLINE_EXCEEDED" => Some(Self::DeadlineExceeded),
             "ERROR_REASON_INTERNAL" => Some(Self::Internal),
             "ERROR_REASON_STORAGE_FAILED" => Some(Self::StorageFailed),
+            "ERROR_REASON_ROLLOUT_PAUSED" => Some(Self::RolloutPaused),
+            "ERROR_REASON_ROLLED_BACK" => Some(Self::RolledBack),
+            "ERROR_REASON_ROLLBACK_PAUSED" => Some(Self::RollbackPaused),
+            "ERROR_REASON_NODE_PAUSED" => Some(Self::NodePaused),
+            "ERROR_REASON_ATTEMPTS_EXHAUSTED" => Some(Self::AttemptsExhausted),
+            "ERROR_REASON_CRASH_LOOP" => Some(Self::CrashLoop),
+            "ERROR_REASON_PORT_IN_USE" => Some(Self::PortInUse),
+            "ERROR_REASON_UNPLACED" => Some(Self::Unplaced),
+            "ERROR_REASON_NOT_CONVERGED" => Some(Self::NotConverged),
+            "ERROR_REASON_NOT_DELETED" => Some(Self::NotDeleted),
             _ => None,
         }
     }
@@ -3426,8 +3485,9 @@ impl ::prost::Name for Container {
 ///
 /// It has no network of its own, so it must not bind a target port: for each target port of the
 /// endpoint the agent chooses a free one (with mode HOST the published one, if it is fixed) and
-/// says so in SKEP_PORT_<target>, the first also in PORT. It gets SKEP_ADDR (bind there),
-/// SKEP_TASK_ID, SKEP_TASK_NAME, SKEP_SERVICE_NAME, SKEP_NODE_NAME and SKEP_SLOT as well.
+/// says so in SKEP_PORT_<target>, and in PORT for the first with TCP, or the first if none has TCP. It
+/// gets SKEP_ADDR (bind there), SKEP_TASK_ID, SKEP_TASK_NAME, SKEP_SERVICE_NAME, SKEP_NODE_NAME and
+/// SKEP_SLOT as well.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Process {
     /// Program and leading arguments; the first is an absolute path on the node. Required. 1 to
@@ -5927,6 +5987,104 @@ impl ::prost::Name for ListServicesResponse {
         "/skep.v1.ListServicesResponse".into()
     }
 }
+/// Asks to wait for a service.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WaitServiceRequest {
+    /// Id or name. Required. 1 to 64 characters.
+    #[prost(string, tag = "1")]
+    pub service: ::prost::alloc::string::String,
+    /// What to wait for; unset: CONVERGED.
+    #[prost(enumeration = "wait_service_request::Goal", tag = "2")]
+    pub goal: i32,
+    /// How long to wait. 0 to 86,400 s; unset: 600 s; 0 looks once.
+    #[prost(message, optional, tag = "3")]
+    pub timeout: ::core::option::Option<::prost_types::Duration>,
+    /// How long the service must stay converged without a break, from when this wait saw it first,
+    /// before that counts; at once if none of its tasks runs. 0 to 3,600 s; unset: 5 s; 0: it counts
+    /// at once, which a program that ends right after its start can pass.
+    #[prost(message, optional, tag = "4")]
+    pub stable_for: ::core::option::Option<::prost_types::Duration>,
+    /// With CONVERGED: the meta.spec_revision that the tasks must be made for, or a later one; 0:
+    /// that of the service when the call comes. Any number.
+    #[prost(uint64, tag = "5")]
+    pub spec_revision: u64,
+}
+/// Nested message and enum types in `WaitServiceRequest`.
+pub mod wait_service_request {
+    /// What to wait for.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum Goal {
+        /// Not set: CONVERGED.
+        Unspecified = 0,
+        /// The condition CONVERGED is TRUE, and has stayed so.
+        Converged = 1,
+        /// The service and its tasks are gone. If there is no such service, they are.
+        Deleted = 2,
+    }
+    impl Goal {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Unspecified => "GOAL_UNSPECIFIED",
+                Self::Converged => "GOAL_CONVERGED",
+                Self::Deleted => "GOAL_DELETED",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "GOAL_UNSPECIFIED" => Some(Self::Unspecified),
+                "GOAL_CONVERGED" => Some(Self::Converged),
+                "GOAL_DELETED" => Some(Self::Deleted),
+                _ => None,
+            }
+        }
+    }
+}
+impl ::prost::Name for WaitServiceRequest {
+    const NAME: &'static str = "WaitServiceRequest";
+    const PACKAGE: &'static str = "skep.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.v1.WaitServiceRequest".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.v1.WaitServiceRequest".into()
+    }
+}
+/// It is as was waited for.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WaitServiceResponse {
+    /// The service, as it is now; unset: it is gone.
+    #[prost(message, optional, tag = "1")]
+    pub service: ::core::option::Option<Service>,
+    /// The revision this was read at.
+    #[prost(uint64, tag = "2")]
+    pub revision: u64,
+}
+impl ::prost::Name for WaitServiceResponse {
+    const NAME: &'static str = "WaitServiceResponse";
+    const PACKAGE: &'static str = "skep.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "skep.v1.WaitServiceResponse".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "/skep.v1.WaitServiceResponse".into()
+    }
+}
 /// Asks to change a service, or with allow_missing to make it so.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct UpdateServiceRequest {
@@ -6570,6 +6728,39 @@ pub mod service_service_client {
                 .insert(GrpcMethod::new("skep.v1.ServiceService", "ListServices"));
             self.inner.unary(req, path, codec).await
         }
+        /// Waits until a service has converged and stayed so, or until it is gone. As soon as waiting
+        /// longer does not help it ends with the reason of the condition STALLED; when the time is over,
+        /// that of the request or the deadline of the call if it is sooner, with UNPLACED, NOT_CONVERGED
+        /// or NOT_DELETED. What is waited for goes on either way. A manager that stops says
+        /// MANAGER_NOT_READY at once: call again for the time that is left.
+        ///
+        /// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, ROLLOUT_PAUSED, ROLLED_BACK,
+        /// ROLLBACK_PAUSED, NODE_PAUSED, ATTEMPTS_EXHAUSTED, CRASH_LOOP, PORT_IN_USE, UNPLACED,
+        /// NOT_CONVERGED, NOT_DELETED.
+        pub async fn wait_service(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WaitServiceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::WaitServiceResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/skep.v1.ServiceService/WaitService",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("skep.v1.ServiceService", "WaitService"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Changes a service, or with allow_missing makes it so. An equal spec changes nothing, but
         /// resumes a rollout that is paused.
         ///
@@ -6727,6 +6918,22 @@ pub mod service_service_server {
             request: tonic::Request<super::ListServicesRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ListServicesResponse>,
+            tonic::Status,
+        >;
+        /// Waits until a service has converged and stayed so, or until it is gone. As soon as waiting
+        /// longer does not help it ends with the reason of the condition STALLED; when the time is over,
+        /// that of the request or the deadline of the call if it is sooner, with UNPLACED, NOT_CONVERGED
+        /// or NOT_DELETED. What is waited for goes on either way. A manager that stops says
+        /// MANAGER_NOT_READY at once: call again for the time that is left.
+        ///
+        /// Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, ROLLOUT_PAUSED, ROLLED_BACK,
+        /// ROLLBACK_PAUSED, NODE_PAUSED, ATTEMPTS_EXHAUSTED, CRASH_LOOP, PORT_IN_USE, UNPLACED,
+        /// NOT_CONVERGED, NOT_DELETED.
+        async fn wait_service(
+            &self,
+            request: tonic::Request<super::WaitServiceRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::WaitServiceResponse>,
             tonic::Status,
         >;
         /// Changes a service, or with allow_missing makes it so. An equal spec changes nothing, but
@@ -6972,6 +7179,51 @@ pub mod service_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ListServicesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/skep.v1.ServiceService/WaitService" => {
+                    #[allow(non_camel_case_types)]
+                    struct WaitServiceSvc<T: ServiceService>(pub Arc<T>);
+                    impl<
+                        T: ServiceService,
+                    > tonic::server::UnaryService<super::WaitServiceRequest>
+                    for WaitServiceSvc<T> {
+                        type Response = super::WaitServiceResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WaitServiceRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ServiceService>::wait_service(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WaitServiceSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -116,7 +116,7 @@ fn every_method_says_which_role_it_needs() {
 fn reading_needs_a_viewer_and_changing_needs_more() {
     let pool = pool();
     for method in methods(&pool) {
-        let reads = ["Get", "List", "Watch", "Stream"]
+        let reads = ["Get", "List", "Wait", "Watch", "Stream"]
             .iter()
             .any(|verb| method.name().starts_with(verb));
         let viewer = role(&pool, &method) == Some(Role::Viewer);

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 from conftest import Either
-from fake import STAY, Fake, Refusal
+from fake import STAY, Fake, Refusal, frame
 from google.protobuf.descriptor_pb2 import MethodOptions
 
+import skep
 from skep import Code, Error, Violation, policy, v1
 from skep.v1 import daemon_pb2, log_pb2, node_pb2, service_pb2, swarm_pb2, task_pb2, watch_pb2
 
@@ -81,13 +82,11 @@ def test_deadlines(either: Either, fake: tuple[Fake, str]) -> None:
     server, host = fake
     client = either.connect(host)
     server.script("GetService", *[v1.GetServiceResponse()] * 2)
-    server.script("Watch", [STAY])
+    server.script("Watch", [frame(3), STAY])
     request = v1.GetServiceRequest()
     either.do(lambda: client.services.GetService(request))
     either.do(lambda: client.services.GetService(request, timeout=20))
-    watch = client.watch_tasks()
-    assert either.do(lambda: watch._next(0.001)) is None
-    assert server.open_watches.acquire(timeout=30)
+    assert isinstance(either.next(client.watch_tasks()), skep.Reset)
     usual, given, none = server.deadlines
     assert usual is not None
     assert 50 < usual <= 61

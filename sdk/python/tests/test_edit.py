@@ -11,7 +11,7 @@ from fake import Fake, Refusal
 from google.protobuf.duration_pb2 import Duration
 
 from skep import Code, Error, v1
-from skep.edit import changed_paths
+from skep.edit import changed_paths, update_request
 
 MISMATCH = Refusal(Code.ABORTED, "SPEC_REVISION_MISMATCH")
 
@@ -143,3 +143,26 @@ def test_messages_that_come_and_go_are_taken_whole() -> None:
     assert paths(lambda spec: spec.template.restart.delay.CopyFrom(longer)) == [
         "template.restart.delay"
     ]
+
+
+def sent(before: v1.ServiceSpec, change: Callable[[v1.ServiceSpec], object]) -> v1.ServiceSpec:
+    """The spec that an edit sends."""
+    request = update_request(v1.Service(spec=before), {"service": "web"}, change)
+    assert isinstance(request, v1.UpdateServiceRequest)
+    return request.spec
+
+
+def test_only_what_changed_is_sent() -> None:
+    def change(spec: v1.ServiceSpec) -> None:
+        spec.replicated.replicas = 0
+        spec.template.process.command.append("x")
+        spec.template.ClearField("restart")
+
+    assert sent(spec(), change) == v1.ServiceSpec(
+        replicated=v1.Replicated(replicas=0),
+        template=v1.TaskTemplate(process=v1.Process(command=["/bin/a", "x"])),
+    )
+    assert sent(spec(), lambda spec: spec.every_node.SetInParent()).HasField("every_node")
+    assert not sent(spec(), lambda spec: spec.replicated.ClearField("replicas")).HasField(
+        "template"
+    )

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,8 +15,6 @@ from fake import STAY, Fake, Refusal, frame, task
 
 import skep
 from skep import Code, Error, View, v1
-from skep.steps import Sleep
-from skep.watch import Drop, Follower, Open, Read
 
 ADDED, CHANGED = v1.EVENT_TYPE_ADDED, v1.EVENT_TYPE_CHANGED
 LEFT, DELETED = v1.EVENT_TYPE_LEFT, v1.EVENT_TYPE_DELETED
@@ -177,40 +176,30 @@ def test_cancelling_a_task_loses_nothing(fake: tuple[Fake, str]) -> None:
     asyncio.run(asyncio.wait_for(main(), LIMIT_SECONDS))
 
 
-class Clock:
-    """Plays the IO of a watch, in a time of its own."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self.done: list[str] = []
-
-    def perform(self, wish: Any) -> None:
-        """A server that takes every watch and never says anything."""
-        match wish:
-            case Open(request):
-                self.done.append(f"open {request.after_revision}")
-            case Read(seconds):
-                self.now += seconds
-                self.done.append(f"silent {seconds:g}")
-            case Sleep(seconds):
-                self.now += seconds
-            case Drop():
-                self.done.append("drop")
+def test_silence_is_a_broken_connection(either: Either, fake: tuple[Fake, str]) -> None:
+    server, host = fake
+    server.script("Watch", [frame(3), STAY], [STAY], [frame(4), STAY])
+    watch = either.connect(host).watch_tasks(progress_interval=0.1)
+    assert [words(either.next(watch)) for _ in range(3)] == ["reset", "at 3", "at 4"]
+    assert after(server) == [0, 3, 3]
+    assert server.asked["Watch"][0].progress_interval.ToTimedelta() == timedelta(seconds=0.1)
 
 
-def test_silence_is_a_broken_connection() -> None:
-    clock = Clock()
-    follower = Follower(v1.Task, None, 5, lambda: clock.now)
-    for _ in range(2):
-        steps = follower.next_event(10)
-        wish: Any = next(steps)
-        with contextlib.suppress(StopIteration):
-            while True:
-                clock.perform(wish)
-                wish = next(steps)
-    # Twice ten seconds: after fifteen of silence it opens another stream.
-    assert clock.done[:5] == ["open 5", "silent 10", "silent 5", "drop", "open 5"]
-    assert clock.now == pytest.approx(120)
+def test_silence_adds_up_while_others_wait_their_turn(fake: tuple[Fake, str]) -> None:
+    server, host = fake
+    server.script("Watch", [frame(3), STAY], [frame(4), STAY])
+
+    async def main() -> None:
+        async with skep.aio.connect(host) as client:
+            watch = client.watch_tasks(progress_interval=0.2)
+            seen: list[str] = []
+            while len(seen) < 3:
+                # Whoever gives up after less than the silence that is borne must notice it too.
+                with contextlib.suppress(asyncio.TimeoutError):
+                    seen.append(words(await asyncio.wait_for(watch.__anext__(), 0.1)))
+            assert seen == ["reset", "at 3", "at 4"]
+
+    asyncio.run(asyncio.wait_for(main(), LIMIT_SECONDS))
 
 
 def test_a_view_follows_its_watch() -> None:

@@ -55,7 +55,8 @@ impl Connection {
         if let Some(field) = method.request_id {
             message = with_request_id(message, field);
         }
-        if method.streams {
+        let has_own_time = method.waits && !parts.headers.contains_key("grpc-timeout");
+        if method.streams || has_own_time {
             return self.attempts(parts, message, method).await;
         }
         let allowed = deadline(&mut parts.headers);
@@ -83,7 +84,9 @@ impl Connection {
                 Ok(response) => response.headers().get(Status::GRPC_STATUS).map(code_of),
                 Err(status) => Some(status.code()),
             };
-            let again = method.repeatable && code.is_some_and(|code| POLICY.repeats(code));
+            // Of a wait that broke off less time is left than its request says.
+            let may_repeat = method.repeatable && !method.waits;
+            let again = may_repeat && code.is_some_and(|code| POLICY.repeats(code));
             if !again || failures >= POLICY.max_attempts {
                 return answer;
             }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 
+use http::uri::Authority;
 use serde::Deserialize;
 
 use crate::error::Error;
@@ -46,7 +47,8 @@ impl Context {
     /// Addresses given by the caller, first choice first.
     ///
     /// # Errors
-    /// Other schemes, and socket paths over 107 bytes, are refused with the cure.
+    /// Other schemes, a path or a user behind `http://`, and socket paths over 107 bytes are
+    /// refused with the cure.
     pub fn new(hosts: impl IntoIterator<Item = String>) -> Result<Self, Error> {
         let hosts: Vec<String> = hosts.into_iter().collect();
         for host in &hosts {
@@ -65,7 +67,7 @@ impl Context {
     }
 
     /// As [`Context::from_env`], but a `host` or the name of a `context` comes before all else.
-    /// If both are given the host wins.
+    /// If both are given the host wins. An empty text is as good as none.
     ///
     /// # Errors
     /// As [`Context::from_env`].
@@ -85,6 +87,8 @@ impl Context {
         is_root: bool,
         var: Var<'_>,
     ) -> Result<Self, Error> {
+        let host = host.filter(|host| !host.is_empty());
+        let context = context.filter(|name| !name.is_empty());
         let from_env = || var("SKEP_HOST").filter(|_| context.is_none());
         if let Some(host) = host.map(str::to_owned).or_else(from_env) {
             return Self::new([host]);
@@ -149,8 +153,11 @@ fn check(host: &str) -> Result<(), String> {
         }
         Some(("unix", path)) if path.starts_with('/') => return Ok(()),
         Some(("unix", _)) => "the path of a socket must be absolute: unix:///run/skep/skep.sock",
-        Some(("http", rest)) if !rest.trim_matches('/').is_empty() => return Ok(()),
-        Some(("http", _)) => "the address is missing: http://127.0.0.1:2378",
+        Some(("http", rest)) if rest.trim_matches('/').is_empty() => {
+            "the address is missing: http://127.0.0.1:2378"
+        }
+        Some(("http", rest)) if is_address(rest.trim_end_matches('/')) => return Ok(()),
+        Some(("http", _)) => "expected http://host:port",
         Some(("https", _)) => {
             "TLS is not there yet; use unix:///path or, for a dev address, http://"
         }
@@ -159,6 +166,14 @@ fn check(host: &str) -> Result<(), String> {
         _ => "expected unix:///path/to/skep.sock or http://host:port",
     };
     Err(why.to_owned())
+}
+
+/// Whether a text is a host, or a host and a port, and nothing else.
+fn is_address(text: &str) -> bool {
+    text.parse::<Authority>().is_ok_and(|address| {
+        let is_all = address.port_u16().is_some() || address.host() == text;
+        is_all && !address.host().is_empty() && !text.contains('@')
+    })
 }
 
 #[cfg(test)]
@@ -217,6 +232,8 @@ mod tests {
         assert_eq!(choose(none, true, &vars).unwrap(), ["unix:///tmp/t.sock"]);
         vars.push(("SKEP_HOST", "http://h:1"));
         assert_eq!(choose(none, true, &vars).unwrap(), ["http://h:1"]);
+        let empty = (Some(""), Some(""));
+        assert_eq!(choose(empty, true, &vars).unwrap(), ["http://h:1"]);
         let named = (None, Some("prod"));
         assert_eq!(choose(named, true, &vars).unwrap(), prod);
         let both = (Some("unix:///x"), Some("prod"));
@@ -264,9 +281,19 @@ mod tests {
             ("https://h:2377", "TLS is not there yet"),
             ("http://", "the address is missing"),
             ("localhost:2378", "expected unix:///path"),
+            ("http://:2378", "expected http://host:port"),
+            ("http://h:port", "expected http://host:port"),
+            ("http://h:99999", "expected http://host:port"),
+            ("http://h:1/path", "expected http://host:port"),
+            ("http://h:1?query", "expected http://host:port"),
+            ("http://h:1#part", "expected http://host:port"),
+            ("http://user@h:1", "expected http://host:port"),
         ] {
             let error = Context::new([text.to_owned()]).unwrap_err().to_string();
             assert!(error.contains(cure), "{text}: {error}");
+        }
+        for text in ["http://h", "http://h:1", "http://h:1/", "http://[::1]:2378"] {
+            assert!(Context::new([text.to_owned()]).is_ok(), "{text}");
         }
     }
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Editing: read, change, and send only what the change touched, for the spec that was read.
 //!
-//! Only what the change touched is named in the mask, so an old client cannot erase what a newer
-//! one wrote elsewhere; and two editors of one object never undo each other's work. Lists and maps
-//! are sent whole: if one is changed, what a later release has put inside its entries is lost,
-//! because messages here hold no fields that they do not know.
+//! Only what the change touched is sent and named in the mask, so an old client cannot erase what
+//! a newer one wrote elsewhere; and two editors of one object never undo each other's work. Lists
+//! and maps are sent whole: if one is changed, what a later release has put inside its entries is
+//! lost, because messages here hold no fields that they do not know.
 
 use std::time::Duration;
 
@@ -63,14 +63,14 @@ macro_rules! edits {
                     let before = object.spec.clone().unwrap_or_default();
                     let mut spec = before.clone();
                     change(&mut spec);
-                    let paths = mask::diff(&before, &spec);
+                    let (paths, changed) = mask::diff(&before, &spec);
                     if paths.is_empty() {
                         return Ok(Edited { object, revision: got.revision, changed: false });
                     }
                     let meta = object.meta.unwrap_or_default();
                     let update = $update_request {
                         $($reference: meta.id,)?
-                        spec: Some(spec),
+                        spec: Some(changed),
                         update_mask: Some(FieldMask { paths }),
                         if_spec_revision: meta.spec_revision,
                         ..Default::default()

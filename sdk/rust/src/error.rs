@@ -18,9 +18,8 @@ const DOMAIN: &str = "skep";
 pub struct Error {
     /// The canonical gRPC code.
     pub code: Code,
-    /// The name of an [`ErrorReason`] less its prefix, such as `NAME_TAKEN`; of a wait that ended
-    /// badly see [`crate::Client::wait_converged`]. Empty if no server said this: see
-    /// [`Error::is_local`].
+    /// The name of an [`ErrorReason`] less its prefix, such as `NAME_TAKEN`. Empty if no server
+    /// said this: see [`Error::is_local`].
     pub reason: String,
     /// What is wrong, for people.
     pub message: String,
@@ -39,16 +38,6 @@ impl Error {
     /// What the caller gave makes no sense.
     pub(crate) fn misuse(message: String) -> Self {
         Self::local(Code::InvalidArgument, message)
-    }
-
-    /// The end of a wait for a service that did not reach its goal.
-    pub(crate) fn of_wait(code: Code, reason: &str, message: String, service: &str) -> Self {
-        let mut error = Self::local(code, message);
-        error.reason = reason.to_owned();
-        if !service.is_empty() {
-            error.metadata.insert("service".into(), service.to_owned());
-        }
-        error
     }
 
     /// Whether it failed for this reason.

@@ -63,5 +63,5 @@ pub use context::Context;
 pub use edit::Edited;
 pub use error::Error;
 pub use view::{Identified, Object, View};
-pub use wait::{Goal, Phase, STABLE_FOR, WaitOptions};
+pub use wait::{STABLE_FOR, WaitOptions};
 pub use watch::{Watch, WatchEvent};

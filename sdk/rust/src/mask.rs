@@ -1,33 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What differs between two messages, as the paths of an update_mask.
+//! What differs between two messages: the paths of an update_mask, and the fields that they name.
 
-use prost::Name;
+use prost::{Message, Name};
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, ReflectMessage, Value};
 use skep_proto::reflect::dynamic;
 
-/// The paths of all fields that differ, outermost first. A field is entered if it is a single
-/// message that both sides have; lists, maps, and well-known types are taken whole.
-pub(crate) fn diff<M: Name>(before: &M, after: &M) -> Vec<String> {
+/// The paths of all fields that differ, outermost first, and a message that holds these fields of
+/// `after` and no others. A field is entered if it is a single message that both sides have;
+/// lists, maps, and well-known types are taken whole.
+pub(crate) fn diff<M: Message + Name + Default>(before: &M, after: &M) -> (Vec<String>, M) {
     let mut paths = Vec::new();
-    collect(&dynamic(before), &dynamic(after), "", &mut paths);
-    paths
+    let changed = collect(&dynamic(before), &dynamic(after), "", &mut paths);
+    let changed = changed.transcode_to();
+    (
+        paths,
+        changed.expect("fields of a message are a message of its type"),
+    )
 }
 
-fn collect(before: &DynamicMessage, after: &DynamicMessage, prefix: &str, paths: &mut Vec<String>) {
+fn collect(
+    before: &DynamicMessage,
+    after: &DynamicMessage,
+    prefix: &str,
+    paths: &mut Vec<String>,
+) -> DynamicMessage {
+    let mut changed = DynamicMessage::new(after.descriptor());
     for field in before.descriptor().fields() {
         let path = format!("{prefix}{}", field.name());
         let (had, has) = (before.has_field(&field), after.has_field(&field));
-        if had && has && is_entered(&field) {
-            if let (Value::Message(before), Value::Message(after)) = (
-                before.get_field(&field).as_ref(),
-                after.get_field(&field).as_ref(),
-            ) {
-                collect(before, after, &format!("{path}."), paths);
+        let (old, new) = (before.get_field(&field), after.get_field(&field));
+        if !(had || has) || (had == has && old == new) {
+            continue;
+        }
+        match (old.as_ref(), new.as_ref()) {
+            (Value::Message(old), Value::Message(new)) if had && has && is_entered(&field) => {
+                let inner = collect(old, new, &format!("{path}."), paths);
+                changed.set_field(&field, Value::Message(inner));
             }
-        } else if had != has || (had && before.get_field(&field) != after.get_field(&field)) {
-            paths.push(path);
+            _ => {
+                paths.push(path);
+                if has {
+                    changed.set_field(&field, new.into_owned());
+                }
+            }
         }
     }
+    changed
 }
 
 fn is_entered(field: &FieldDescriptor) -> bool {
@@ -74,7 +92,7 @@ mod tests {
     fn paths(change: impl FnOnce(&mut ServiceSpec)) -> Vec<String> {
         let mut after = spec();
         change(&mut after);
-        diff(&spec(), &after)
+        diff(&spec(), &after).0
     }
 
     #[test]
@@ -126,5 +144,34 @@ mod tests {
             });
         });
         assert_eq!(changed, ["template.restart.delay"]);
+    }
+
+    #[test]
+    fn what_is_sent_holds_only_what_is_named() {
+        let mut after = spec();
+        after.labels.insert("a".into(), "b".into());
+        after.mode = Some(Mode::Replicated(Replicated { replicas: Some(0) }));
+        let template = after.template.as_mut().unwrap();
+        template.restart = None;
+        template.restart_token = "1".into();
+        let (paths, sent) = diff(&spec(), &after);
+        let named = [
+            "labels",
+            "replicated.replicas",
+            "template.restart",
+            "template.restart_token",
+        ];
+        assert_eq!(paths, named);
+        let template = TaskTemplate {
+            restart_token: "1".into(),
+            ..TaskTemplate::default()
+        };
+        let wanted = ServiceSpec {
+            labels: after.labels,
+            mode: after.mode,
+            template: Some(template),
+            ..ServiceSpec::default()
+        };
+        assert_eq!(sent, wanted);
     }
 }

@@ -3,41 +3,19 @@
 // The client: one connection, the generated client of each service over it, and what makes
 // them easier to use.
 
+import { once } from "node:events";
 import { connect as connectHttp2 } from "node:http2";
 import { connect as connectSocket } from "node:net";
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { Client as Stub } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
-import { Calls } from "./calls.js";
-import { chooseHosts, here } from "./context.js";
-import { type Change, type Edited, edit, type Update } from "./edit.js";
-import { rootCause, SkepError, whyLost } from "./errors.js";
-import { DaemonService } from "./gen/skep/v1/daemon_pb.js";
-import { LogService } from "./gen/skep/v1/log_pb.js";
-import {
-  type Node,
-  type NodeFilterSchema,
-  NodeService,
-  type NodeSpec,
-  NodeSpecSchema,
-} from "./gen/skep/v1/node_pb.js";
-import {
-  type Service,
-  type ServiceFilterSchema,
-  ServiceService,
-  type ServiceSpec,
-  ServiceSpecSchema,
-} from "./gen/skep/v1/service_pb.js";
-import {
-  type Swarm,
-  SwarmService,
-  type SwarmSpec,
-  SwarmSpecSchema,
-} from "./gen/skep/v1/swarm_pb.js";
-import { type Task, type TaskFilterSchema, TaskService, TaskState } from "./gen/skep/v1/task_pb.js";
-import { WatchService } from "./gen/skep/v1/watch_pb.js";
+import { anyOf, Calls } from "./calls.js";
+import { type Choice, chooseHosts } from "./context.js";
+import { type Change, type Edited, edit } from "./edit.js";
+import { codeOf, rootCause, SkepError, whyLost } from "./errors.js";
+import * as v1 from "./v1.js";
 import { type WaitOptions, waitConverged } from "./wait.js";
-import { only, Watch, type WatchOptions } from "./watch.js";
+import { Watch, type WatchOptions } from "./watch.js";
 
 /** How long one address may take to answer. */
 const CONNECT_TIMEOUT_MS = 5_000;
@@ -51,12 +29,8 @@ const KEEP_ALIVE_MS = 20_000;
 /** Why an address that takes connections is of no use. */
 const NOT_GRPC = "what listens there does not speak gRPC";
 
-/** How {@link connect} finds the daemon; what is empty counts as unset. */
-export interface ConnectOptions {
-  /** `unix:///path`, or `http://host:port` for the plaintext address that `skepd --dev` serves. */
-  readonly host?: string | undefined;
-  /** The name of a context of `~/.config/skep/config.json`. If there is a host, that wins. */
-  readonly context?: string | undefined;
+/** How {@link connect} finds the daemon. */
+export interface ConnectOptions extends Choice {
   /** Ends the search when aborted. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -78,16 +52,16 @@ export interface EditOptions {
  */
 export async function connect(options: ConnectOptions = {}): Promise<Client> {
   const tried: string[] = [];
-  for (const host of await chooseHosts(options, here())) {
+  for (const host of await chooseHosts(options)) {
     try {
       await dial(host, options.signal);
       return new Client(host);
     } catch (error) {
       const cause = rootCause(error);
-      if (error instanceof SkepError && error.code === "CANCELLED") {
-        throw error;
+      if (options.signal?.aborted) {
+        throw new SkepError("CANCELLED", "the caller's signal was aborted", { cause });
       }
-      if (cause instanceof Error && "code" in cause && cause.code === "EACCES") {
+      if (codeOf(cause) === "EACCES") {
         throw new SkepError("PERMISSION_DENIED", `no permission to use ${host}`, { cause });
       }
       tried.push(`${host} (${whyLost(cause)})`);
@@ -108,26 +82,17 @@ function endpoint(host: string) {
 async function dial(host: string, signal: AbortSignal | undefined): Promise<void> {
   const { origin, options } = endpoint(host);
   const session = connectHttp2(origin, options);
-  let end: (() => void) | undefined;
-  let timer: NodeJS.Timeout | undefined;
+  const ending = new AbortController();
+  const end = (why: string) => ending.abort(new Error(why));
+  const timer = setTimeout(end, CONNECT_TIMEOUT_MS, "no answer in time");
+  session.once("close", () => end(NOT_GRPC));
   try {
-    await new Promise<void>((resolve, reject) => {
-      end = () => reject(new SkepError("CANCELLED", "the caller's signal was aborted"));
-      signal?.addEventListener("abort", end);
-      if (signal?.aborted) {
-        end();
-      }
-      timer = setTimeout(() => reject(new Error("no answer in time")), CONNECT_TIMEOUT_MS);
-      session.once("remoteSettings", () => resolve());
-      session.once("close", () => reject(new Error(NOT_GRPC)));
-      session.on("error", (error) => {
-        const isHttp2 = "code" in error && String(error.code).startsWith("ERR_HTTP2");
-        reject(isHttp2 ? new Error(NOT_GRPC) : error);
-      });
-    });
+    await once(session, "remoteSettings", { signal: anyOf(ending.signal, signal) });
+  } catch (error) {
+    throw codeOf(error).startsWith("ERR_HTTP2") ? new Error(NOT_GRPC) : error;
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener("abort", end ?? (() => undefined));
+    session.on("error", () => undefined); // What it says now is of no use.
     session.destroy();
   }
 }
@@ -136,8 +101,8 @@ async function dial(host: string, signal: AbortSignal | undefined): Promise<void
  * A connection to a daemon, made by {@link connect}. When it breaks, the next call makes a new
  * one. {@link Client.close} releases it.
  *
- * The clients of the services are the generated ones. Every call has a deadline of 60 s unless it
- * is given a `timeoutMs`, every change without a `requestId` gets one, and what failed with
+ * The clients of the services are the generated ones. Every call but `waitService` has a deadline
+ * of 60 s unless it is given a `timeoutMs`, every change without a `requestId` gets one, and what failed with
  * UNAVAILABLE is repeated up to 4 times, with the same `requestId`. What fails is a
  * {@link SkepError}. Leaving a loop over a stream ends the stream.
  */
@@ -145,19 +110,19 @@ export class Client {
   /** The address this client is connected to. */
   readonly host: string;
   /** The daemon itself: its state, founding and leaving a swarm. */
-  readonly daemon: Stub<typeof DaemonService>;
+  readonly daemon: Stub<typeof v1.DaemonService>;
   /** The swarm as a whole. */
-  readonly swarm: Stub<typeof SwarmService>;
+  readonly swarm: Stub<typeof v1.SwarmService>;
   /** Nodes. */
-  readonly nodes: Stub<typeof NodeService>;
+  readonly nodes: Stub<typeof v1.NodeService>;
   /** Services. */
-  readonly services: Stub<typeof ServiceService>;
+  readonly services: Stub<typeof v1.ServiceService>;
   /** Tasks. */
-  readonly tasks: Stub<typeof TaskService>;
+  readonly tasks: Stub<typeof v1.TaskService>;
   /** The watch as it is on the wire. {@link Client.watchTasks} is one that resumes. */
-  readonly watches: Stub<typeof WatchService>;
+  readonly watches: Stub<typeof v1.WatchService>;
   /** What tasks print. */
-  readonly logs: Stub<typeof LogService>;
+  readonly logs: Stub<typeof v1.LogService>;
 
   readonly #calls: Calls;
   readonly #sessions: Http2SessionManager;
@@ -174,37 +139,37 @@ export class Client {
     this.#sessions = new Http2SessionManager(origin, keepAlive, options);
     const transport = createGrpcTransport({ baseUrl: origin, sessionManager: this.#sessions });
     this.#calls = new Calls(transport, host);
-    this.daemon = this.#calls.client(DaemonService);
-    this.swarm = this.#calls.client(SwarmService);
-    this.nodes = this.#calls.client(NodeService);
-    this.services = this.#calls.client(ServiceService);
-    this.tasks = this.#calls.client(TaskService);
-    this.watches = this.#calls.client(WatchService);
-    this.logs = this.#calls.client(LogService);
+    this.daemon = this.#calls.client(v1.DaemonService);
+    this.swarm = this.#calls.client(v1.SwarmService);
+    this.nodes = this.#calls.client(v1.NodeService);
+    this.services = this.#calls.client(v1.ServiceService);
+    this.tasks = this.#calls.client(v1.TaskService);
+    this.watches = this.#calls.client(v1.WatchService);
+    this.logs = this.#calls.client(v1.LogService);
   }
 
   /** Watches tasks. Without a filter all. */
   watchTasks(
-    filter: MessageInitShape<typeof TaskFilterSchema> = {},
+    filter: MessageInitShape<typeof v1.TaskFilterSchema> = {},
     options: WatchOptions = {},
-  ): Watch<Task> {
-    return new Watch(this.#calls, this.watches, only("task"), { tasks: filter }, options);
+  ): Watch<v1.Task> {
+    return new Watch(this.#calls, this.watches, "task", { tasks: filter }, options);
   }
 
   /** Watches services. Without a filter all. */
   watchServices(
-    filter: MessageInitShape<typeof ServiceFilterSchema> = {},
+    filter: MessageInitShape<typeof v1.ServiceFilterSchema> = {},
     options: WatchOptions = {},
-  ): Watch<Service> {
-    return new Watch(this.#calls, this.watches, only("service"), { services: filter }, options);
+  ): Watch<v1.Service> {
+    return new Watch(this.#calls, this.watches, "service", { services: filter }, options);
   }
 
   /** Watches nodes. Without a filter all. */
   watchNodes(
-    filter: MessageInitShape<typeof NodeFilterSchema> = {},
+    filter: MessageInitShape<typeof v1.NodeFilterSchema> = {},
     options: WatchOptions = {},
-  ): Watch<Node> {
-    return new Watch(this.#calls, this.watches, only("node"), { nodes: filter }, options);
+  ): Watch<v1.Node> {
+    return new Watch(this.#calls, this.watches, "node", { nodes: filter }, options);
   }
 
   /**
@@ -214,21 +179,11 @@ export class Client {
    * @throws {SkepError} FAILED_PRECONDITION: it has stalled, with the reason of that condition
    * (ROLLOUT_PAUSED, ROLLED_BACK, CRASH_LOOP, ...); NOT_FOUND, OBJECT_NOT_FOUND: it was removed;
    * DEADLINE_EXCEEDED: the time is over, UNPLACED with the causes if tasks have found no node,
-   * else NOT_CONVERGED. Metadata: service, its name; condition.
+   * else NOT_CONVERGED; UNAVAILABLE: it is, and the managers could not serve, as they said last.
+   * Metadata: service, its name; condition, where one tells.
    */
-  waitConverged(service: Service | undefined, options: WaitOptions = {}): Promise<Service> {
-    const sight = {
-      calls: this.#calls,
-      watch: (id: string, signal: AbortSignal) =>
-        this.watchServices({ services: [id] }, { signal }),
-      read: async (id: string, signal: AbortSignal) =>
-        (await this.services.getService({ service: id }, { signal })).service,
-      pending: async (id: string, timeoutMs: number) => {
-        const filter = { services: [id], states: [TaskState.PENDING] };
-        return (await this.tasks.listTasks({ filter, pageSize: 1_000 }, { timeoutMs })).tasks;
-      },
-    };
-    return waitConverged(sight, service, options);
+  waitConverged(service: v1.Service | undefined, options: WaitOptions = {}): Promise<v1.Service> {
+    return waitConverged(this.#calls, this.services, service, options);
   }
 
   /**
@@ -241,57 +196,39 @@ export class Client {
    */
   editService(
     service: string,
-    change: Change<ServiceSpec>,
+    change: Change<v1.ServiceSpec>,
     options: EditOptions = {},
-  ): Promise<Edited<Service>> {
-    const kind = {
-      schema: ServiceSpecSchema,
-      get: async () => {
-        const { service: object, revision } = await this.services.getService({ service }, options);
-        return { object, revision };
-      },
-      update: async ({ id, ...update }: Update<ServiceSpec>) => {
-        const answer = await this.services.updateService({ service: id, ...update }, options);
-        return { object: answer.service, revision: answer.revision };
-      },
-    };
-    return edit(kind, change);
+  ): Promise<Edited<v1.Service>> {
+    return edit(change, {
+      schema: v1.ServiceSpecSchema,
+      get: () => this.services.getService({ service }, options),
+      update: ({ id, ...rest }) => this.services.updateService({ service: id, ...rest }, options),
+      objectOf: (answer) => answer.service,
+    });
   }
 
   /** Changes a node, named by id or name. See {@link Client.editService}. */
   editNode(
     node: string,
-    change: Change<NodeSpec>,
+    change: Change<v1.NodeSpec>,
     options: EditOptions = {},
-  ): Promise<Edited<Node>> {
-    const kind = {
-      schema: NodeSpecSchema,
-      get: async () => {
-        const { node: object, revision } = await this.nodes.getNode({ node }, options);
-        return { object, revision };
-      },
-      update: async ({ id, ...update }: Update<NodeSpec>) => {
-        const answer = await this.nodes.updateNode({ node: id, ...update }, options);
-        return { object: answer.node, revision: answer.revision };
-      },
-    };
-    return edit(kind, change);
+  ): Promise<Edited<v1.Node>> {
+    return edit(change, {
+      schema: v1.NodeSpecSchema,
+      get: () => this.nodes.getNode({ node }, options),
+      update: ({ id, ...rest }) => this.nodes.updateNode({ node: id, ...rest }, options),
+      objectOf: (answer) => answer.node,
+    });
   }
 
   /** Changes the settings of the swarm. See {@link Client.editService}. */
-  editSwarm(change: Change<SwarmSpec>, options: EditOptions = {}): Promise<Edited<Swarm>> {
-    const kind = {
-      schema: SwarmSpecSchema,
-      get: async () => {
-        const { swarm: object, revision } = await this.swarm.getSwarm({}, options);
-        return { object, revision };
-      },
-      update: async ({ id: _, ...update }: Update<SwarmSpec>) => {
-        const answer = await this.swarm.updateSwarm(update, options);
-        return { object: answer.swarm, revision: answer.revision };
-      },
-    };
-    return edit(kind, change);
+  editSwarm(change: Change<v1.SwarmSpec>, options: EditOptions = {}): Promise<Edited<v1.Swarm>> {
+    return edit(change, {
+      schema: v1.SwarmSpecSchema,
+      get: () => this.swarm.getSwarm({}, options),
+      update: ({ id: _, ...rest }) => this.swarm.updateSwarm(rest, options),
+      objectOf: (answer) => answer.swarm,
+    });
   }
 
   /**

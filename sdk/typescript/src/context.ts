@@ -4,7 +4,7 @@
 // or the sockets that a daemon on this machine uses by default.
 
 import { readFile } from "node:fs/promises";
-import { messageOf, misuse } from "./errors.js";
+import { codeOf, messageOf, misuse } from "./errors.js";
 
 /** The longest path that fits into a Unix socket address on Linux. */
 const SOCKET_PATH_MAX_BYTES = 107;
@@ -15,23 +15,20 @@ const ROOT_SOCKET = "unix:///run/skep/skep.sock";
 /** The context that is always there: this machine's sockets. */
 const DEFAULT = "default";
 
-/** `~/.config/skep/config.json`, as far as it is as it should be. */
+/** What the caller says of it; what is empty counts as unset. */
+export interface Choice {
+  /** `unix:///path`, or `http://host:port` for the plaintext address that `skepd --dev` serves. */
+  readonly host?: string | undefined;
+  /** The name of a context of `~/.config/skep/config.json`. If there is a host, that wins. */
+  readonly context?: string | undefined;
+}
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+/** `~/.config/skep/config.json`. */
 interface ConfigFile {
-  current?: string;
-  contexts: Map<string, string[]>;
-}
-
-/** What the choice depends on, besides what the caller gave. */
-export interface Surroundings {
-  /** The environment; an empty variable counts as none. */
-  env: Readonly<Record<string, string | undefined>>;
-  /** Whether this process runs as root. */
-  isRoot: boolean;
-}
-
-/** The surroundings of this process. */
-export function here(): Surroundings {
-  return { env: process.env, isRoot: process.geteuid?.() === 0 };
+  current?: string | null;
+  contexts?: Record<string, { hosts?: string[] }> | null;
 }
 
 /**
@@ -40,63 +37,73 @@ export function here(): Surroundings {
  * machine's sockets.
  */
 export async function chooseHosts(
-  given: { host?: string | undefined; context?: string | undefined },
-  { env, isRoot }: Surroundings,
+  given: Choice,
+  env: Env = process.env,
+  isRoot: boolean = process.geteuid?.() === 0,
 ): Promise<string[]> {
+  const hosts = await choose(given, env, isRoot);
+  for (const host of hosts) {
+    const why = whatIsWrong(host);
+    if (why !== undefined) {
+      throw misuse(`bad host ${JSON.stringify(host)}: ${why}`);
+    }
+  }
+  return hosts;
+}
+
+async function choose(given: Choice, env: Env, isRoot: boolean): Promise<string[]> {
   const host = given.host || (given.context ? undefined : env.SKEP_HOST);
   if (host) {
-    return checked([host]);
+    return [host];
   }
-  const config = await readConfig(env);
-  const name = given.context || env.SKEP_CONTEXT || config.current || DEFAULT;
+  const { current, contexts } = await readConfig(env);
+  const name = given.context || env.SKEP_CONTEXT || current || DEFAULT;
   if (name === DEFAULT) {
-    return checked(sockets(env, isRoot));
+    return sockets(env, isRoot);
   }
-  const hosts = config.contexts.get(name);
-  if (hosts === undefined) {
-    const known = [...config.contexts.keys()].sort().join(", ");
-    throw misuse(
-      `there is no context ${JSON.stringify(name)} in the configuration; there is: ${known}`,
-    );
+  const known = new Map(Object.entries(contexts ?? {}));
+  const context = known.get(name);
+  if (context === undefined) {
+    const names = [...known.keys()].sort().join(", ");
+    const what = `there is no context ${JSON.stringify(name)} in the configuration`;
+    throw misuse(`${what}; there is: ${names}`);
   }
-  if (hosts.length === 0) {
+  if (!context.hosts?.length) {
     throw misuse(`the context ${JSON.stringify(name)} of the configuration has no hosts`);
   }
-  return checked(hosts);
+  return context.hosts;
 }
 
 /** The file of this user; without one there is nothing in it. */
-async function readConfig(env: Surroundings["env"]): Promise<ConfigFile> {
+async function readConfig(env: Env): Promise<ConfigFile> {
   const folder = env.XDG_CONFIG_HOME || (env.HOME && `${env.HOME}/.config`);
   if (!folder) {
-    return { contexts: new Map() };
+    return {};
   }
   const path = `${folder}/skep/config.json`;
   try {
-    return parseConfig(JSON.parse(await readFile(path, "utf8")));
+    const file: unknown = JSON.parse(await readFile(path, "utf8"));
+    checkShape(file);
+    return file;
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") {
-      return { contexts: new Map() };
+    if (codeOf(error) === "ENOENT") {
+      return {};
     }
     throw misuse(`cannot read ${path}: ${messageOf(error)}`, error);
   }
 }
 
-function parseConfig(json: unknown): ConfigFile {
-  const file = asObject(json, "the file");
-  const contexts = new Map<string, string[]>();
-  for (const [name, context] of Object.entries(asObject(file.contexts ?? {}, "contexts"))) {
+function checkShape(file: unknown): asserts file is ConfigFile {
+  const { current, contexts } = asObject(file, "the file");
+  if (typeof (current ?? "") !== "string") {
+    throw new TypeError("current must be the name of a context");
+  }
+  for (const [name, context] of Object.entries(asObject(contexts ?? {}, "contexts"))) {
     const { hosts = [] } = asObject(context, `contexts.${name}`);
     if (!Array.isArray(hosts) || !hosts.every((host) => typeof host === "string")) {
       throw new TypeError(`contexts.${name}.hosts must be a list of addresses`);
     }
-    contexts.set(name, hosts);
   }
-  const { current } = file;
-  if (current !== undefined && current !== null && typeof current !== "string") {
-    throw new TypeError("current must be the name of a context");
-  }
-  return current ? { current, contexts } : { contexts };
 }
 
 function asObject(json: unknown, what: string): Record<string, unknown> {
@@ -107,28 +114,18 @@ function asObject(json: unknown, what: string): Record<string, unknown> {
 }
 
 /** The user's own socket, then root's. */
-function sockets(env: Surroundings["env"], isRoot: boolean): string[] {
+function sockets(env: Env, isRoot: boolean): string[] {
   const run = env.XDG_RUNTIME_DIR && `${env.XDG_RUNTIME_DIR}/skep`;
   const own = run || (env.HOME && `${env.HOME}/.local/share/skep`);
   return own && !isRoot ? [`unix://${own}/skep.sock`, ROOT_SOCKET] : [ROOT_SOCKET];
 }
 
-function checked(hosts: string[]): string[] {
-  for (const host of hosts) {
-    const why = whatIsWrong(host);
-    if (why !== undefined) {
-      throw misuse(`bad host ${JSON.stringify(host)}: ${why}`);
-    }
-  }
-  return hosts;
-}
-
 /** What is wrong with an address, and how to write it. */
 function whatIsWrong(host: string): string | undefined {
   const [, scheme, rest = ""] = /^([^:]*):\/\/(.*)$/s.exec(host) ?? [];
+  const length = Buffer.byteLength(rest);
   switch (scheme) {
-    case "unix": {
-      const length = Buffer.byteLength(rest);
+    case "unix":
       if (length > SOCKET_PATH_MAX_BYTES) {
         return (
           `the path is ${length} bytes long, over the ${SOCKET_PATH_MAX_BYTES} that the system ` +
@@ -138,12 +135,14 @@ function whatIsWrong(host: string): string | undefined {
       return rest.startsWith("/")
         ? undefined
         : "the path of a socket must be absolute: unix:///run/skep/skep.sock";
-    }
-    case "http":
+    case "http": {
       if (rest.replaceAll("/", "") === "") {
         return "the address is missing: http://127.0.0.1:2378";
       }
-      return URL.canParse(host) ? undefined : "expected http://host:port";
+      const url = URL.canParse(host) ? new URL(host) : undefined;
+      // It has no user, path or query.
+      return url?.href === `${url?.origin}/` ? undefined : "expected http://host:port";
+    }
     case "https":
       return "TLS is not there yet; use unix:///path or, for a dev address, http://";
     case "tcp":

@@ -2,15 +2,14 @@
 
 // Editing: read, change, and send only what the change touched, for the spec that was read.
 //
-// Only what the change touched is named in the mask, so an old client cannot erase what a newer
-// one wrote elsewhere; and two editors of one object never undo each other's work.
+// Only what the change touched is named in the mask and sent, so an old client cannot erase what a
+// newer one wrote elsewhere; and two editors of one object never undo each other's work.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { clone, create, type DescMessage, type MessageShape } from "@bufbuild/protobuf";
 import { SkepError } from "./errors.js";
-import { ErrorReason } from "./gen/skep/v1/error_pb.js";
-import type { Meta } from "./gen/skep/v1/types_pb.js";
 import { diff } from "./mask.js";
+import { ErrorReason, type Meta } from "./v1.js";
 
 /** How often an edit starts over because someone else changed the object meanwhile. */
 const MAX_ROUNDS = 10;
@@ -37,17 +36,12 @@ export interface Edited<T> {
  */
 export type Change<S> = (spec: S) => void | Promise<void>;
 
-/** An object with the revision it was read or changed at. */
-interface Read<T> {
-  object: T | undefined;
-  revision: bigint;
-}
-
 /** One kind of object: how it is read, and how its spec is changed. */
-export interface Editable<D extends DescMessage, T> {
+export interface Editable<D extends DescMessage, T, Got, Updated> {
   readonly schema: D;
-  readonly get: () => Promise<Read<T>>;
-  readonly update: (update: Update<MessageShape<D>>) => Promise<Read<T>>;
+  readonly get: () => Promise<Got>;
+  readonly update: (update: Update<MessageShape<D>>) => Promise<Updated>;
+  readonly objectOf: (answer: Got | Updated) => T | undefined;
 }
 
 /** What the requests for changes have in common. */
@@ -62,24 +56,27 @@ export interface Update<S> {
 export async function edit<
   D extends DescMessage,
   T extends { meta?: Meta | undefined; spec?: MessageShape<D> | undefined },
->(kind: Editable<D, T>, change: Change<MessageShape<D>>): Promise<Edited<T>> {
+  Got extends { revision: bigint },
+  Updated extends { revision: bigint },
+>(change: Change<MessageShape<D>>, kind: Editable<D, T, Got, Updated>): Promise<Edited<T>> {
   for (let round = 1; ; round++) {
-    const { object, revision } = await kind.get();
+    const answer = await kind.get();
+    const object = kind.objectOf(answer);
     if (object === undefined) {
       throw new SkepError("INTERNAL", "the server's answer is empty");
     }
     const before = object.spec ?? create(kind.schema);
     const spec = clone(kind.schema, before);
     await change(spec);
-    const paths = diff(kind.schema, before, spec);
+    const { paths, sparse } = diff(kind.schema, before, spec);
     if (paths.length === 0) {
-      return { object, revision, changed: false };
+      return { object, revision: answer.revision, changed: false };
     }
     const { id = "", specRevision = 0n } = object.meta ?? {};
-    const update = { id, spec, updateMask: { paths }, ifSpecRevision: specRevision };
+    const update = { id, spec: sparse, updateMask: { paths }, ifSpecRevision: specRevision };
     try {
       const answer = await kind.update(update);
-      return { object: answer.object ?? object, revision: answer.revision, changed: true };
+      return { object: kind.objectOf(answer) ?? object, revision: answer.revision, changed: true };
     } catch (error) {
       const lost = error instanceof SkepError && error.is(ErrorReason.SPEC_REVISION_MISMATCH);
       if (!lost || round >= MAX_ROUNDS) {

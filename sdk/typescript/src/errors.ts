@@ -2,16 +2,16 @@
 
 // What can go wrong, in one type.
 
-import { ConnectError } from "@connectrpc/connect";
+import { Code as ConnectCode, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema } from "./gen/google/rpc/error_details_pb.js";
-import { ErrorReason } from "./gen/skep/v1/error_pb.js";
+import { ErrorReason } from "./v1.js";
 
 /** The domain of reasons that come from skep itself. */
 const DOMAIN = "skep";
 
-/** The canonical codes of gRPC, each at its number. */
+/** The canonical codes of gRPC, each at its number; 0 is no failure. */
 const CODES = [
-  "OK",
+  undefined,
   "CANCELLED",
   "UNKNOWN",
   "INVALID_ARGUMENT",
@@ -31,7 +31,7 @@ const CODES = [
 ] as const;
 
 /** A canonical code of gRPC, by its name. */
-export type Code = Exclude<(typeof CODES)[number], "OK">;
+export type Code = NonNullable<(typeof CODES)[number]>;
 
 /** One field that breaks its rules. */
 export interface Violation {
@@ -42,16 +42,7 @@ export interface Violation {
 }
 
 /** What a {@link SkepError} has besides its code and message. */
-export interface ErrorDetails {
-  /** See {@link SkepError.reason}. */
-  readonly reason?: string;
-  /** See {@link SkepError.metadata}. */
-  readonly metadata?: Readonly<Record<string, string>>;
-  /** See {@link SkepError.violations}. */
-  readonly violations?: readonly Violation[];
-  /** What it comes from. */
-  readonly cause?: unknown;
-}
+export type ErrorDetails = Partial<Pick<SkepError, "reason" | "metadata" | "violations" | "cause">>;
 
 /**
  * Any failure of this package: a call that was refused or failed, a wait that ended badly, or no
@@ -66,8 +57,8 @@ export class SkepError extends Error {
    */
   readonly code: Code;
   /**
-   * The name of an {@link ErrorReason}, such as `NAME_TAKEN`; of a wait that ended badly, of the
-   * condition's reason. Empty if no server told of the failure.
+   * The name of an {@link ErrorReason}, such as `NAME_TAKEN`. Empty if no server told of the
+   * failure, but NOT_CONVERGED of a wait that found none in its time.
    */
   readonly reason: string;
   /** Facts for programs; the comment of each {@link ErrorReason} names its keys. */
@@ -101,14 +92,24 @@ export function misuse(message: string, cause?: unknown): SkepError {
   return new SkepError("INVALID_ARGUMENT", message, { cause });
 }
 
-/** The error that a server told of; undefined if none did. */
-export function toldBy(error: unknown): SkepError | undefined {
-  if (!(error instanceof ConnectError) || !error.metadata.has("grpc-status")) {
-    return undefined;
+/** Why a call to that host failed: what a server told, or that none did. */
+export function failure(error: unknown, host: string, timeoutMs: number): SkepError {
+  const cause = ConnectError.from(error);
+  if (cause.metadata.has("grpc-status")) {
+    return told(cause);
   }
+  if (cause.code === ConnectCode.DeadlineExceeded) {
+    const message = `no answer from ${host} within ${timeoutMs / 1_000} s`;
+    return new SkepError("DEADLINE_EXCEEDED", `${message}; a change may have been made or not`);
+  }
+  const message = `the connection to ${host} is lost: ${whyLost(cause)}`;
+  return new SkepError("UNAVAILABLE", message, { cause });
+}
+
+function told(error: ConnectError): SkepError {
   const info = error.findDetails(ErrorInfoSchema).find((info) => info.domain === DOMAIN);
   const bad = error.findDetails(BadRequestSchema).flatMap((bad) => bad.fieldViolations);
-  const code = codeOf(error.code);
+  const code = CODES[error.code] ?? "UNKNOWN";
   return new SkepError(code, error.rawMessage || code, {
     reason: info?.reason ?? "",
     metadata: { ...info?.metadata },
@@ -116,33 +117,29 @@ export function toldBy(error: unknown): SkepError | undefined {
   });
 }
 
-function codeOf(number: number): Code {
-  const name = CODES[number];
-  return name === undefined || name === "OK" ? "UNKNOWN" : name;
-}
+/** What codes of the system mean. */
+const CAUSES: Record<string, string> = {
+  ENOENT: "no such socket",
+  ECONNREFUSED: "nothing listens there",
+  ETIMEDOUT: "no answer in time",
+  ENOTFOUND: "no such host",
+  ECONNRESET: "it was closed",
+  EPIPE: "it was closed",
+};
 
 /** Why there is no connection, or none any more, in words. */
 export function whyLost(error: unknown): string {
   const root = rootCause(error);
-  const code = root instanceof Error && "code" in root ? root.code : undefined;
-  switch (code) {
-    case "ENOENT":
-      return "no such socket";
-    case "ECONNREFUSED":
-      return "nothing listens there";
-    case "ETIMEDOUT":
-      return "no answer in time";
-    case "ENOTFOUND":
-      return "no such host";
-    case "ECONNRESET":
-    case "EPIPE":
-      return "it was closed";
-  }
   if (root instanceof ConnectError) {
     const isClosed = root.rawMessage.startsWith("http/2 stream closed");
     return isClosed ? "it was closed" : root.rawMessage;
   }
-  return messageOf(root);
+  return CAUSES[codeOf(root)] ?? messageOf(root);
+}
+
+/** The code that Node.js gives an error; empty if it gives none. */
+export function codeOf(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : "";
 }
 
 /** The error below all layers of an error. */

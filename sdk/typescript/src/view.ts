@@ -2,9 +2,7 @@
 
 // A copy of what a watch shows, kept up to date by its events.
 
-import type { Node } from "./gen/skep/v1/node_pb.js";
-import type { Service } from "./gen/skep/v1/service_pb.js";
-import type { Task } from "./gen/skep/v1/task_pb.js";
+import type { Node, Service, Task } from "./v1.js";
 import type { WatchEvent } from "./watch.js";
 
 /** The objects that can be watched. */

@@ -6,20 +6,17 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs, durationMs } from "@bufbuild/protobuf/wkt";
 import type { Client as Stub } from "@connectrpc/connect";
-import { type Calls, pause } from "./calls.js";
+import { anyOf, type Calls } from "./calls.js";
 import { SkepError } from "./errors.js";
-import type { Node } from "./gen/skep/v1/node_pb.js";
-import type { Service } from "./gen/skep/v1/service_pb.js";
-import type { Task } from "./gen/skep/v1/task_pb.js";
-import { EventType } from "./gen/skep/v1/types_pb.js";
+import { backoffMs, isRetryable } from "./policy.js";
 import {
+  EventType,
   type WatchRequest,
   WatchRequestSchema,
   type WatchResponse,
   type WatchResponse_Event,
   type WatchService,
-} from "./gen/skep/v1/watch_pb.js";
-import { backoffMs, isRetryable } from "./policy.js";
+} from "./v1.js";
 import type { Watched } from "./view.js";
 
 /** The longest silence between two frames if the request sets none. */
@@ -27,6 +24,16 @@ const DEFAULT_INTERVAL_MS = 5_000;
 
 /** How many intervals of silence mean that the other side is gone. */
 const SILENT_INTERVALS = 3;
+
+/**
+ * The names of types. All others are changes: also one of a later release says that the object is
+ * there and is new.
+ */
+const NAMES: { readonly [type: number]: "added" | "left" | "deleted" | undefined } = {
+  [EventType.ADDED]: "added",
+  [EventType.LEFT]: "left",
+  [EventType.DELETED]: "deleted",
+};
 
 /** What a watch tells of objects `T`. */
 export type WatchEvent<T extends Watched> =
@@ -60,21 +67,6 @@ export interface WatchOptions {
   readonly signal?: AbortSignal;
 }
 
-/** The objects of each kind, by the name that the watch has for the kind. */
-interface Kinds {
-  task: Task;
-  service: Service;
-  node: Node;
-}
-
-/** Picks the objects of one kind. */
-export type Pick<T extends Watched> = (object: WatchResponse_Event["object"]) => T | undefined;
-
-/** Picks the objects of the kind with this name. */
-export function only<K extends keyof Kinds>(kind: K): Pick<Kinds[K]> {
-  return (object) => (object.case === kind ? (object.value as Kinds[K]) : undefined);
-}
-
 /**
  * A watch: read it with `for await`. It ends with an error that repeating cannot cure, such as a
  * filter that is refused. A loop that is left leaves nothing open; a later one over the same
@@ -83,7 +75,8 @@ export function only<K extends keyof Kinds>(kind: K): Pick<Kinds[K]> {
 export class Watch<T extends Watched> implements AsyncIterable<WatchEvent<T>> {
   readonly #calls: Calls;
   readonly #stub: Stub<typeof WatchService>;
-  readonly #pick: Pick<T>;
+  /** The name that events have for objects `T`. */
+  readonly #kind: WatchResponse_Event["object"]["case"];
   readonly #signal: AbortSignal | undefined;
   /** Asks for what comes after the last whole step. */
   readonly #request: WatchRequest;
@@ -92,13 +85,13 @@ export class Watch<T extends Watched> implements AsyncIterable<WatchEvent<T>> {
   constructor(
     calls: Calls,
     stub: Stub<typeof WatchService>,
-    pick: Pick<T>,
+    kind: WatchResponse_Event["object"]["case"],
     request: MessageInitShape<typeof WatchRequestSchema>,
     options: WatchOptions,
   ) {
     this.#calls = calls;
     this.#stub = stub;
-    this.#pick = pick;
+    this.#kind = kind;
     this.#signal = options.signal;
     this.#request = create(WatchRequestSchema, request);
     this.#request.afterRevision = options.fromRevision ?? 0n;
@@ -129,7 +122,7 @@ export class Watch<T extends Watched> implements AsyncIterable<WatchEvent<T>> {
       }
       // The server has ended the stream, or the connection broke: go on from the last whole step.
       const wait = backoffMs(Math.max(failures, 1));
-      await this.#calls.within({ signal: this.#signal }, (signal) => pause(wait, signal));
+      await this.#calls.pause(wait, this.#signal);
     }
   }
 
@@ -137,14 +130,13 @@ export class Watch<T extends Watched> implements AsyncIterable<WatchEvent<T>> {
   *#close(step: WatchResponse_Event[], frame: WatchResponse): Generator<WatchEvent<T>> {
     const { revision, headRevision } = frame;
     // An object of a kind that this client does not know is left out.
-    const known = step.flatMap((event) => {
-      const object = this.#pick(event.object);
-      return object === undefined ? [] : [{ type: event.type, object }];
-    });
+    const known = step.filter(({ object }) => object.case === this.#kind);
     if (this.#request.afterRevision === 0n) {
-      yield { type: "reset", objects: known.map(({ object }) => object) };
+      yield { type: "reset", objects: known.map(({ object }) => object.value as T) };
     } else {
-      yield* known.map(({ type, object }) => ({ type: nameOf(type), object }));
+      for (const { type, object } of known) {
+        yield { type: NAMES[type] ?? "changed", object: object.value as T };
+      }
     }
     this.#request.afterRevision = revision;
     yield { type: "progress", revision, headRevision };
@@ -154,13 +146,12 @@ export class Watch<T extends Watched> implements AsyncIterable<WatchEvent<T>> {
   async *#frames(): AsyncGenerator<WatchResponse, void, undefined> {
     const { progressInterval } = this.#request;
     const interval = progressInterval ? durationMs(progressInterval) : DEFAULT_INTERVAL_MS;
-    const ending = new AbortController();
-    const signals = this.#signal === undefined ? [] : [this.#signal];
-    const signal = AbortSignal.any([...signals, ending.signal]);
+    const silent = new AbortController();
+    const signal = anyOf(silent.signal, this.#signal);
     const frames = this.#stub.watch(this.#request, { signal })[Symbol.asyncIterator]();
     try {
       for (;;) {
-        const timer = setTimeout(() => ending.abort(), interval * SILENT_INTERVALS);
+        const timer = setTimeout(() => silent.abort(), interval * SILENT_INTERVALS);
         const next = await frames.next().finally(() => clearTimeout(timer));
         if (next.done) {
           return;
@@ -174,33 +165,20 @@ export class Watch<T extends Watched> implements AsyncIterable<WatchEvent<T>> {
 
   /** After a failure: goes on, or starts over; or gives up, by throwing it. */
   #judge(error: unknown): void {
-    const isOver = this.#signal?.aborted === true || this.#calls.isClosed;
-    if (isOver || !(error instanceof SkepError)) {
+    this.#calls.check(this.#signal);
+    if (!(error instanceof SkepError)) {
       throw error;
     }
-    if (error.reason === "") {
-      // No server said this. What the caller got wrong stays wrong, connections come back.
-      if (error.code === "INVALID_ARGUMENT" || error.code === "UNIMPLEMENTED") {
-        throw error;
-      }
-    } else if (error.code === "OUT_OF_RANGE") {
+    const { code, reason } = error;
+    if (code === "OUT_OF_RANGE" && reason !== "") {
       this.#request.afterRevision = 0n;
-    } else if (!isRetryable(error.code)) {
+      return;
+    }
+    // What the caller got wrong stays wrong. Other failures of which no server told are those of
+    // connections, which come back.
+    const isLost = reason === "" && code !== "INVALID_ARGUMENT" && code !== "UNIMPLEMENTED";
+    if (!isLost && !isRetryable(code)) {
       throw error;
     }
-  }
-}
-
-/** A type of a later release says at least that the object is there and is new. */
-function nameOf(type: EventType): "added" | "changed" | "left" | "deleted" {
-  switch (type) {
-    case EventType.ADDED:
-      return "added";
-    case EventType.LEFT:
-      return "left";
-    case EventType.DELETED:
-      return "deleted";
-    default:
-      return "changed";
   }
 }

@@ -8,7 +8,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { connect, DaemonService, LogService, WatchService } from "../src/index.js";
+import { connect, DaemonService, LogService, ServiceService, WatchService } from "../src/index.js";
 import { DEADLINE_MS, Fake, unavailable } from "./fake.js";
 
 const options = { timeout: DEADLINE_MS };
@@ -137,6 +137,12 @@ test("a process ends at once after close, whatever went on", options, async (tes
       async *watch(_, { signal }) {
         yield { revision: 4n };
         await new Promise((resolve) => signal.addEventListener("abort", resolve));
+      },
+    });
+    router.service(ServiceService, {
+      async waitService(_, { signal }) {
+        await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        return {};
       },
     });
   });

@@ -19,7 +19,7 @@ async function config(test: TestContext, text: string): Promise<string> {
 }
 
 test("the user's own socket comes before root's", async () => {
-  const choose = (env: Record<string, string>, isRoot: boolean) => chooseHosts({}, { env, isRoot });
+  const choose = (env: Record<string, string>, isRoot: boolean) => chooseHosts({}, env, isRoot);
   const own = "unix:///h/.local/share/skep/skep.sock";
   assert.deepEqual(await choose({ HOME: "/h" }, false), [own, ROOT]);
   const run = { HOME: "/h", XDG_RUNTIME_DIR: "/run/user/7" };
@@ -51,7 +51,7 @@ test("what is given beats the environment, and that beats the file", async (test
     [{ host: "", context: "" }, withHost, ["http://h:1"]],
     [{ context: "default" }, withHost, [ROOT]],
   ] as const) {
-    assert.deepEqual(await chooseHosts(given, { env, isRoot: true }), hosts);
+    assert.deepEqual(await chooseHosts(given, env, true), hosts);
   }
 });
 
@@ -67,7 +67,7 @@ test("what is wrong with the file is said with its path", async (test) => {
   ] as const) {
     const folder = await config(test, text);
     const env = { XDG_CONFIG_HOME: folder };
-    await assert.rejects(chooseHosts({}, { env, isRoot: true }), (error: Error) => {
+    await assert.rejects(chooseHosts({}, env, true), (error: Error) => {
       assert.ok(
         error.message.startsWith(`cannot read ${folder}/skep/config.json: `),
         error.message,
@@ -83,19 +83,19 @@ test("a context that is not there is named with those that are", async (test) =>
     test,
     `{"contexts": {"prod": {"hosts": ["tcp://h:2377"]}, "none": {}}}`,
   );
-  const surroundings = { env: { XDG_CONFIG_HOME: folder }, isRoot: true };
+  const env = { XDG_CONFIG_HOME: folder };
   for (const [context, words] of [
     ["pord", 'there is no context "pord" in the configuration; there is: none, prod'],
     ["none", 'the context "none" of the configuration has no hosts'],
     ["prod", 'bad host "tcp://h:2377": write http://h:2377 for a dev address'],
   ] as const) {
     const error = { code: "INVALID_ARGUMENT", message: words };
-    await assert.rejects(chooseHosts({ context }, surroundings), error);
+    await assert.rejects(chooseHosts({ context }, env, true), error);
   }
 });
 
 test("hosts are checked before they are tried", async () => {
-  const choose = (host: string) => chooseHosts({ host }, { env: {}, isRoot: true });
+  const choose = (host: string) => chooseHosts({ host }, {}, true);
   const longest = `unix:///${"x".repeat(106)}`;
   assert.deepEqual(await choose(longest), [longest]);
   assert.deepEqual(await choose("http://[::1]:2378/"), ["http://[::1]:2378/"]);
@@ -106,6 +106,9 @@ test("hosts are checked before they are tried", async () => {
     ["https://h:2377", "TLS is not there yet"],
     ["http://", "the address is missing"],
     ["http://h:port", "expected http://host:port"],
+    ["http://h:1/path", "expected http://host:port"],
+    ["http://h:1?query", "expected http://host:port"],
+    ["http://user@h:1", "expected http://host:port"],
     ["localhost:2378", "expected unix:///path"],
   ] as const) {
     await assert.rejects(choose(host), (error: Error) => {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { create } from "@bufbuild/protobuf";
+import { clone, create, toJson } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import {
   EveryNodeSchema,
@@ -18,7 +18,7 @@ import {
   SwarmService,
   type UpdateServiceRequest,
 } from "../src/index.js";
-import { diff } from "../src/mask.js";
+import { type Difference, diff } from "../src/mask.js";
 import { connected, DEADLINE_MS, type Routes, refusal, service } from "./fake.js";
 
 const options = { timeout: DEADLINE_MS };
@@ -73,6 +73,7 @@ test("an edit sends what was changed, for the spec that was read", options, asyn
   assert.equal(update.ifSpecRevision, 10n);
   assert.deepEqual(update.updateMask?.paths, ["replicated.replicas"]);
   assert.deepEqual(update.spec?.mode.value, replicas(5));
+  assert.deepEqual([update.spec.name, update.spec.labels], ["", {}], "and nothing else is sent");
 });
 
 test("an edit that loses a race begins again on the newest spec", options, async (test) => {
@@ -143,8 +144,8 @@ test("nodes and the swarm are edited alike", options, async (test) => {
   assert.deepEqual(paths, ["nod_7", "availability", "name"]);
 });
 
-/** The paths that a change of this spec makes. */
-function paths(change: (spec: ServiceSpec) => void): string[] {
+/** What a change of this spec sends. */
+function sent(change: (spec: ServiceSpec) => void): Difference<ServiceSpec> {
   const spec = () =>
     create(ServiceSpecSchema, {
       name: "web",
@@ -157,6 +158,11 @@ function paths(change: (spec: ServiceSpec) => void): string[] {
   const after = spec();
   change(after);
   return diff(ServiceSpecSchema, spec(), after);
+}
+
+/** The paths that it names. */
+function paths(change: (spec: ServiceSpec) => void): string[] {
+  return sent(change).paths;
 }
 
 test("equal messages have no paths", () => {
@@ -201,4 +207,41 @@ test("messages that come and go, and well-known ones, are taken whole", () => {
     spec.template.restart.delay.seconds = 2n;
   });
   assert.deepEqual(delay, ["template.restart.delay"]);
+});
+
+test("what is sent has only what is named, as the change left it", () => {
+  const { paths, sparse } = sent((spec) => {
+    const workload = spec.template?.workload;
+    assert.ok(spec.template && workload?.case === "process");
+    delete spec.template.restart;
+    workload.value.args.push("x");
+    spec.labels.a = "b";
+  });
+  assert.deepEqual(paths, ["labels", "template.process.args", "template.restart"]);
+  assert.deepEqual(toJson(ServiceSpecSchema, sparse), {
+    labels: { a: "b" },
+    template: { process: { args: ["x"] } },
+  });
+});
+
+test("what a later release wrote into a list that is changed is sent back", () => {
+  const later = [{ no: 20_000, wireType: 0, data: new Uint8Array([1]) }];
+  const before = create(ServiceSpecSchema, { endpoint: { ports: [{ target: 80 }, {}] } });
+  before.$unknown = later;
+  for (const port of before.endpoint?.ports ?? []) {
+    port.$unknown = later;
+  }
+  const after = clone(ServiceSpecSchema, before);
+  assert.ok(after.endpoint?.ports[0]);
+  after.endpoint.ports[0].target = 81;
+  const { paths, sparse } = diff(ServiceSpecSchema, before, after);
+  assert.deepEqual(paths, ["endpoint.ports"]);
+  assert.deepEqual(
+    sparse.endpoint?.ports.map((port) => [port.target, port.$unknown]),
+    [
+      [81, later],
+      [0, later],
+    ],
+  );
+  assert.equal(sparse.$unknown, undefined, "but not what is elsewhere");
 });

@@ -2,216 +2,187 @@
 
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { Code } from "@connectrpc/connect";
+import { durationMs } from "@bufbuild/protobuf/wkt";
+import { Code, type ConnectError } from "@connectrpc/connect";
 import {
-  Condition_Status,
-  EventType,
   type Service,
   ServiceService,
-  type ServiceStatusSchema,
-  TaskSchema,
-  TaskService,
-  TaskState,
-  type WatchResponseSchema,
-  WatchService,
+  type WaitServiceRequest,
+  WaitServiceRequest_Goal,
 } from "../src/index.js";
-import { connected, DEADLINE_MS, refusal, service } from "./fake.js";
+import { POLICY } from "../src/policy.js";
+import { connected, DEADLINE_MS, refusal, service, unavailable, until } from "./fake.js";
 
 const options = { timeout: DEADLINE_MS };
 
-/** Long enough to be seen, and short enough to be waited for. */
-const STABLE_MS = 60;
+/** Short enough to be waited for. */
+const SHORT_MS = 50;
 
-/** What a test says of the service: its conditions and how many tasks run. */
-type Told = MessageInitShape<typeof ServiceStatusSchema>;
-
-/** A condition that holds for a revision of the spec, since a time. */
-function holds(type: string, spec: bigint, since = 1n, reason = "", message = "") {
-  const observedSpecRevision = spec;
-  const transitionTime = { seconds: since };
-  const status = Condition_Status.TRUE;
-  return { type, status, observedSpecRevision, transitionTime, reason, message };
+function web(runningTasks = 0): Service {
+  return service("svc_1", 7n, { spec: { name: "web" }, status: { runningTasks } });
 }
 
-function web(status: Told = {}): Service {
-  const told = { runningTasks: 2, ...status };
-  return service("svc_1", 7n, { spec: { name: "web" }, status: told });
-}
+/** What a manager does with one request; it answers with the service unless that throws. */
+type Script = (signal: AbortSignal) => void | Promise<void>;
 
-/** What the server of a test does. */
-interface Script {
-  /** What the watch shows, step by step; null: the service is gone. */
-  steps: (Told | null)[];
-  /** What a read gives. */
-  read?: () => Told;
-  /** The tasks that are PENDING. */
-  pending?: MessageInitShape<typeof TaskSchema>[];
-}
-
-/** A client of a server with a script; `reads` counts. */
-async function scripted(test: TestContext, { steps, read, pending = [] }: Script) {
-  const counts = { reads: 0 };
-  const { client } = await connected(test, (router) => {
-    router.service(WatchService, {
-      async *watch(request, { signal }) {
-        assert.deepEqual(request.services?.services, ["svc_1"]);
-        let revision = 10n;
-        for (const step of steps) {
-          yield frame(++revision, step);
-        }
-        await new Promise((resolve) => signal.addEventListener("abort", resolve));
-      },
-    });
+/** A client of a manager with a script for each call, of which the last one stays. */
+async function scripted(test: TestContext, ...scripts: Script[]) {
+  const asked: WaitServiceRequest[] = [];
+  const deadlines: (string | null)[] = [];
+  const { client, fake } = await connected(test, (router) =>
     router.service(ServiceService, {
-      getService() {
-        counts.reads++;
-        assert.ok(read, "nothing was to be read");
-        return { service: web(read()) };
+      async waitService(request, { signal, requestHeader }) {
+        const script = scripts[Math.min(asked.length, scripts.length - 1)];
+        asked.push(request);
+        deadlines.push(requestHeader.get("grpc-timeout"));
+        await script?.(signal);
+        return { service: web(2), revision: 9n };
       },
-    });
-    router.service(TaskService, {
-      listTasks: () => ({ tasks: pending.map((init) => create(TaskSchema, init)) }),
-    });
-  });
-  return { client, counts };
+    }),
+  );
+  return { client, fake, asked, deadlines };
 }
 
-function frame(revision: bigint, step: Told | null): MessageInitShape<typeof WatchResponseSchema> {
-  const type = step === null ? EventType.DELETED : EventType.CHANGED;
-  const object = { case: "service", value: web(step ?? {}) } as const;
-  return { revision, headRevision: revision, events: [{ type, object }] };
+function refuse(error: ConnectError): Script {
+  return () => {
+    throw error;
+  };
 }
 
-const CONVERGED = { conditions: [holds("CONVERGED", 7n)] };
+const silence: Script = (signal) =>
+  new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
 
-test("a service that stays converged ends the wait after one read", options, async (test) => {
-  const { client, counts } = await scripted(test, {
-    steps: [{}, CONVERGED],
-    read: () => ({ ...CONVERGED, updatedTasks: 2 }),
-  });
-  const start = performance.now();
-  const found = await client.waitConverged(web(), { stableForMs: STABLE_MS });
-  assert.ok(performance.now() - start >= STABLE_MS);
-  assert.equal(counts.reads, 1);
-  assert.equal(found.status?.updatedTasks, 2, "it is as it was read");
+const NOT_CONVERGED = refusal(Code.DeadlineExceeded, "NOT_CONVERGED", "1 of 2 tasks run", {
+  service: "web",
+  condition: "CONVERGED",
 });
 
-test("with 0, or if nothing runs, it counts at once", options, async (test) => {
-  const at = await scripted(test, { steps: [CONVERGED] });
-  await at.client.waitConverged(web(), { stableForMs: 0 });
-  const done = await scripted(test, { steps: [{ ...CONVERGED, runningTasks: 0 }] });
-  await done.client.waitConverged(web());
+test("a manager is asked to wait for the spec that is known", options, async (test) => {
+  const { client, asked, deadlines } = await scripted(test, () => undefined);
+  const found = await client.waitConverged(web(), { timeoutMs: 60_000, stableForMs: 1_500 });
+  assert.equal(found.status?.runningTasks, 2, "it is as the manager saw it");
+  const [request] = asked;
+  assert.deepEqual([request?.service, request?.specRevision], ["svc_1", 7n]);
+  assert.equal(request?.goal, WaitServiceRequest_Goal.UNSPECIFIED);
+  assert.ok(request?.timeout && request.stableFor);
+  assert.ok(durationMs(request.timeout) > 50_000 && durationMs(request.timeout) <= 60_000);
+  assert.equal(durationMs(request.stableFor), 1_500);
+  const deadlineMs = Number(deadlines[0]?.replace(/m$/, ""));
+  assert.ok(deadlineMs > durationMs(request.timeout) && deadlineMs <= 65_000, `${deadlineMs}`);
 });
 
-test("an older judgement and one that does not hold are not enough", options, async (test) => {
-  const older = { conditions: [holds("CONVERGED", 6n), holds("STALLED", 6n)] };
-  const unknown = {
-    conditions: [{ ...holds("CONVERGED", 7n), status: Condition_Status.UNKNOWN }],
-  };
-  const newer = { conditions: [holds("CONVERGED", 8n)] };
-  const { client } = await scripted(test, { steps: [older, unknown, newer] });
-  const found = await client.waitConverged(web(), { stableForMs: 0 });
-  assert.equal(found.status?.conditions[0]?.observedSpecRevision, 8n);
+test("a wait for ever asks for an hour at a time", options, async (test) => {
+  const { client, asked } = await scripted(test, refuse(NOT_CONVERGED), () => undefined);
+  await client.waitConverged(web());
+  assert.deepEqual(
+    asked.map(({ timeout, stableFor }) => [timeout && durationMs(timeout), stableFor]),
+    [
+      [3_600_000, undefined],
+      [3_600_000, undefined],
+    ],
+  );
 });
 
-test("a break begins the hold anew, even one that only a read shows", options, async (test) => {
-  const later = { conditions: [holds("CONVERGED", 7n, 2n)] };
-  const { client, counts } = await scripted(test, { steps: [CONVERGED], read: () => later });
-  const start = performance.now();
-  await client.waitConverged(web(), { stableForMs: STABLE_MS });
-  assert.ok(performance.now() - start >= 2 * STABLE_MS);
-  assert.equal(counts.reads, 2);
+test("the long hold of a service fits into a call", options, async (test) => {
+  const { client, asked } = await scripted(test, () => undefined);
+  await client.waitConverged(web(), { stableForMs: 3_600_000 });
+  assert.equal(asked[0]?.timeout && durationMs(asked[0].timeout), 7_200_000);
 });
 
-test("a read that fails begins the hold anew", options, async (test) => {
-  const answers = [
-    () => {
-      throw refusal(Code.NotFound, "OBJECT_NOT_FOUND");
-    },
-    () => CONVERGED,
-  ];
-  const read = () => (answers.shift() ?? assert.fail("read too often"))();
-  const { client, counts } = await scripted(test, { steps: [CONVERGED], read });
-  const start = performance.now();
-  await client.waitConverged(web(), { stableForMs: STABLE_MS });
-  assert.ok(performance.now() - start >= 2 * STABLE_MS);
-  assert.equal(counts.reads, 2);
-});
-
-test("a read that is refused for good ends the wait", options, async (test) => {
-  const read = () => {
-    throw refusal(Code.PermissionDenied, "ROLE_REQUIRED");
-  };
-  const { client } = await scripted(test, { steps: [CONVERGED], read });
-  const wait = client.waitConverged(web(), { stableForMs: STABLE_MS });
-  await assert.rejects(wait, { reason: "ROLE_REQUIRED" });
-});
-
-test("a service that is stalled fails, also if it has converged", options, async (test) => {
-  const stalled = holds("STALLED", 7n, 1n, "ROLLED_BACK", "task web.1 failed");
-  const { client } = await scripted(test, {
-    steps: [{}, { conditions: [holds("CONVERGED", 7n), stalled] }],
-  });
+test("what a manager says is final", options, async (test) => {
+  const metadata = { service: "web", condition: "STALLED" };
+  const stalled = refusal(Code.FailedPrecondition, "ROLLED_BACK", "task web.1 failed", metadata);
+  const { client, asked } = await scripted(test, refuse(stalled));
   await assert.rejects(client.waitConverged(web()), {
     code: "FAILED_PRECONDITION",
     reason: "ROLLED_BACK",
     message: "task web.1 failed",
-    metadata: { service: "web", condition: "STALLED" },
+    metadata,
   });
+  assert.equal(asked.length, 1);
 });
 
-test("a service that is gone fails", options, async (test) => {
-  const { client } = await scripted(test, { steps: [{}, null] });
+test("every reason is told with the service", options, async (test) => {
+  const gone = refusal(Code.NotFound, "OBJECT_NOT_FOUND", "gone", { kind: "service" });
+  const { client } = await scripted(test, refuse(gone));
   await assert.rejects(client.waitConverged(web()), {
     code: "NOT_FOUND",
     reason: "OBJECT_NOT_FOUND",
-    message: "the service web was deleted",
-    metadata: { service: "web" },
+    message: "gone",
+    metadata: { kind: "service", service: "web" },
   });
 });
 
-test("when the time is over it says what is missing", options, async (test) => {
-  const judged = { ...holds("CONVERGED", 7n, 1n, "", "1 of 2 tasks run"), status: 2 };
-  const status = { conditions: [judged] };
-  const { client } = await scripted(test, { steps: [status] });
-  await assert.rejects(client.waitConverged(web(status), { timeoutMs: STABLE_MS }), {
+test("without a manager the wait goes on for the rest of its time", options, async (test) => {
+  const away = refuse(unavailable());
+  const aways = Array.from({ length: 7 }, () => away);
+  const { client, asked } = await scripted(test, ...aways, () => undefined);
+  await client.waitConverged(web(), { timeoutMs: 60_000 });
+  assert.equal(asked.length, 8);
+  const times = asked.map(({ timeout }) => timeout && durationMs(timeout));
+  assert.ok((times[7] ?? 0) < (times[0] ?? 0), `${times}`);
+});
+
+test("when the time is over a manager says what is missing", options, async (test) => {
+  const { client } = await scripted(test, async () => {
+    const end = performance.now() + SHORT_MS;
+    await until("the time is over", () => performance.now() > end);
+    throw NOT_CONVERGED;
+  });
+  await assert.rejects(client.waitConverged(web(), { timeoutMs: SHORT_MS }), {
     code: "DEADLINE_EXCEEDED",
     reason: "NOT_CONVERGED",
-    message: "the service web did not converge in time: 1 of 2 tasks run",
+    message: "1 of 2 tasks run",
     metadata: { service: "web", condition: "CONVERGED" },
   });
 });
 
-test(
-  "when the time is over it says why tasks have no node, each cause once",
-  options,
-  async (test) => {
-    const pending = (desiredState: TaskState, ...causes: string[]) => {
-      const unplaced = { causes: causes.map((message) => ({ message })) };
-      return { desiredState, status: { state: TaskState.PENDING, unplaced } };
-    };
-    const { client } = await scripted(test, {
-      steps: [{}],
-      pending: [
-        pending(TaskState.RUNNING, "needs 4 GiB", "not in zone a"),
-        pending(TaskState.RUNNING, "needs 4 GiB"),
-        pending(TaskState.REMOVED, "not wanted any more"),
-      ],
-    });
-    await assert.rejects(client.waitConverged(web(), { timeoutMs: STABLE_MS }), {
-      code: "DEADLINE_EXCEEDED",
-      reason: "UNPLACED",
-      message: "the service web has tasks without a node: needs 4 GiB; not in zone a",
-      metadata: { service: "web" },
-    });
-  },
-);
+test("when the time is over, the last thing that a manager told counts", options, async (test) => {
+  const told = refuse(refusal(Code.Unavailable, "NO_QUORUM", "there is no leader"));
+  const { client, fake, asked } = await scripted(test, told);
+  const wait = client.waitConverged(web(), { timeoutMs: 4_000 });
+  const ended = assert.rejects(wait, { code: "UNAVAILABLE", reason: "NO_QUORUM" });
+  await until("a call is over", () => asked.length > POLICY.maxAttempts);
+  await fake.kill();
+  await ended;
+});
+
+test("a daemon that is gone is no answer", options, async (test) => {
+  const { client, fake } = await scripted(test, () => undefined);
+  await fake.kill();
+  await assert.rejects(client.waitConverged(web(), { timeoutMs: SHORT_MS }), {
+    code: "DEADLINE_EXCEEDED",
+    reason: "NOT_CONVERGED",
+    message:
+      "the service web did not converge in time: " +
+      `the connection to ${fake.host} is lost: no such socket`,
+    metadata: { service: "web", condition: "CONVERGED" },
+  });
+});
 
 test("a signal ends the wait", options, async (test) => {
-  const { client } = await scripted(test, { steps: [{}] });
+  const { client, asked } = await scripted(test, silence);
   const ending = new AbortController();
   const wait = client.waitConverged(web(), { signal: ending.signal });
-  setImmediate(() => ending.abort());
-  await assert.rejects(wait, { code: "CANCELLED", message: "the caller's signal was aborted" });
+  const ended = assert.rejects(wait, {
+    code: "CANCELLED",
+    message: "the caller's signal was aborted",
+  });
+  await until("the manager is asked", () => asked.length === 1);
+  ending.abort();
+  await ended;
+});
+
+test("a wait for nothing is a mistake", options, async (test) => {
+  const { client } = await scripted(test, silence);
+  await assert.rejects(client.waitConverged(undefined), { code: "INVALID_ARGUMENT" });
+});
+
+test("the call itself has no deadline unless it is given one", options, async (test) => {
+  const { client, deadlines } = await scripted(test, () => undefined);
+  await client.services.waitService({ service: "web" });
+  await client.services.waitService({ service: "web" }, { timeoutMs: 7_000 });
+  const second = Number(deadlines[1]?.replace(/m$/, ""));
+  assert.equal(deadlines[0], null);
+  assert.ok(second > 1_000 && second <= 7_000, `${second}`);
 });

@@ -20,6 +20,7 @@ pub mod rollout;
 pub mod schedule;
 pub mod session;
 pub mod state;
+pub mod wait;
 pub mod watch;
 
 #[cfg(any(test, feature = "testing"))]

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use bollard::models::ImageInspect;
 use skep_agent::executor::ExecutorError;
 use skep_core::model::{Container, LOCAL_IMAGE, PullPolicy};
 use skep_core::node_agent::Note;
@@ -11,9 +12,13 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::pulls::{PullFailure, Pulls, Template};
 use crate::reference::Reference;
+use crate::version::ApiVersion;
 
 /// The field that names the image.
 pub(crate) const FIELD: &str = "container.image";
+
+/// Since when an engine says where an image was pulled from.
+const ORIGIN_SINCE: ApiVersion = ApiVersion::new(1, 53);
 
 /// Gets the image, by the policy of the container, for this template. Says what people should know of it.
 ///
@@ -85,8 +90,75 @@ pub(crate) async fn digest(
         return Ok(Arc::default());
     };
     let image = engine.image(image_id).await?;
-    let digests = image
-        .and_then(|image| image.repo_digests)
-        .unwrap_or_default();
-    Ok(reference.digest_among(&digests).unwrap_or_default().into())
+    let version = engine.version();
+    Ok(image
+        .and_then(|image| digest_of(&image, &reference, version))
+        .unwrap_or_default()
+        .into())
+}
+
+/// The digest under which the repository's registry knows the image.
+///
+/// An engine that keeps images in containerd, as Engine 29 does by default, has a digest for each
+/// name of an image, also of one that was only built or loaded here; those say where they were
+/// pulled from instead.
+fn digest_of(image: &ImageInspect, reference: &Reference, version: ApiVersion) -> Option<String> {
+    let says_origin = image.descriptor.is_some() && version >= ORIGIN_SINCE;
+    let origins = image
+        .identity
+        .iter()
+        .flat_map(|it| it.pull.iter().flatten());
+    let mut origins = origins.filter_map(|origin| origin.repository.as_deref());
+    if says_origin && !origins.any(|origin| reference.is_of(origin)) {
+        return None;
+    }
+    let digests = image.repo_digests.as_deref().unwrap_or_default();
+    reference.digest_among(digests).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bollard::models::{Identity, OciDescriptor, PullIdentity};
+
+    const TAG: &str = "127.0.0.1:5000/bees/web:1";
+    const DIGEST: &str = "127.0.0.1:5000/bees/web@sha256:1";
+
+    fn found(image: &ImageInspect, version: ApiVersion) -> Option<String> {
+        let reference = Reference::parse(TAG).expect("a reference");
+        digest_of(image, &reference, version)
+    }
+
+    #[test]
+    fn a_digest_counts_only_if_a_registry_gave_it() {
+        let now = ORIGIN_SINCE;
+        let old = ImageInspect {
+            repo_digests: Some(vec![DIGEST.to_owned()]),
+            ..ImageInspect::default()
+        };
+        assert_eq!(found(&ImageInspect::default(), now), None);
+        assert_eq!(found(&old, ApiVersion::OLDEST).as_deref(), Some(DIGEST));
+        assert_eq!(found(&old, now).as_deref(), Some(DIGEST));
+
+        let in_containerd = ImageInspect {
+            descriptor: Some(OciDescriptor::default()),
+            ..old
+        };
+        assert_eq!(found(&in_containerd, now), None);
+        let before = ApiVersion::new(1, 52);
+        assert_eq!(found(&in_containerd, before).as_deref(), Some(DIGEST));
+
+        let pulled_from = |repository: &str| ImageInspect {
+            identity: Some(Identity {
+                pull: Some(vec![PullIdentity {
+                    repository: Some(repository.to_owned()),
+                }]),
+                ..Identity::default()
+            }),
+            ..in_containerd.clone()
+        };
+        let ours = pulled_from("127.0.0.1/bees/web");
+        assert_eq!(found(&ours, now).as_deref(), Some(DIGEST));
+        assert_eq!(found(&pulled_from("docker.io/bees/web"), now), None);
+    }
 }

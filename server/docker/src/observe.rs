@@ -27,6 +27,9 @@ const DEFAULT_GRACE: Duration = Duration::from_secs(10);
 /// Exit codes above this one are those of signals.
 pub(crate) const SIGNAL_BASE: i32 = 128;
 
+/// The exit code of what SIGKILL ended, as the engine does to what it is to remove.
+const KILLED: i64 = 137;
+
 /// What a container says of its task.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Seen {
@@ -109,6 +112,14 @@ struct Known<'a> {
     told: Told,
 }
 
+impl Known<'_> {
+    /// Whether a container that goes away was killed for that, by somebody else.
+    fn is_removed(&self, state: &ContainerState) -> bool {
+        let ran_out = self.told.oom || state.oom_killed == Some(true);
+        !self.told.stopped && !ran_out && state.exit_code == Some(KILLED)
+    }
+}
+
 fn memory_limit(inspected: &ContainerInspectResponse) -> i64 {
     let host = inspected.host_config.as_ref();
     host.and_then(|host| host.memory).unwrap_or(0)
@@ -131,7 +142,22 @@ fn phase(state: &ContainerState, known: &Known<'_>) -> Phase {
                 since: started.unwrap_or_default(),
             }
         }
+        Status::REMOVING | Status::DEAD if known.is_removed(state) => Phase::Exited(removed()),
         Status::EXITED | Status::DEAD | Status::REMOVING => Phase::Exited(exit(state, known)),
+    }
+}
+
+/// The end of a container that somebody else removed while it ran. The engine kills it for that,
+/// and what it was before that is soon gone, so the same is said whether it is or not.
+pub(crate) fn removed() -> Exit {
+    Exit {
+        cause: ExitCause::Lost,
+        code: None,
+        signal: None,
+        at: moment::now(),
+        message:
+            "its container was removed behind skep's back while it ran, as by \"docker rm -f\""
+                .to_owned(),
     }
 }
 

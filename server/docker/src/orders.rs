@@ -281,7 +281,7 @@ impl Inner {
             seen = self.see(task, container).await?;
         }
         let Some(seen) = seen else {
-            self.table.forget(task, false);
+            self.table.gone(task);
             return Ok(None);
         };
         let known = self.known(seen).await?;

@@ -73,6 +73,21 @@ impl Reference {
         let exact = own.clone().find(|known| known.ends_with(&self.digest));
         exact.or_else(|| own.clone().next())
     }
+
+    /// Whether an image that the engine pulled from `origin` was pulled from this repository. The
+    /// engine writes "docker.io/library/redis" in full, and leaves out the registry's port.
+    pub(crate) fn is_of(&self, origin: &str) -> bool {
+        let own = if self.registry != HUB {
+            let port = self.registry.rfind(':').unwrap_or(self.registry.len());
+            let path = &self.repository[self.registry.len()..];
+            format!("{}{path}", &self.registry[..port])
+        } else if self.repository.contains('/') {
+            format!("{HUB}/{}", self.repository)
+        } else {
+            format!("{HUB}/library/{}", self.repository)
+        };
+        origin == own
+    }
 }
 
 /// Whether the first part of a name is a registry's host.
@@ -111,6 +126,20 @@ mod tests {
         }
         assert_eq!(Reference::parse(&digest), None);
         assert_eq!(Reference::parse(&"a".repeat(64)), None);
+    }
+
+    #[test]
+    fn where_an_image_was_pulled_from_is_compared() {
+        for (text, origin) in [
+            ("redis:7", "docker.io/library/redis"),
+            ("docker.io/me/app", "docker.io/me/app"),
+            ("ghcr.io/a/b:1", "ghcr.io/a/b"),
+            ("127.0.0.1:5000/a/b", "127.0.0.1/a/b"),
+        ] {
+            let reference = Reference::parse(text).expect(text);
+            assert!(reference.is_of(origin), "{text}");
+            assert!(!reference.is_of("docker.io/library/app"), "{text}");
+        }
     }
 
     #[test]

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use skep_agent::executor::{Exit, HintSender, Observed, Phase};
+use skep_agent::executor::{Exit, ExitCause, HintSender, Observed, Phase};
 use skep_core::model::TaskId;
 use skep_core::node_agent::{Note, StopHow};
 use tokio::sync::{OwnedMutexGuard, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::observe::Seen;
+use crate::observe::{self, Seen};
 
 /// The tasks of one executor.
 #[derive(Default)]
@@ -44,7 +44,7 @@ struct Entry {
 #[derive(Clone)]
 pub(crate) struct Known {
     pub(crate) observed: Observed,
-    /// What its container says; nothing: there is none yet.
+    /// What its container says; nothing: there is none yet, or none any more.
     pub(crate) seen: Option<Arc<Seen>>,
 }
 
@@ -207,6 +207,29 @@ impl Table {
         entry.note = None;
         drop(tasks);
         self.hints.send(task);
+    }
+
+    /// Notes that a task's container is gone, and with it the task. If somebody else removed it
+    /// while it ran, that is how the task ended, which is to be seen until it is removed here too.
+    pub(crate) fn gone(&self, task: TaskId) {
+        let mut tasks = self.tasks();
+        let entry = tasks.get_mut(&task).filter(|entry| !entry.is_stopped);
+        let known = entry.and_then(|entry| entry.known.as_mut());
+        let removed = known.filter(|known| match &known.observed.phase {
+            Phase::Running { .. } => true,
+            Phase::Exited(exit) => exit.cause == ExitCause::Lost,
+            Phase::Preparing | Phase::Prepared => false,
+        });
+        let Some(known) = removed else {
+            drop(tasks);
+            return self.forget(task, false);
+        };
+        known.seen = None;
+        if matches!(known.observed.phase, Phase::Running { .. }) {
+            known.observed.phase = Phase::Exited(observe::removed());
+            drop(tasks);
+            self.hints.send(task);
+        }
     }
 
     /// What is known of a task.

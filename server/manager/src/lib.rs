@@ -32,6 +32,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 mod trouble;
+pub mod waits;
 pub mod watch;
 
 pub use call::Call;

@@ -12,6 +12,7 @@ use crate::daemon::DaemonState;
 use crate::error::Failure;
 use crate::facts::LiveFacts;
 use crate::streams::Streams;
+use crate::waits::Waits;
 
 /// Where the time of a change comes from.
 pub trait Clock: Send + Sync + 'static {
@@ -73,6 +74,8 @@ pub struct Manager {
     pub streams: Arc<dyn Streams>,
     /// Where the time of a change comes from.
     pub clock: Arc<dyn Clock>,
+    /// Calls that wait.
+    pub waits: Waits,
 }
 
 /// Whether this daemon is a manager, and of what. The daemon sets it; calls look.

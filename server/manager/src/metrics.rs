@@ -35,6 +35,8 @@ pub struct Facts {
     pub store_failed: bool,
     /// Watches that are being served.
     pub watches: usize,
+    /// Calls that wait for a service.
+    pub waits: usize,
 }
 
 /// The metrics in Prometheus' text format.
@@ -84,6 +86,12 @@ pub fn encode(state: &State, facts: Facts) -> Result<String, fmt::Error> {
         "watches",
         "Watches that are being served",
         facts.watches as u64,
+    );
+    one(
+        &mut registry,
+        "waits",
+        "Calls that wait for a service",
+        facts.waits as u64,
     );
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry)?;
@@ -167,6 +175,7 @@ mod tests {
             &world.state,
             Facts {
                 watches: 3,
+                waits: 2,
                 ..Facts::default()
             },
         )
@@ -177,6 +186,7 @@ mod tests {
             "skep_tasks{state=\"running\"} 0",
             "skep_services 1",
             "skep_watches 3",
+            "skep_waits 2",
         ] {
             assert!(
                 text.lines().any(|found| found == line),

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use prost_reflect::{DescriptorPool, MethodDescriptor};
+use prost_reflect::{DescriptorPool, MethodDescriptor, Value};
 use skep_proto::v1::Role;
 
 use crate::error::Failure;
@@ -29,6 +29,8 @@ pub(crate) struct Method {
     role: Option<Role>,
     /// It answers with a stream, which has no time limit of its own.
     pub(crate) streams: bool,
+    /// It answers once something has come to pass: its request says how long that may take.
+    pub(crate) waits: bool,
 }
 
 /// All methods, by their path.
@@ -51,6 +53,8 @@ impl Methods {
             let facts = Method {
                 role: role_option(pool, &method),
                 streams: method.is_server_streaming(),
+                waits: option(pool, &method, "skep.v1.waits")
+                    .is_some_and(|it| it == Value::Bool(true)),
             };
             (path, facts)
         };
@@ -63,6 +67,7 @@ impl Methods {
             return Ok(Method {
                 role: Some(Role::Viewer),
                 streams: true,
+                waits: false,
             });
         }
         let method = self.0.get(path).ok_or_else(|| Failure::NotEnabled {
@@ -90,11 +95,15 @@ pub(crate) fn role_name(role: Role) -> &'static str {
 }
 
 fn role_option(pool: &DescriptorPool, method: &MethodDescriptor) -> Option<Role> {
-    let option = pool.get_extension_by_name("skep.v1.role")?;
-    let options = method.options();
-    let number = options.get_extension(&option).as_enum_number()?;
+    let number = option(pool, method, "skep.v1.role")?.as_enum_number()?;
     let role = Role::try_from(number).ok()?;
     (role != Role::Unspecified).then_some(role)
+}
+
+/// What the contract says of a method in an option of its own.
+fn option(pool: &DescriptorPool, method: &MethodDescriptor, name: &str) -> Option<Value> {
+    let option = pool.get_extension_by_name(name)?;
+    Some(method.options().get_extension(&option).into_owned())
 }
 
 #[cfg(test)]
@@ -140,6 +149,14 @@ mod tests {
         };
         assert_eq!(streams("/skep.v1.WatchService/Watch"), Ok(true));
         assert_eq!(streams("/skep.v1.TaskService/GetTask"), Ok(false));
+    }
+
+    #[test]
+    fn only_methods_that_wait_have_their_own_time() {
+        let methods = Methods::served();
+        let waits = methods.0.iter().filter(|(_, method)| method.waits);
+        let waits: Vec<_> = waits.map(|(path, _)| path.as_str()).collect();
+        assert_eq!(waits, ["/skep.v1.ServiceService/WaitService"]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use crate::cluster::{Cluster, ClusterError, Proposed};
 pub struct MemoryCluster {
     inner: Mutex<Inner>,
     applied: watch::Sender<Revision>,
+    stopped: watch::Sender<bool>,
 }
 
 struct Inner {
@@ -52,6 +53,7 @@ impl MemoryCluster {
                 last_change: None,
             }),
             applied: watch::Sender::new(revision),
+            stopped: watch::Sender::new(false),
         }
     }
 
@@ -95,6 +97,11 @@ impl MemoryCluster {
     /// A change that somebody else makes just before the next proposal.
     pub fn overtake(&self, change: Change) {
         self.lock().faults.overtaking.push_back(change);
+    }
+
+    /// The store stops: nothing newer is ever applied.
+    pub fn stop(&self) {
+        self.stopped.send_replace(true);
     }
 
     /// The leader is this many revisions ahead of what this manager has.
@@ -178,8 +185,13 @@ impl Cluster for MemoryCluster {
 
     async fn wait_for(&self, revision: Revision) -> Result<(), ClusterError> {
         let mut applied = self.applied.subscribe();
-        let arrived = applied.wait_for(|applied| *applied >= revision).await;
-        let stopped = |_| ClusterError::NotReady("the store has stopped".to_owned());
-        arrived.map(|_| ()).map_err(stopped)
+        let mut stopped = self.stopped.subscribe();
+        let arrived = tokio::select! {
+            biased;
+            arrived = applied.wait_for(|applied| *applied >= revision) => arrived.is_ok(),
+            _ = stopped.wait_for(|stopped| *stopped) => false,
+        };
+        let stopped = || ClusterError::NotReady("the store has stopped".to_owned());
+        arrived.then_some(()).ok_or_else(stopped)
     }
 }

@@ -34,5 +34,5 @@ mod userspace;
 
 pub use idle::IdlePlane;
 pub use plane::{DataPlane, PlaneStatus, PortCause, PortProblem};
-pub use ports::{BACKEND_PORTS, BackendPorts, PortError};
+pub use ports::{BACKEND_PORTS, BackendPorts, PortError, Reach};
 pub use userspace::{Limits, Options, PlaneStats, UserspacePlane, every_address};

@@ -17,6 +17,7 @@ use skep_manager::logs::Logs;
 use skep_manager::member::{Clock, LogClock, Manager, SystemClock};
 use skep_manager::metrics::{self, Facts};
 use skep_manager::stored::StoredCluster;
+use skep_manager::waits::Waits;
 use skep_manager::watch::Watches;
 use skep_store::{Role, Store, StoreOptions};
 use tokio::sync::watch;
@@ -115,6 +116,7 @@ impl Member {
                 logs,
             }),
             clock: clock.clone(),
+            waits: Waits::default(),
         };
         let loops = skep_manager::loops::run(cluster.clone(), clock, stop.clone());
         let loops = tokio::spawn(loops);
@@ -153,13 +155,15 @@ impl Member {
             leads: health.leadership.leads(),
             store_failed: health.failure.is_some(),
             watches: self.watches.count(),
+            waits: self.manager.waits.count(),
         };
         metrics::encode(&self.cluster.view(), facts).ok()
     }
 
-    /// Stops, in the order opposite to the start: the nodes and, if they are to end, their tasks;
-    /// then the loops; then the store.
+    /// Stops: calls that wait first, since what they wait for comes no more. Then in the order
+    /// opposite to the start: the nodes and, if they are to end, their tasks; the loops; the store.
     pub(super) async fn stop(self, end_tasks: bool) {
+        self.manager.waits.stop();
         self.nodes.stop(end_tasks).await;
         self.stop.cancel();
         if let Err(error) = self.loops.await {

@@ -2,6 +2,7 @@
 //! A manager and its nodes in one process: the real sessions over connections that can be cut,
 //! simulated tasks, and a state in memory that can refuse to be written.
 
+mod drain;
 mod logs;
 mod nodes;
 mod plane;

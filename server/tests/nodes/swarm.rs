@@ -182,6 +182,23 @@ impl Swarm {
         }]);
     }
 
+    /// Has every task replaced, one after the other.
+    pub(crate) fn roll(&self, service: ServiceId, token: &str) {
+        let known = self.state().service(service).expect("it is there").clone();
+        let mut spec = ServiceSpec::clone(&known.spec);
+        Arc::make_mut(&mut spec.template).restart_token = token.to_owned();
+        spec.update = Some(UpdatePolicy {
+            monitor: Some(Duration::ZERO),
+            ..UpdatePolicy::default()
+        });
+        self.cluster.write([Write::PutServiceSpec {
+            service,
+            spec: Arc::new(spec),
+            ports: known.ports.clone(),
+            new_template: true,
+        }]);
+    }
+
     /// The tasks of a service that are in this state.
     pub(crate) fn in_state(&self, service: ServiceId, state: TaskState) -> Vec<Arc<Task>> {
         let all = self.state();

@@ -6,13 +6,17 @@
 
 use std::process::ExitCode;
 
-use skep_tests::sim::{SEEDS, play_all};
+use skep_tests::sim::{Counts, SEEDS, play_all};
 
 fn main() -> ExitCode {
     let seeds: Vec<u64> = (0..SEEDS).collect();
     match play_all(&seeds) {
         Ok(reports) => {
-            println!("nothing is wrong in {} worlds", reports.len());
+            let mut counts = Counts::default();
+            for report in &reports {
+                counts += report.tally.counts;
+            }
+            println!("nothing is wrong in {} worlds: {counts:?}", reports.len());
             ExitCode::SUCCESS
         }
         Err(failure) => {

@@ -52,6 +52,16 @@ pub(crate) enum Event {
         task: TaskId,
         end: End,
     },
+    /// The engine of a machine asks a container how it is.
+    EngineAsks {
+        node: NodeId,
+        task: TaskId,
+        run: u64,
+    },
+    /// An agent looks at all containers, whatever events have told.
+    EngineLook { node: NodeId, life: u64 },
+    /// The engine of a machine is back, unless it went again.
+    EngineBack { node: NodeId },
     /// A user does something.
     UserTurn { user: usize },
     /// A user's request arrives.

@@ -53,12 +53,37 @@ pub(crate) enum Fault {
     SlowLine { machine: usize, span: Duration },
     /// A process on a machine dies.
     EndProcess { machine: usize },
+    /// What is begun on a machine takes long to be made ready, as if its image were large.
+    SlowPrepare { machine: usize, span: Duration },
+    /// The events of the engine of a machine get lost: nobody tells of what ends there.
+    LoseEvents { machine: usize, span: Duration },
+    /// The engine of a machine goes away, and comes back.
+    LoseEngine {
+        machine: usize,
+        span: Duration,
+        how: Leaving,
+    },
+    /// A machine has no space for what is begun on it.
+    NoSpace { machine: usize, span: Duration },
     /// Somebody sets the clock of the manager's machine.
     SetManagerClock { millis: i64 },
     /// Somebody sets the clock of a machine.
     SetClock { machine: usize, millis: i64 },
     /// A machine comes back with an empty disk, as the same node.
     LoseDisk { machine: usize },
+}
+
+/// How an engine goes away.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Leaving {
+    /// What it runs goes on.
+    Alone,
+    /// What it runs ends with it.
+    WithAll,
+    /// What it runs goes on, and the agent dies at the same time.
+    WithAgent,
+    /// It does some of what it is told, but does not answer.
+    Mute,
 }
 
 impl Fault {
@@ -123,6 +148,35 @@ impl Fault {
         }
     }
 
+    fn of_what_runs(machine: usize, dice: &mut Dice) -> Fault {
+        match dice.below(8) {
+            0 | 1 => Fault::SlowPrepare {
+                machine,
+                span: dice.millis(1_000, 10_000),
+            },
+            2 | 3 => Fault::LoseEvents {
+                machine,
+                span: dice.millis(2_000, 12_000),
+            },
+            4 => Fault::NoSpace {
+                machine,
+                span: dice.millis(1_000, 10_000),
+            },
+            _ => Fault::LoseEngine {
+                machine,
+                span: dice.millis(100, 12_000),
+                how: dice.pick(&[
+                    Leaving::Alone,
+                    Leaving::WithAll,
+                    Leaving::WithAgent,
+                    Leaving::WithAgent,
+                    Leaving::Mute,
+                    Leaving::Mute,
+                ]),
+            },
+        }
+    }
+
     fn manager_clock(_: usize, dice: &mut Dice) -> Fault {
         let millis = set_by(dice, FORWARD_MAX_MILLIS, DAY_MILLIS);
         Fault::SetManagerClock { millis }
@@ -142,10 +196,11 @@ fn set_by(dice: &mut Dice, forward_max: u64, back_max: u64) -> i64 {
 pub(crate) fn plan(machines: usize, dice: &mut Dice) -> Vec<(Duration, Fault)> {
     let mut faults = Vec::new();
     type Draw = fn(usize, &mut Dice) -> Fault;
-    let draws: [(u64, Draw); 4] = [
+    let draws: [(u64, Draw); 5] = [
         (dice.between(CRASHES_MIN, 9), Fault::crash),
         (dice.between(CUTS_MIN, 6), Fault::cut),
         (dice.between(0, 18), Fault::other),
+        (dice.between(3, 10), Fault::of_what_runs),
         (dice.below(MANAGER_CLOCK_SETS_MAX + 1), Fault::manager_clock),
     ];
     let end = u64::try_from(TROUBLE.as_millis()).expect("it is short");

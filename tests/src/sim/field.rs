@@ -8,7 +8,8 @@ use skep_core::session::{AgentMessage, AgentOutput, ManagerMessage};
 use super::agenda::Event;
 use super::drain;
 use super::line::Way;
-use super::process::{End, Job, Manner};
+use super::manner::Manner;
+use super::process::{End, Job};
 use super::words;
 use super::world::World;
 
@@ -75,7 +76,10 @@ impl World {
         }
         self.note(format_args!("{} starts", words::node(node)));
         match self.machines[place].start(self.now) {
-            Ok(()) => self.agent_acts(place),
+            Ok(()) => {
+                self.follow_engine(place);
+                self.agent_acts(place);
+            }
             Err(why) => self.is_wrong(format!("an agent cannot read its memory: {why}")),
         }
     }
@@ -214,22 +218,24 @@ impl World {
             return;
         };
         let machine = &mut self.machines[place];
-        let (time, wall) = (machine.time(self.now), machine.skew.wall(self.now));
+        let time = machine.time(self.now);
         let Some(agent) = machine.agent.as_mut().filter(|_| machine.life == life) else {
             return;
         };
-        agent.jobs.remove(&job.number);
-        let well = self.calm;
-        let outcome = machine
-            .processes
-            .carry_out(&job, wall, well, &mut self.dice);
+        if agent.jobs.remove(&job.number).is_none() {
+            // It was ended before its time.
+            return;
+        }
+        let outcome = machine.carry_out(&job, self.now, &mut self.dice);
         let failure = outcome
             .result
             .as_ref()
             .err()
             .map(|failure| failure.message.clone());
         let (task, kind) = (job.task, job.order.kind());
-        agent.worker.done(task, kind, outcome.result, time);
+        if let Some(agent) = &mut machine.agent {
+            agent.worker.done(task, kind, outcome.result, time);
+        }
         let what = failure.as_deref().unwrap_or("done");
         self.note(format_args!(
             "{} {} {kind:?} {what}",
@@ -239,10 +245,7 @@ impl World {
         if kind == OrderKind::Start && failure.is_none() {
             self.tally.starts += 1;
         }
-        if let Some((after, end)) = outcome.end {
-            self.agenda
-                .put(self.now.after(after), Event::Ends { node, task, end });
-        }
+        self.follows(place, task, outcome.end);
         if let Some(wrong) = outcome.wrong {
             self.is_wrong(wrong);
         }
@@ -250,8 +253,17 @@ impl World {
         self.agent_acts(place);
     }
 
-    fn check_processes(&mut self) {
+    pub(crate) fn check_processes(&mut self) {
         if let Some(wrong) = self.oracle.processes(&self.machines) {
+            self.is_wrong(wrong);
+        }
+        self.check_down();
+    }
+
+    /// Looks at what rollouts have taken down.
+    pub(crate) fn check_down(&mut self) {
+        let newest = self.oracle.newest();
+        if let Some(wrong) = self.down.look(newest, &self.machines) {
             self.is_wrong(wrong);
         }
     }
@@ -277,7 +289,10 @@ impl World {
                 words::node(node),
                 words::task(task)
             ));
-            self.agent_acts(place);
+            self.check_down();
+            if self.machines[place].tells(task, self.now) {
+                self.agent_acts(place);
+            }
         }
     }
 
@@ -295,6 +310,7 @@ impl World {
     pub(crate) fn machine_loses_power(&mut self, place: usize) {
         let wrong = self.machines[place].power_off(self.now, &mut self.dice);
         self.machine_is_off(place, wrong);
+        self.engine_is_late(place);
     }
 
     /// The same, and it comes back with an empty disk.

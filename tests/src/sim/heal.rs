@@ -141,6 +141,9 @@ fn machine_ails(manager: &Manager, machine: &Machine) -> Option<String> {
             "{name} runs {running:?}, and should run {wanted:?}"
         ));
     }
+    if let Some(task) = machine.believes_otherwise() {
+        return Some(format!("{name} believes what is not so of {task}"));
+    }
     let known: BTreeSet<TaskId> = tasks().map(|task| task.meta.id).collect();
     let left = machine
         .processes

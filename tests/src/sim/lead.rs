@@ -8,6 +8,7 @@ use skep_core::state::{Applied, Change, Refusal, Write};
 use skep_store::fs::Loss;
 
 use super::agenda::Event;
+use super::checks;
 use super::consensus::{Consensus, Proposal, Stop};
 use super::drain;
 use super::line::Way;
@@ -230,6 +231,10 @@ impl World {
             Some(why) => self.note(format_args!("{revision} refused, {why:?}: {summary}")),
         }
         for wrong in self.oracle.applied(&change, &applied, &state) {
+            self.is_wrong(wrong);
+        }
+        self.check_down();
+        for wrong in checks::believed(&applied, &state, &self.machines) {
             self.is_wrong(wrong);
         }
         if applied.refusal.is_none() {

@@ -8,13 +8,15 @@ use std::sync::Arc;
 
 use skep_core::assign::{Assignments, Held};
 use skep_core::model::{NodeDescription, NodeId, Platform, Resources, TaskId, Timestamp};
-use skep_core::node_agent::{Plan, ReportQueue, Worker};
+use skep_core::node_agent::{Order, Plan, ReportQueue, Worker};
 use skep_core::session::{AgentOutput, AgentSession, Welcome};
 use skep_store::fs::{Loss, SimFs};
 
+use super::checks::Checks;
 use super::clock::{Clock, Skew, moment};
 use super::dice::Dice;
 use super::disk;
+use super::engine::Engine;
 use super::line::Line;
 use super::process::{About, Job, Processes};
 
@@ -32,6 +34,7 @@ pub(crate) struct Agent {
     /// When it is to be woken.
     pub(crate) wake: Option<Timestamp>,
     clock: Clock,
+    checks: Checks,
 }
 
 /// A machine.
@@ -44,6 +47,11 @@ pub(crate) struct Machine {
     pub(crate) agent: Option<Agent>,
     pub(crate) life: u64,
     jobs: u64,
+    /// It can have containers.
+    pub(crate) has_engine: bool,
+    pub(crate) engine: Engine,
+    /// What is begun takes long to be made ready before this.
+    pub(crate) slow_until: Timestamp,
     /// How far its clock is off.
     pub(crate) skew: Skew,
     /// It was taken into the swarm before.
@@ -91,6 +99,9 @@ impl Machine {
             agent: None,
             life: 0,
             jobs: 0,
+            has_engine: dice.chance(800),
+            engine: Engine::default(),
+            slow_until: Timestamp::default(),
             skew: Skew::default(),
             joined: false,
             back_at: None,
@@ -141,19 +152,20 @@ impl Machine {
             jobs: BTreeMap::new(),
             wake: None,
             clock: Clock::start(now, self.skew),
+            checks: Checks::default(),
         });
         Ok(())
     }
 
     /// The agent dies. Its orders may have been carried out or not.
     pub(crate) fn kill(&mut self, now: Timestamp, dice: &mut Dice) -> Vec<String> {
-        let (mut wrong, wall) = (Vec::new(), self.skew.wall(now));
+        let (mut wrong, times) = (Vec::new(), (now, self.skew.wall(now)));
         self.line.conn = 0;
         self.life += 1;
         if let Some(agent) = self.agent.take() {
             for (_, job) in agent.jobs.into_values() {
                 if dice.chance(500) {
-                    wrong.extend(self.processes.carry_out(&job, wall, true, dice).wrong);
+                    wrong.extend(self.processes.carry_out(&job, times, true, dice).wrong);
                 }
             }
         }
@@ -196,10 +208,16 @@ impl Machine {
         };
         agent.talk(&self.fs, now, &mut doings)?;
         let time = agent.time(now, self.skew);
-        let mut plan = agent
-            .worker
-            .step(&agent.held, &self.processes.observed(), &[], time);
-        plan.wake_at = plan.wake_at.map(|then| moment(then, now, time));
+        let mut observed = self.processes.observed(false);
+        self.engine.add_to(&mut observed);
+        let processes = &mut self.processes;
+        let check_at = agent
+            .checks
+            .ask(&agent.held, &mut observed, processes, time, dice);
+        let unseen = self.engine.unseen();
+        let mut plan = agent.worker.step(&agent.held, &observed, unseen, time);
+        let wake_at = plan.wake_at.into_iter().chain(check_at).min();
+        plan.wake_at = wake_at.map(|then| moment(then, now, time));
         if !plan.records.is_empty() {
             let records = agent.worker.records().values();
             disk::save_memory(&self.fs, agent.welcome.as_ref(), records)?;
@@ -225,18 +243,38 @@ impl Machine {
             return;
         };
         for (task, order) in plan.orders {
-            let mut at = now.after(dice.millis(0, 300));
+            let about = About::of(&agent.held, task);
+            let in_engine = about.as_ref().is_some_and(|about| about.in_engine);
+            if order == Order::Remove {
+                agent.cancel(task, now, doings);
+            }
+            let slow = order == Order::Prepare && now < self.slow_until;
+            let late = order == Order::Prepare && in_engine && dice.chance(100);
+            let longest = if slow {
+                20_000
+            } else if late {
+                3_000
+            } else {
+                300
+            };
+            let span = dice.millis(0, longest);
+            self.processes.counts.slow += u64::from(span.as_secs() >= 1);
+            let mut at = now.after(span);
             for (other_at, other) in agent.jobs.values() {
                 if other.task == task {
                     at = at.max(*other_at);
                 }
+            }
+            if in_engine {
+                self.engine.ordered(task, order);
             }
             self.jobs += 1;
             let job = Job {
                 number: self.jobs,
                 task,
                 order,
-                about: About::of(&agent.held, task),
+                about,
+                cancelled: false,
             };
             agent.jobs.insert(job.number, (at, job.clone()));
             doings.jobs.push((at, job));
@@ -245,6 +283,17 @@ impl Machine {
 }
 
 impl Agent {
+    /// Ends the preparation of a container, so that what comes after it need not wait for it.
+    fn cancel(&mut self, task: TaskId, now: Timestamp, doings: &mut Doings) {
+        for (at, job) in self.jobs.values_mut() {
+            let in_engine = job.about.as_ref().is_some_and(|about| about.in_engine);
+            if job.task == task && job.order == Order::Prepare && in_engine && !job.cancelled {
+                (*at, job.cancelled) = (now, true);
+                doings.jobs.push((now, job.clone()));
+            }
+        }
+    }
+
     fn time(&mut self, now: Timestamp, skew: Skew) -> Timestamp {
         self.clock.read(now, skew, Timestamp::default())
     }

@@ -5,18 +5,22 @@
 //! of the sessions, what a node does about its tasks, heartbeats and watches from `skep-core`;
 //! the log and the snapshots from `skep-store`, over a disk that crashes; the stored forms from
 //! `skep-wire`. What is made up here stands around it: Raft's place (`consensus.rs`), the network
-//! (`line.rs`), processes (`process.rs`), users, watchers, and chance.
+//! (`line.rs`), processes and containers (`process.rs`), their engine (`engine.rs`), users,
+//! watchers, and chance.
 //!
 //! A world has two parts. First, for a time, things go wrong while users want things. Then
 //! nothing goes wrong any more, and it must heal within a bound. After each change every rule
 //! of `skep_core::check` must hold, and all that `oracle.rs` knows.
 
 mod agenda;
+mod checks;
 mod clock;
 mod consensus;
 mod dice;
 mod disk;
+mod down;
 mod drain;
+mod engine;
 mod fault;
 mod field;
 mod heal;
@@ -24,13 +28,16 @@ mod lead;
 mod line;
 mod machine;
 mod manager;
+mod manner;
 mod many;
 mod oracle;
+mod outage;
 mod people;
 mod ports;
 mod process;
 mod rollout;
 mod specs;
+mod tally;
 mod trace;
 mod trouble;
 mod user;
@@ -43,7 +50,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use many::{SEEDS, play_all};
 pub use rollout::{Plan, Told, roll_out};
-pub use world::Tally;
+pub use tally::{Counts, Tally};
 
 use world::World;
 
@@ -117,11 +124,16 @@ fn playing<T>(
 impl World {
     fn report(&self) -> Report {
         let watchers = || self.watchers.iter();
+        let mut counts = Counts::default();
+        for machine in &self.machines {
+            counts += machine.processes.counts;
+        }
         Report {
             hash: self.trace.hash(),
             tally: Tally {
                 acknowledged: self.oracle.acknowledged() as u64,
                 resumed: watchers().map(|watcher| watcher.resumes).sum(),
+                counts,
                 reset: watchers().map(|watcher| watcher.resets).sum(),
                 ..self.tally
             },

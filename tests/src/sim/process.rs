@@ -3,45 +3,22 @@
 //! and die as their spec and chance will have it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use skep_core::assign::Held;
-use skep_core::model::{NodeId, Port, PortMode, Protocol, ServiceId, TaskId, Timestamp, signal};
-use skep_core::node_agent::{Exit, ExitCause, Observed, Order, OrderFailure, Phase};
+use skep_core::model::{
+    HealthCheck, NodeId, Port, PortMode, Protocol, ServiceId, TaskId, Timestamp, Workload, signal,
+};
+use skep_core::node_agent::{
+    CheckCourse, Exit, ExitCause, Observed, Order, OrderFailure, Phase, opened_ports,
+};
 
+use super::checks::engine_check;
 use super::dice::Dice;
+use super::manner::Manner;
 use super::ports::choose_ports;
-
-/// How the process of a task behaves, as its spec says by a word.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Manner {
-    /// It runs for ever.
-    Web,
-    /// It ends well after a while.
-    Job,
-    /// It fails soon after its start.
-    Crash,
-    /// It fails now and then.
-    Flaky,
-    /// It fails at once, also where nothing goes wrong by chance.
-    Bad,
-}
-
-impl Manner {
-    /// All there are, with their words.
-    pub(crate) const ALL: [(Manner, &'static str); 5] = [
-        (Manner::Web, "web"),
-        (Manner::Job, "job"),
-        (Manner::Crash, "crash"),
-        (Manner::Flaky, "flaky"),
-        (Manner::Bad, "bad"),
-    ];
-
-    fn of(word: &str) -> Manner {
-        let known = Manner::ALL.iter().find(|(_, known)| *known == word);
-        known.map_or(Manner::Web, |(manner, _)| *manner)
-    }
-}
+use super::tally::Counts;
 
 /// What an executor is told of a task, beside the order.
 #[derive(Clone, Debug)]
@@ -50,6 +27,12 @@ pub(crate) struct About {
     pub(crate) slot: u32,
     pub(crate) ports: Vec<Port>,
     pub(crate) manner: Manner,
+    /// Somebody asks it how it is, and it counts as running only when it says that it is well.
+    is_asked: bool,
+    /// It is a container, so all that is known of it is what an engine says.
+    pub(crate) in_engine: bool,
+    /// The check that the engine makes.
+    pub(crate) engine_check: Option<HealthCheck>,
 }
 
 impl About {
@@ -61,8 +44,11 @@ impl About {
         Some(About {
             service: assigned.service,
             slot: assigned.slot,
-            ports: template.ports.clone(),
+            ports: opened_ports(template),
             manner: Manner::of(args.first().map_or("", String::as_str)),
+            is_asked: template.template.health_check.is_some(),
+            in_engine: matches!(template.template.workload, Workload::Container(_)),
+            engine_check: engine_check(&template.template).cloned(),
         })
     }
 }
@@ -74,6 +60,16 @@ pub(crate) struct Job {
     pub(crate) task: TaskId,
     pub(crate) order: Order,
     pub(crate) about: Option<About>,
+    /// It was ended before its time.
+    pub(crate) cancelled: bool,
+}
+
+impl Job {
+    /// Whether an engine has to carry it out. Of what is no longer for this node only the engine
+    /// knows that it is a container: `known`.
+    pub(crate) fn is_for_engine(&self, known: bool) -> bool {
+        self.about.as_ref().map_or(known, |about| about.in_engine)
+    }
 }
 
 /// How a process is about to end.
@@ -94,12 +90,29 @@ pub(crate) struct Process {
     pub(crate) run: u64,
     /// It does not listen to signals that can be ignored.
     stubborn: bool,
+    /// How often it was asked how it is, and after how many answers it changes its mind.
+    answers: u32,
+    patience: u32,
+    /// The checks that the engine makes.
+    pub(crate) course: Option<CheckCourse>,
+    pub(crate) asks_planned: bool,
 }
 
 impl Process {
     /// Whether it runs.
     pub(crate) fn is_running(&self) -> bool {
         matches!(self.observed.phase, Phase::Running { .. })
+    }
+
+    /// The engine begins to ask it how it is, if it is to.
+    pub(crate) fn begin_checks(&mut self, now: Timestamp) {
+        let check = self.about.engine_check.clone();
+        self.course = check.map(|check| CheckCourse::begin(check, now));
+        self.observed.health = self
+            .course
+            .as_ref()
+            .map(CheckCourse::health)
+            .unwrap_or_default();
     }
 }
 
@@ -109,6 +122,13 @@ pub(crate) struct Processes {
     pub(crate) all: BTreeMap<TaskId, Process>,
     /// Tasks that were started, ever.
     started: BTreeSet<TaskId>,
+    /// Tasks that ran, ever, and said that they are well if they were to be asked.
+    up: BTreeSet<TaskId>,
+    /// Nothing goes wrong by chance.
+    pub(crate) well: bool,
+    /// Nothing more fits on the node before this.
+    pub(crate) full_until: Timestamp,
+    pub(crate) counts: Counts,
     runs: u64,
     next_port: u16,
 }
@@ -123,7 +143,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    fn of(result: Result<(), OrderFailure>) -> Outcome {
+    pub(crate) fn of(result: Result<(), OrderFailure>) -> Outcome {
         Outcome {
             result,
             end: None,
@@ -133,23 +153,30 @@ impl Outcome {
 }
 
 impl Processes {
-    /// Carries out an order. `well`: nothing goes wrong by chance.
+    /// Carries out an order. `luck`: only what always goes wrong goes wrong; `now`: the time, and
+    /// as the machine shows it.
     pub(crate) fn carry_out(
         &mut self,
         job: &Job,
-        now: Timestamp,
-        well: bool,
+        (now, wall): (Timestamp, Timestamp),
+        luck: bool,
         dice: &mut Dice,
     ) -> Outcome {
-        if !well && dice.chance(20) {
+        if !luck && dice.chance(20) {
             let refused = dice.chance(100);
             let message = "bad luck".into();
             return Outcome::of(Err(OrderFailure { refused, message }));
         }
         match job.order {
-            Order::Prepare => Outcome::of(self.prepare(job)),
-            Order::Start => self.start(job.task, now, well, dice),
-            Order::Stop { signal, grace } => self.stop(job.task, (signal, grace), now, dice),
+            Order::Prepare if now < self.full_until && !self.all.contains_key(&job.task) => {
+                self.counts.no_space += 1;
+                let message = "no space left on device".into();
+                let refused = false;
+                Outcome::of(Err(OrderFailure { refused, message }))
+            }
+            Order::Prepare => Outcome::of(self.prepare(job, dice)),
+            Order::Start => self.start(job.task, (now, wall), luck, dice),
+            Order::Stop { signal, grace } => self.stop(job.task, (signal, grace), wall, dice),
             Order::Remove => {
                 let running = self.all.get(&job.task).is_some_and(Process::is_running);
                 self.all.remove(&job.task);
@@ -162,7 +189,7 @@ impl Processes {
         }
     }
 
-    fn prepare(&mut self, job: &Job) -> Result<(), OrderFailure> {
+    fn prepare(&mut self, job: &Job, dice: &mut Dice) -> Result<(), OrderFailure> {
         let Some(about) = job
             .about
             .clone()
@@ -185,6 +212,10 @@ impl Processes {
             message: problem.to_string().into(),
         })?;
         let process = Process {
+            answers: 0,
+            patience: about.manner.patience(dice),
+            course: None,
+            asks_planned: false,
             about,
             observed: Observed::new(Phase::Prepared, ports),
             run: 0,
@@ -194,7 +225,13 @@ impl Processes {
         Ok(())
     }
 
-    fn start(&mut self, task: TaskId, now: Timestamp, well: bool, dice: &mut Dice) -> Outcome {
+    fn start(
+        &mut self,
+        task: TaskId,
+        (now, wall): (Timestamp, Timestamp),
+        luck: bool,
+        dice: &mut Dice,
+    ) -> Outcome {
         let Some(process) = self.all.get_mut(&task) else {
             let message = "it is not prepared".into();
             let refused = false;
@@ -208,8 +245,18 @@ impl Processes {
         process.run = self.runs;
         process.stubborn = dice.chance(100);
         let pid = u32::try_from(100 + self.runs).unwrap_or(u32::MAX);
-        process.observed.phase = Phase::Running { pid, since: now };
-        let end = natural_end(process, well, dice);
+        process.observed.phase = Phase::Running { pid, since: wall };
+        process.begin_checks(now);
+        self.counts.containers += u64::from(process.about.in_engine);
+        if !process.about.is_asked {
+            self.up.insert(task);
+        }
+        let run = process.run;
+        let end = process.about.manner.natural_end(luck, dice);
+        let end = end.map(|(after, code)| {
+            let cause = ExitCause::Exited;
+            (after, End { run, cause, code })
+        });
         Outcome {
             result: Ok(()),
             end,
@@ -288,10 +335,32 @@ impl Processes {
         self.started.retain(|task| known(*task));
     }
 
-    /// What the executor says it has.
-    pub(crate) fn observed(&self) -> BTreeMap<TaskId, Observed> {
+    /// Asks a task how it is.
+    pub(crate) fn ask(&mut self, task: TaskId, dice: &mut Dice) -> Result<(), Arc<str>> {
+        let process = self.all.get_mut(&task).filter(|it| it.is_running());
+        let process = process.ok_or("nobody answers")?;
+        let (manner, answers) = (process.about.manner, process.answers);
+        process.answers += 1;
+        let fit = manner.is_fit(answers, process.patience, self.well);
+        if !fit || (!self.well && dice.chance(20)) {
+            return Err("it is not well".into());
+        }
+        if self.up.insert(task) && answers > 0 {
+            self.counts.well_late += 1;
+        }
+        Ok(())
+    }
+
+    /// Whether a task ran here, and said that it is well if it was to be asked.
+    pub(crate) fn was_up(&self, task: TaskId) -> bool {
+        self.up.contains(&task)
+    }
+
+    /// What really is there: of the processes, or of the containers.
+    pub(crate) fn observed(&self, in_engine: bool) -> BTreeMap<TaskId, Observed> {
         let all = self.all.iter();
-        all.map(|(task, process)| (*task, process.observed.clone()))
+        all.filter(|(_, process)| process.about.in_engine == in_engine)
+            .map(|(task, process)| (*task, process.observed.clone()))
             .collect()
     }
 
@@ -316,25 +385,6 @@ impl Processes {
         }
         None
     }
-}
-
-/// When and how a process ends by itself, if it does.
-fn natural_end(process: &Process, well: bool, dice: &mut Dice) -> Option<(Duration, End)> {
-    let (after, code) = match process.about.manner {
-        Manner::Bad => (dice.millis(0, 200), 3),
-        _ if well => return None,
-        Manner::Web => return None,
-        Manner::Job => (dice.millis(500, 8_000), 0),
-        Manner::Crash => (dice.millis(0, 1_500), 3),
-        Manner::Flaky if dice.chance(500) => (dice.millis(500, 20_000), 1),
-        Manner::Flaky => return None,
-    };
-    let end = End {
-        run: process.run,
-        cause: ExitCause::Exited,
-        code,
-    };
-    Some((after, end))
 }
 
 /// A place of a service, as a machine knows it: a slot, or this very machine.

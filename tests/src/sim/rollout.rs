@@ -6,14 +6,15 @@ use std::time::Duration;
 
 use skep_core::admit::RequestKey;
 use skep_core::model::{
-    Mode, Name, OnFailure, Process, Rollout, Service, ServiceSpec, SwarmSpec, Task, TaskTemplate,
-    UpdateOrder, UpdatePolicy, Workload,
+    HealthCheck, Mode, Name, OnFailure, Probe, Rollout, Service, ServiceSpec, SwarmSpec, Task,
+    TaskTemplate, UpdateOrder, UpdatePolicy,
 };
 use skep_core::state::derive::CONVERGED;
 
 use super::agenda::{Agenda, Event};
 use super::fault::Fault;
-use super::process::Manner;
+use super::manner::Manner;
+use super::specs::insect;
 use super::user::{Request, Wish};
 use super::world::World;
 use super::{Failure, playing};
@@ -24,11 +25,16 @@ const REPLICAS: u32 = 5;
 /// The longest that anything here may take.
 const PATIENCE: Duration = Duration::from_secs(180);
 
+/// For how long a paused rollout is looked at.
+const STILL: Duration = Duration::from_secs(20);
+
 /// What is rolled out, and how.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Plan {
     /// The new version works.
     pub works: bool,
+    /// Tasks are asked how they are. A version that fails then does not end, but never is well.
+    pub asked: bool,
     /// The new task starts before the old one stops.
     pub start_first: bool,
     /// Slots at a time.
@@ -76,7 +82,12 @@ impl World {
         })?;
         // It takes that long for its revision to be good.
         self.go_on_for(Duration::from_secs(6))?;
-        let manner = if plan.works { Manner::Web } else { Manner::Bad };
+        let manner = match (plan.works, plan.asked) {
+            (true, false) => Manner::Web,
+            (true, true) => Manner::Tardy,
+            (false, false) => Manner::Bad,
+            (false, true) => Manner::Sick,
+        };
         let before = self.tally.changes;
         self.ask(
             "update",
@@ -95,6 +106,9 @@ impl World {
         self.go_on_until("what is to stop has stopped", |world| {
             world.manager.is_some() && world.is_over() && world.has_come_to_rest()
         })?;
+        if self.rollout().is_some_and(|it| it.state.is_paused()) {
+            self.go_on_for(STILL)?;
+        }
         Ok(Told {
             changes,
             killed,
@@ -203,7 +217,6 @@ impl World {
 }
 
 fn spec(plan: Plan, version: &str, manner: Manner) -> ServiceSpec {
-    let word = Manner::ALL.iter().find(|(known, _)| *known == manner);
     ServiceSpec {
         name: Name::parse("ant").expect("a good name"),
         labels: Arc::default(),
@@ -212,11 +225,15 @@ fn spec(plan: Plan, version: &str, manner: Manner) -> ServiceSpec {
         },
         template: Arc::new(TaskTemplate {
             restart_token: version.to_owned(),
-            ..TaskTemplate::of(Workload::Process(Process {
-                command: vec!["/bin/insect".to_owned()],
-                args: vec![word.map_or("", |(_, word)| *word).to_owned()],
-                ..Process::default()
-            }))
+            health_check: plan.asked.then(|| HealthCheck {
+                probe: Some(Probe::Exec {
+                    command: vec!["/bin/ask".to_owned()],
+                }),
+                interval: Some(Duration::from_millis(300)),
+                retries: 2,
+                ..HealthCheck::default()
+            }),
+            ..TaskTemplate::of(insect(manner, false))
         }),
         update: Some(UpdatePolicy {
             parallelism: Some(plan.parallelism),

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use skep_core::model::{
-    Mode, Name, NodeKey, OnFailure, Operator, Placement, Port, PortMode, Process, Protocol,
-    Requirement, ResourceLimits, Resources, RestartCondition, RestartPolicy, ServiceSpec,
-    StopPolicy, SwarmSpec, TaskTemplate, UpdateOrder, UpdatePolicy, Workload,
+    Container, HealthCheck, Mode, Name, NodeKey, OnFailure, Operator, Placement, Port, PortMode,
+    Probe, Process, Protocol, Requirement, ResourceLimits, Resources, RestartCondition,
+    RestartPolicy, ServiceSpec, StopPolicy, SwarmSpec, TaskTemplate, UpdateOrder, UpdatePolicy,
+    Workload,
 };
 
 use super::dice::Dice;
-use super::process::Manner;
+use super::manner::Manner;
 
 /// Names of services. There are few, so that users meet.
 pub(crate) const SERVICES: [&str; 6] = ["ant", "bee", "cricket", "dragonfly", "earwig", "firefly"];
@@ -78,13 +79,9 @@ fn policy(dice: &mut Dice) -> UpdatePolicy {
 
 fn template(dice: &mut Dice) -> TaskTemplate {
     let drain = dice.millis(50, 3_000);
-    let manners = [0, 0, 0, 0, 0, 1, 2, 3].map(|place| Manner::ALL[place]);
-    let (_, word) = dice.pick(&manners);
-    let insect = Workload::Process(Process {
-        command: vec!["/bin/insect".to_owned()],
-        args: vec![word.to_owned()],
-        ..Process::default()
-    });
+    let manner = dice.pick(&Manner::DRAWN);
+    let insect = insect(manner, dice.chance(450));
+    let asked = manner.shows_when_asked() || dice.chance(100);
     TaskTemplate {
         reservations: Resources {
             cpu_millis: dice.pick(&[0, 100, 900]),
@@ -110,7 +107,46 @@ fn template(dice: &mut Dice) -> TaskTemplate {
             drain: dice.pick(&[None, Some(Duration::ZERO), Some(drain)]),
         },
         restart_token: dice.below(4).to_string(),
+        health_check: asked.then(|| health_check(dice)),
         ..TaskTemplate::of(insect)
+    }
+}
+
+/// What a service runs, as a process or in a container.
+pub(crate) fn insect(manner: Manner, in_engine: bool) -> Workload {
+    let command = vec!["/bin/insect".to_owned()];
+    let args = vec![manner.word().to_owned()];
+    if in_engine {
+        Workload::Container(Box::new(Container {
+            image: "insect:1".to_owned(),
+            command,
+            args,
+            ..Container::default()
+        }))
+    } else {
+        Workload::Process(Process {
+            command,
+            args,
+            ..Process::default()
+        })
+    }
+}
+
+/// A check: by a program beside the task, which an engine runs for a container, or by a call.
+fn health_check(dice: &mut Dice) -> HealthCheck {
+    let by_program = Probe::Exec {
+        command: vec!["/bin/ask".to_owned()],
+    };
+    HealthCheck {
+        probe: Some(if dice.chance(650) {
+            by_program
+        } else {
+            Probe::Tcp { port: 80 }
+        }),
+        interval: Some(dice.millis(300, 1_200)),
+        retries: dice.between(1, 4) as u32,
+        start_period: Some(dice.millis(0, 2_500)),
+        ..HealthCheck::default()
     }
 }
 

@@ -59,6 +59,16 @@ impl World {
                 self.machines[machine].line.slow(until);
             }
             Fault::EndProcess { machine } => self.end_process(machine),
+            Fault::SlowPrepare { machine, span } => {
+                self.machines[machine].slow_until = self.now.after(span);
+            }
+            Fault::LoseEvents { machine, span } => {
+                self.machines[machine].engine.deaf_until = self.now.after(span);
+            }
+            Fault::LoseEngine { machine, span, how } => self.engine_goes(machine, span, how),
+            Fault::NoSpace { machine, span } => {
+                self.machines[machine].processes.full_until = self.now.after(span);
+            }
             Fault::SetManagerClock { millis } => {
                 self.tally.clocks_set += 1;
                 self.skew += Skew::millis(millis);
@@ -122,6 +132,13 @@ impl World {
         for machine in &mut self.machines {
             machine.fs.clear_faults();
             machine.line.heal();
+            machine.slow_until = self.now;
+            machine.processes.full_until = self.now;
+            machine.processes.well = true;
+            if machine.engine.heal(self.now) {
+                let node = machine.node;
+                self.agenda.put(self.now, Event::EngineBack { node });
+            }
         }
     }
 }

@@ -9,11 +9,13 @@ use skep_store::fs::SimFs;
 use super::agenda::{Agenda, Event};
 use super::clock::Skew;
 use super::dice::Dice;
+use super::down::Down;
 use super::fault::{self, TROUBLE};
 use super::machine::Machine;
 use super::manager::Manager;
 use super::oracle::Oracle;
 use super::specs::{self, MACHINES_MAX};
+use super::tally::Tally;
 use super::trace::Trace;
 use super::user::User;
 use super::watcher::Watcher;
@@ -23,37 +25,6 @@ pub(crate) const HEALING_MAX: Duration = Duration::from_secs(150);
 
 /// How often it is looked whether it has healed.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-
-/// What there was of everything, to show that it was enough.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Tally {
-    /// Times a manager, an agent or a machine died.
-    pub crashes: u64,
-    /// Times the network of a node was cut.
-    pub cuts: u64,
-    /// Times a clock was set.
-    pub clocks_set: u64,
-    /// Nodes that were deleted.
-    pub deleted: u64,
-    /// Times a machine came back with an empty disk.
-    pub disks_lost: u64,
-    /// Things that happened.
-    pub events: u64,
-    /// Changes written.
-    pub changes: u64,
-    /// Requests of users that were acknowledged.
-    pub acknowledged: u64,
-    /// Snapshots written.
-    pub snapshots: u64,
-    /// Watches that went on where they were after a crash.
-    pub resumed: u64,
-    /// Watches that had to begin anew.
-    pub reset: u64,
-    /// Processes started.
-    pub starts: u64,
-    /// Milliseconds from the last fault until all was well.
-    pub healed_after_millis: u64,
-}
 
 /// A world.
 pub(crate) struct World {
@@ -77,6 +48,7 @@ pub(crate) struct World {
     pub(crate) users: Vec<User>,
     pub(crate) watchers: Vec<Watcher>,
     pub(crate) oracle: Oracle,
+    pub(crate) down: Down,
     /// Nothing goes wrong any more, and nobody asks for anything new.
     pub(crate) calm: bool,
     /// What must never be, and was.
@@ -108,6 +80,7 @@ impl World {
             users: Vec::new(),
             watchers: vec![Watcher::new(true), Watcher::new(false)],
             oracle: Oracle::default(),
+            down: Down::default(),
             calm: false,
             wrong: None,
             tally: Tally::default(),
@@ -222,6 +195,9 @@ impl World {
             Event::AgentWakes { node, life } => self.agent_wakes(node, life),
             Event::Done { node, life, job } => self.job_done(node, life, job),
             Event::Ends { node, task, end } => self.process_ends(node, task, end),
+            Event::EngineAsks { node, task, run } => self.engine_asks(node, task, run),
+            Event::EngineLook { node, life } => self.engine_look(node, life),
+            Event::EngineBack { node } => self.engine_back(node),
             Event::UserTurn { user } => self.user_turn(user),
             Event::Asked(request) => self.asked(request),
             Event::Answered(reply) => self.answered(reply),

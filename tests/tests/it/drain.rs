@@ -46,7 +46,7 @@ fn checked(replicas: u32, order: Order) -> ServiceSpec {
 }
 
 /// skep-hello, whose connections get this time to end.
-fn draining(replicas: u32, drain: i64) -> ServiceSpec {
+pub(crate) fn draining(replicas: u32, drain: i64) -> ServiceSpec {
     let mut spec = hello(replicas);
     spec.template.get_or_insert_default().stop = Some(StopPolicy {
         drain: seconds(drain),
@@ -55,7 +55,7 @@ fn draining(replicas: u32, drain: i64) -> ServiceSpec {
     spec
 }
 
-fn update(api: &Api, spec: &ServiceSpec) {
+pub(crate) fn update(api: &Api, spec: &ServiceSpec) {
     let request = UpdateServiceRequest {
         spec: Some(spec.clone()),
         ..Default::default()
@@ -195,7 +195,7 @@ impl Kept {
 }
 
 /// A task by its id.
-fn task(api: &Api, wanted: &str) -> Task {
+pub(crate) fn task(api: &Api, wanted: &str) -> Task {
     let found = api.tasks("web").into_iter().find(|task| id(task) == wanted);
     found.expect("the task is remembered")
 }
@@ -210,12 +210,12 @@ fn stop(api: &Api, task: &str) {
     answer.expect("the task can be stopped");
 }
 
-fn drain(task: &Task) -> TaskDrain {
+pub(crate) fn drain(task: &Task) -> TaskDrain {
     let drain = task.status.as_ref().and_then(|status| status.drain);
     drain.unwrap_or_default()
 }
 
-fn is_draining(task: &Task) -> bool {
+pub(crate) fn is_draining(task: &Task) -> bool {
     let status = task.status.clone().unwrap_or_default();
     status.reason == "DRAINING" && drain(task).released_time.is_some()
 }
@@ -258,7 +258,7 @@ fn open_connections_go_on_and_new_ones_go_elsewhere() {
     assert!(shown.contains("Draining"), "{shown}");
 }
 
-fn moment(time: Option<prost_types::Timestamp>) -> SystemTime {
+pub(crate) fn moment(time: Option<prost_types::Timestamp>) -> SystemTime {
     let time = time.expect("a time");
     SystemTime::try_from(time).expect("a good time")
 }

@@ -11,7 +11,7 @@ fn session(curl: &str, address: &str) {
         return skip("curl", "it is not on this machine");
     }
     let text = include_str!("../../../docs/http.md");
-    page::play(text, 8, &[("CURL", curl), ("ADDR", address)]);
+    page::play(text, 11, &[("CURL", curl), ("ADDR", address)]);
 }
 
 #[test]

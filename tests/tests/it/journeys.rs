@@ -179,7 +179,7 @@ fn a_missing_program_is_named() {
     for wanted in [
         format!("{problem}\n"),
         format!(
-            "Error: service gone is in a crash loop: 1 of 1 tasks ends again and again: \
+            "Error: service gone is in a crash loop: 1 of 1 tasks end again and again: \
              {problem}\nNew attempts go on in background. "
         ),
     ] {

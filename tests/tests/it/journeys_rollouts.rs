@@ -200,7 +200,7 @@ fn a_crash_loop_is_counted_over_a_crash_of_the_daemon() {
     daemon.start_again();
     // Whoever waits for it later hears the same at once.
     let text = ends(&daemon, &["service", "update", "crash"], 11);
-    let words = "Error: service crash is in a crash loop: 1 of 1 tasks ends again and again: \
+    let words = "Error: service crash is in a crash loop: 1 of 1 tasks end again and again: \
                  crash.1: exited with code 3; last output: on fire\n";
     assert!(text.contains(words), "{text}");
     let mend = [

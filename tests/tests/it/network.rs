@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use skep_sdk::v1::condition::Status;
 use skep_sdk::v1::service_spec::Mode;
-use skep_sdk::v1::{Condition, GetNodeRequest, Node, Replicated, UpdateServiceRequest};
+use skep_sdk::v1::{Condition, GetNodeRequest, Node, Port, Replicated, UpdateServiceRequest, port};
 use skep_tests::{DEADLINE, Daemon, until};
 
 use crate::api::{Api, id};
@@ -50,6 +50,31 @@ fn every_node_answers_with_every_task() {
         all_answer(address, &tasks, |at| ask(at).ok());
         all_answer(address, &tasks, ask_udp);
     }
+}
+
+/// The number of the node's port is that for the mesh too.
+#[test]
+fn a_port_of_the_node_and_of_the_mesh_reach_the_same_target() {
+    const ON_NODE: u16 = 9_090;
+    let daemon = Daemon::start(NODES);
+    let api = Api::of(&daemon);
+    let mut spec = hello(1);
+    let ports = &mut spec.endpoint.get_or_insert_default().ports;
+    ports.push(Port {
+        target: 80,
+        published: u32::from(ON_NODE),
+        mode: port::Mode::Host.into(),
+        ..Default::default()
+    });
+    api.create(spec);
+    let tasks = ids(&api.converged("web"));
+    for address in addresses(&daemon) {
+        all_answer(address, &tasks, |at| ask(at).ok());
+        all_answer(address, &tasks, ask_udp);
+    }
+    let on_node = |address: SocketAddr| ask(SocketAddr::new(address.ip(), ON_NODE)).ok();
+    let answered = addresses(&daemon).into_iter().filter_map(on_node);
+    assert_eq!(answered.count(), 1, "only where the task is");
 }
 
 /// A task that is killed leaves a moment in which its node does not know of it yet.

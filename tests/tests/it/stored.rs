@@ -7,7 +7,7 @@
 
 use std::process::Command;
 
-use skep_tests::{DEADLINE, Daemon, until};
+use skep_tests::Daemon;
 
 fn daemon_of(version: &str) -> Daemon {
     let archive = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
@@ -48,8 +48,7 @@ fn a_data_directory_of_0_1_is_read() {
     }
     // And it goes on from there.
     daemon.skep_ok(["service", "scale", "--stable-for", "0", "web=3"]);
-    until("three run", DEADLINE, || {
-        let tasks = daemon.skep_ok(["service", "ps", "web"]);
-        (tasks.matches("Running").count() == 3).then_some(())
-    });
+    let format = "{{.Name}} {{.Replicas}}";
+    let services = daemon.skep_ok(["service", "ls", "--format", format]);
+    assert!(services.contains("web 3/3\n"), "{services}");
 }

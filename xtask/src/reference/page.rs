@@ -60,8 +60,8 @@ impl Book<'_> {
         let mut page = format!("{MADE}# The API\n\n");
         page.push_str(&wrapped(
             "Every method of `skep.v1`, a page for each service. [HTTP](../http.md) says how to call them with curl, \
-             [grpcurl](../grpcurl.md) with grpcurl. What the fields of requests and answers are made of is under \
-             [types](types.md).",
+             [grpcurl](../grpcurl.md) with grpcurl, [buf-curl](../buf-curl.md) with buf. What the fields of requests \
+             and answers are made of is under [types](types.md).",
             "",
         ));
         page.push_str("\n| service | methods |\n|---|---|\n");

@@ -8,7 +8,7 @@ use super::Problem;
 use super::tree::{File, Tree};
 
 /// Each crate of ours, and those of ours that it may use. `["*"]`: all.
-const ARROWS: [(&str, &[&str]); 19] = [
+const ARROWS: [(&str, &[&str]); 20] = [
     ("skep-core", &[]),
     ("skep-proto", &[]),
     ("skep-wire", &["skep-core", "skep-proto"]),
@@ -30,6 +30,8 @@ const ARROWS: [(&str, &[&str]); 19] = [
     ("skep-sdk", &["skep-proto"]),
     ("skep-cli", &["skep-sdk"]),
     ("skep-hello", &[]),
+    // As the driver below: what every user has.
+    ("skep-examples", &["skep-sdk"]),
     ("skep-tests", &["*"]),
     ("skep-conformance", &["skep-tests", "skep-proto"]),
     // It may use nothing but what every user of the SDK has.

@@ -2,13 +2,12 @@
 //! `skep service rm`.
 
 use clap::Args;
-use skep_sdk::Goal;
 use skep_sdk::v1::DeleteServiceRequest;
 
 use crate::args::WaitFlags;
 use crate::failure::Failure;
 use crate::output::print;
-use crate::progress::{self, Subject};
+use crate::progress::{self, Goal, Subject};
 use crate::session::Session;
 
 /// Remove services and wait until their tasks have stopped.

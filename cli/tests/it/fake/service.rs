@@ -54,6 +54,50 @@ impl ServiceService for Fake {
         }))
     }
 
+    async fn wait_service(
+        &self,
+        request: Request<WaitServiceRequest>,
+    ) -> Answer<WaitServiceResponse> {
+        use wait_service_request::Goal;
+        let request = request.into_inner();
+        self.keep(&request);
+        let id = request.service.clone();
+        let name = id.trim_start_matches("svc_").trim_start_matches('0');
+        let (code, reason, condition, message) = match name {
+            "stalls" => (
+                Code::FailedPrecondition,
+                "ATTEMPTS_EXHAUSTED",
+                Some("STALLED"),
+                "web.1 failed 3 times",
+            ),
+            "pends" => (Code::DeadlineExceeded, "UNPLACED", None, "no node"),
+            "slow" => {
+                let condition = Some("CONVERGED");
+                let message = "0 of 1 tasks run and are up to date";
+                (Code::DeadlineExceeded, "NOT_CONVERGED", condition, message)
+            }
+            _ if request.goal() == Goal::Deleted => {
+                return Ok(Response::new(WaitServiceResponse {
+                    service: None,
+                    revision: 14,
+                }));
+            }
+            _ => {
+                return Ok(Response::new(WaitServiceResponse {
+                    service: Some(sample::service()),
+                    revision: 13,
+                }));
+            }
+        };
+        // A short time is over at once, a long one never.
+        if code == Code::DeadlineExceeded && request.timeout.is_some_and(|it| it.seconds > 60) {
+            std::future::pending::<()>().await;
+        }
+        let mut facts = vec![("service", name)];
+        facts.extend(condition.map(|condition| ("condition", condition)));
+        Err(error(code, reason, message, &facts))
+    }
+
     async fn control_rollout(
         &self,
         request: Request<ControlRolloutRequest>,

@@ -129,6 +129,45 @@ const (
 	// is safe. Metadata: path, cause.
 	// Example: the disk is full.
 	ErrorReason_ERROR_REASON_STORAGE_FAILED ErrorReason = 33
+	// FAILED_PRECONDITION: waiting for the service does not help, the update is paused. Metadata:
+	// service (its name), condition (STALLED).
+	// Example: more tasks of the new revision failed than may.
+	ErrorReason_ERROR_REASON_ROLLOUT_PAUSED ErrorReason = 34
+	// FAILED_PRECONDITION: waiting for the service does not help, the update was rolled back by
+	// itself. Metadata: service, condition (STALLED).
+	// Example: the new program exits at once, and on_failure is ROLLBACK.
+	ErrorReason_ERROR_REASON_ROLLED_BACK ErrorReason = 35
+	// FAILED_PRECONDITION: waiting for the service does not help, its rollback is paused. Metadata:
+	// service, condition (STALLED).
+	// Example: the revision gone back to fails too.
+	ErrorReason_ERROR_REASON_ROLLBACK_PAUSED ErrorReason = 36
+	// FAILED_PRECONDITION: waiting for the service does not help, what is left to change is on
+	// nodes that are paused. Metadata: service, condition (STALLED).
+	// Example: a service with one task a node is updated while node-2 is paused.
+	ErrorReason_ERROR_REASON_NODE_PAUSED ErrorReason = 37
+	// FAILED_PRECONDITION: waiting for the service does not help, a slot has used up
+	// restart.max_attempts. Metadata: service, condition (STALLED).
+	// Example: a program that failed 3 times, with max_attempts 3.
+	ErrorReason_ERROR_REASON_ATTEMPTS_EXHAUSTED ErrorReason = 38
+	// FAILED_PRECONDITION: waiting for the service does not help, its tasks end again and again.
+	// New attempts go on. Metadata: service, condition (STALLED).
+	// Example: a program that exits with 1 because a setting is missing.
+	ErrorReason_ERROR_REASON_CRASH_LOOP ErrorReason = 39
+	// FAILED_PRECONDITION: waiting for the service does not help, another program holds a
+	// published port on a node. Metadata: service, condition (STALLED).
+	// Example: 8080 is published, and a web server listens there on node-2.
+	ErrorReason_ERROR_REASON_PORT_IN_USE ErrorReason = 40
+	// DEADLINE_EXCEEDED: the time to wait is over, and tasks of the service have no node; the
+	// message says why. Metadata: service.
+	// Example: a task asks for 64 CPUs, and no node has them.
+	ErrorReason_ERROR_REASON_UNPLACED ErrorReason = 41
+	// DEADLINE_EXCEEDED: the time to wait is over, and the service has not converged and stayed so;
+	// the message is that of its condition. Metadata: service, condition (CONVERGED).
+	// Example: a large image is still being pulled.
+	ErrorReason_ERROR_REASON_NOT_CONVERGED ErrorReason = 42
+	// DEADLINE_EXCEEDED: the time to wait is over, and the service is not gone. Metadata: service.
+	// Example: a task takes its time to stop; nobody has called DeleteService.
+	ErrorReason_ERROR_REASON_NOT_DELETED ErrorReason = 43
 )
 
 // Enum value maps for ErrorReason.
@@ -161,6 +200,16 @@ var (
 		31: "ERROR_REASON_DEADLINE_EXCEEDED",
 		32: "ERROR_REASON_INTERNAL",
 		33: "ERROR_REASON_STORAGE_FAILED",
+		34: "ERROR_REASON_ROLLOUT_PAUSED",
+		35: "ERROR_REASON_ROLLED_BACK",
+		36: "ERROR_REASON_ROLLBACK_PAUSED",
+		37: "ERROR_REASON_NODE_PAUSED",
+		38: "ERROR_REASON_ATTEMPTS_EXHAUSTED",
+		39: "ERROR_REASON_CRASH_LOOP",
+		40: "ERROR_REASON_PORT_IN_USE",
+		41: "ERROR_REASON_UNPLACED",
+		42: "ERROR_REASON_NOT_CONVERGED",
+		43: "ERROR_REASON_NOT_DELETED",
 	}
 	ErrorReason_value = map[string]int32{
 		"ERROR_REASON_UNSPECIFIED":            0,
@@ -190,6 +239,16 @@ var (
 		"ERROR_REASON_DEADLINE_EXCEEDED":      31,
 		"ERROR_REASON_INTERNAL":               32,
 		"ERROR_REASON_STORAGE_FAILED":         33,
+		"ERROR_REASON_ROLLOUT_PAUSED":         34,
+		"ERROR_REASON_ROLLED_BACK":            35,
+		"ERROR_REASON_ROLLBACK_PAUSED":        36,
+		"ERROR_REASON_NODE_PAUSED":            37,
+		"ERROR_REASON_ATTEMPTS_EXHAUSTED":     38,
+		"ERROR_REASON_CRASH_LOOP":             39,
+		"ERROR_REASON_PORT_IN_USE":            40,
+		"ERROR_REASON_UNPLACED":               41,
+		"ERROR_REASON_NOT_CONVERGED":          42,
+		"ERROR_REASON_NOT_DELETED":            43,
 	}
 )
 
@@ -224,7 +283,7 @@ var File_skep_v1_error_proto protoreflect.FileDescriptor
 
 const file_skep_v1_error_proto_rawDesc = "" +
 	"\n" +
-	"\x13skep/v1/error.proto\x12\askep.v1*\x9b\a\n" +
+	"\x13skep/v1/error.proto\x12\askep.v1*\xd3\t\n" +
 	"\vErrorReason\x12\x1c\n" +
 	"\x18ERROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n" +
 	"\x1aERROR_REASON_INVALID_FIELD\x10\x01\x12\x1f\n" +
@@ -253,7 +312,17 @@ const file_skep_v1_error_proto_rawDesc = "" +
 	" ERROR_REASON_FEATURE_NOT_ENABLED\x10\x1e\x12\"\n" +
 	"\x1eERROR_REASON_DEADLINE_EXCEEDED\x10\x1f\x12\x19\n" +
 	"\x15ERROR_REASON_INTERNAL\x10 \x12\x1f\n" +
-	"\x1bERROR_REASON_STORAGE_FAILED\x10!B{\n" +
+	"\x1bERROR_REASON_STORAGE_FAILED\x10!\x12\x1f\n" +
+	"\x1bERROR_REASON_ROLLOUT_PAUSED\x10\"\x12\x1c\n" +
+	"\x18ERROR_REASON_ROLLED_BACK\x10#\x12 \n" +
+	"\x1cERROR_REASON_ROLLBACK_PAUSED\x10$\x12\x1c\n" +
+	"\x18ERROR_REASON_NODE_PAUSED\x10%\x12#\n" +
+	"\x1fERROR_REASON_ATTEMPTS_EXHAUSTED\x10&\x12\x1b\n" +
+	"\x17ERROR_REASON_CRASH_LOOP\x10'\x12\x1c\n" +
+	"\x18ERROR_REASON_PORT_IN_USE\x10(\x12\x19\n" +
+	"\x15ERROR_REASON_UNPLACED\x10)\x12\x1e\n" +
+	"\x1aERROR_REASON_NOT_CONVERGED\x10*\x12\x1c\n" +
+	"\x18ERROR_REASON_NOT_DELETED\x10+B{\n" +
 	"\vcom.skep.v1B\n" +
 	"ErrorProtoP\x01Z#skep.dev/skep/sdk/go/skep/v1;skepv1\xa2\x02\x03SXX\xaa\x02\aSkep.V1\xca\x02\aSkep\\V1\xe2\x02\x13Skep\\V1\\GPBMetadata\xea\x02\bSkep::V1b\x06proto3"
 

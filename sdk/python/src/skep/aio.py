@@ -1,131 +1,71 @@
 # SPDX-License-Identifier: Apache-2.0
 """The client for asyncio. Its twin that blocks is `skep`, with the same members.
 
-async with skep.aio.connect() as client:
-    async for event in client.watch_tasks():
-        ...
+    async with skep.aio.connect() as client:
+        async for event in client.watch_tasks():
+            ...
+
+`make gen` writes the twin, `client.py`, by taking the asyncio out of this file.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import math
+import random
+import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable, Generator
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Generic, cast
 
 import grpc
 import grpc.aio
-from google.protobuf.message import Message
 from typing_extensions import Self
 
-from skep import context as contexts
 from skep import v1
-from skep.context import Address
-from skep.dial import Dial, NotSpokenError, first_that_answers
-from skep.edit import Edited, edit
+from skep.calls import Connection
+from skep.context import choose, why_not
+from skep.edit import PAUSE_MAX_SECONDS, ROUNDS_MAX, Edited, Object, update_request
 from skep.errors import Code, Error, closed
-from skep.layer import AsyncCalls, Connection
-from skep.policy import DIAL_SECONDS, channel_options
-from skep.steps import Call, Next, Sleep, run_async
-from skep.wait import STABLE_SECONDS, converged
-from skep.watch import Drop, Event, Filter, Follower, Kind, Open, Read, Wish
-
-if TYPE_CHECKING:
-    from skep.v1.daemon_pb2_grpc import DaemonServiceAsyncStub
-    from skep.v1.log_pb2_grpc import LogServiceAsyncStub
-    from skep.v1.node_pb2_grpc import NodeServiceAsyncStub
-    from skep.v1.service_pb2_grpc import ServiceServiceAsyncStub
-    from skep.v1.swarm_pb2_grpc import SwarmServiceAsyncStub
-    from skep.v1.task_pb2_grpc import TaskServiceAsyncStub
-    from skep.v1.watch_pb2_grpc import WatchServiceAsyncStub
-
-T = TypeVar("T")
+from skep.io_asyncio import Calls, Connecting, Flag, Frames, dial, pause, sleep
+from skep.policy import backoff_seconds
+from skep.wait import CALL_SECONDS_MAX, MARGIN_SECONDS, STABLE_SECONDS, Failures, wait_request
+from skep.watch import Event, Follower, Kind
 
 
-def connect(host: str | None = None, *, context: str | None = None) -> Connecting:
-    """Connects to a daemon, as `skep.connect` does, to be awaited or used as a context manager:
-    `client = await connect()`, or `async with connect() as client:`.
+def connect(host: str | None = None, *, context: str | None = None) -> Connecting[Client]:
+    """Connects to a daemon: at `host`, which is `unix:///path` or `http://host:port`; else where
+    `SKEP_HOST` says, unless a `context` is named; else at the first address of the context that
+    answers: the one named, that of `SKEP_CONTEXT`, the current one of
+    `~/.config/skep/config.json`, or this machine's sockets. An address has 5 s to answer. What is
+    empty counts as not given.
+
+        async with skep.aio.connect() as client:
+            answer = await client.daemon.GetDaemon(v1.GetDaemonRequest())
+            print(answer.daemon.version)
 
     Raises Error: no daemon there, no permission on its socket, a bad host, an unknown context.
     """
-    return Connecting(host, context)
+    return Connecting(_connect(host, context))
 
 
-class Connecting:
-    """A connection that is being made."""
-
-    def __init__(self, host: str | None, context: str | None) -> None:
-        """Use `connect`."""
-        self._choice = host, context
-        self._client: Client | None = None
-
-    def __await__(self) -> Generator[Any, None, Client]:
-        return self._connect().__await__()
-
-    async def _connect(self) -> Client:
-        return await run_async(first_that_answers(contexts.choose(*self._choice)), _dial)
-
-    async def __aenter__(self) -> Client:
-        self._client = await self
-        return self._client
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._client:
-            await self._client.close()
-
-
-async def _dial(wish: Dial[Client]) -> Client | OSError:
-    """A client, or why there is none."""
-    until = time.monotonic() + DIAL_SECONDS
-    try:
-        # TimeoutError is an OSError, but asyncio has one of its own up to Python 3.10.
-        await asyncio.wait_for(_knock(wish.address), DIAL_SECONDS)
-        options = channel_options(wish.address)
-        channel = grpc.aio.insecure_channel(wish.address.target, options)
-        return Client(await _ready(channel, until), wish.address.host)
-    except asyncio.TimeoutError:
-        return TimeoutError()
-    except OSError as error:
-        return error
-
-
-async def _knock(address: Address) -> None:
-    """Opens and closes a connection, because gRPC does not say why it has none."""
-    if address.socket:
-        _, writer = await asyncio.open_unix_connection(address.socket)
-    else:
-        _, writer = await asyncio.open_connection(address.name, address.port)
-    writer.close()
-
-
-async def _ready(channel: grpc.aio.Channel, until: float) -> grpc.aio.Channel:
-    """The channel once it is connected."""
-    try:
-        while True:
-            state = channel.get_state(try_to_connect=True)
-            if state is grpc.ChannelConnectivity.READY:
-                return channel
-            if state is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
-                raise NotSpokenError
-            left = max(0.0, until - time.monotonic())
-            await asyncio.wait_for(channel.wait_for_state_change(state), left)
-    except BaseException:
-        await channel.close()
-        raise
+async def _connect(host: str | None, context: str | None) -> Client:
+    """Connects to the first address that answers. A socket without permission ends the search:
+    there is a daemon, and another is not what was meant."""
+    tried = []
+    for address in choose(host, context):
+        try:
+            return Client(await dial(address), address.host)
+        except PermissionError:
+            raise Error(Code.PERMISSION_DENIED, f"no permission to use {address.host}") from None
+        except OSError as error:
+            tried.append(f"{address.host} ({why_not(error)})")
+    raise Error(Code.UNAVAILABLE, f"no skep daemon answers at {' or '.join(tried)}")
 
 
 class Client:
-    """A connection to a daemon, made by `connect`. Tasks of one event loop may share it. When the
-    connection breaks, the next call makes a new one.
+    """A connection to a daemon, made by `connect`. Threads may share a blocking one, tasks of one
+    loop one of asyncio. When the connection breaks, the next call makes a new one.
 
     Its members are the generated stubs. Under them every call gets a deadline of 60 s unless it is
     given a `timeout`, every change a `request_id`, and what failed with UNAVAILABLE is repeated up
@@ -136,22 +76,23 @@ class Client:
         """Use `connect`."""
         self._channel = channel
         self._connection = Connection(host)
-        self._open_watches: weakref.WeakSet[Watch[Any]] = weakref.WeakSet()
+        self._watches: weakref.WeakSet[Watch[Any]] = weakref.WeakSet()
+        self._lock = threading.Lock()
         # The stubs make their methods of it and ask for no more.
-        calls = cast("grpc.aio.Channel", AsyncCalls(channel, self._connection))
-        self.daemon: DaemonServiceAsyncStub = v1.DaemonServiceStub(calls)
+        calls = cast("grpc.aio.Channel", Calls(channel, self._connection))
+        self.daemon = v1.DaemonServiceStub(calls)
         """The daemon itself: its state, founding and leaving a swarm."""
-        self.swarm: SwarmServiceAsyncStub = v1.SwarmServiceStub(calls)
+        self.swarm = v1.SwarmServiceStub(calls)
         """The swarm as a whole."""
-        self.nodes: NodeServiceAsyncStub = v1.NodeServiceStub(calls)
+        self.nodes = v1.NodeServiceStub(calls)
         """Nodes."""
-        self.services: ServiceServiceAsyncStub = v1.ServiceServiceStub(calls)
+        self.services = v1.ServiceServiceStub(calls)
         """Services."""
-        self.tasks: TaskServiceAsyncStub = v1.TaskServiceStub(calls)
+        self.tasks = v1.TaskServiceStub(calls)
         """Tasks."""
-        self.watches: WatchServiceAsyncStub = v1.WatchServiceStub(calls)
+        self.watches = v1.WatchServiceStub(calls)
         """The watch as it is on the wire. `watch_tasks` and its siblings are those that resume."""
-        self.logs: LogServiceAsyncStub = v1.LogServiceStub(calls)
+        self.logs = v1.LogServiceStub(calls)
         """What tasks print."""
 
     @property
@@ -160,42 +101,53 @@ class Client:
         return self._connection.host
 
     async def close(self) -> None:
-        """Ends all calls and watches and lets go of the connection, at once."""
-        self._connection.is_closed = True
-        for watch in list(self._open_watches):
+        """Ends all calls and watches and lets go of the connection, at once. No thread stays."""
+        with self._lock:
+            self._connection.is_closed = True
+            watches = list(self._watches)
+        for watch in watches:
             await watch.close()
         await self._channel.close()
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.close()
 
     def watch_tasks(
-        self, filter: v1.TaskFilter | None = None, *, from_revision: int = 0
+        self,
+        filter: v1.TaskFilter | None = None,
+        *,
+        from_revision: int = 0,
+        progress_interval: float | None = None,
     ) -> Watch[v1.Task]:
         """Watches the tasks that match: first a `Reset` with all there are, then every change. It
         resumes by itself and does not end. `from_revision` is the `revision` of an earlier watch,
-        or of any answer: then only what came after it is told."""
-        return Watch(self, v1.Task, filter, from_revision)
+        or of any answer: then only what came after it is told. A `Progress` comes at least every
+        `progress_interval` seconds, 1 to 60, or 5 if it is not given; after three without a word
+        the connection is taken for lost."""
+        return Watch(self, Follower(v1.Task, filter, from_revision, progress_interval))
 
     def watch_services(
-        self, filter: v1.ServiceFilter | None = None, *, from_revision: int = 0
+        self,
+        filter: v1.ServiceFilter | None = None,
+        *,
+        from_revision: int = 0,
+        progress_interval: float | None = None,
     ) -> Watch[v1.Service]:
         """Watches services. See `watch_tasks`."""
-        return Watch(self, v1.Service, filter, from_revision)
+        return Watch(self, Follower(v1.Service, filter, from_revision, progress_interval))
 
     def watch_nodes(
-        self, filter: v1.NodeFilter | None = None, *, from_revision: int = 0
+        self,
+        filter: v1.NodeFilter | None = None,
+        *,
+        from_revision: int = 0,
+        progress_interval: float | None = None,
     ) -> Watch[v1.Node]:
         """Watches nodes. See `watch_tasks`."""
-        return Watch(self, v1.Node, filter, from_revision)
+        return Watch(self, Follower(v1.Node, filter, from_revision, progress_interval))
 
     async def wait_converged(
         self,
@@ -204,65 +156,95 @@ class Client:
         *,
         stable_for: float = STABLE_SECONDS,
     ) -> v1.Service:
-        """Waits until a service has converged and stays so. See `skep.Client.wait_converged`."""
-        async with self.watch_services(v1.ServiceFilter(services=[service.meta.id])) as watch:
+        """Waits until a service, as the answer to a change showed it, has converged and has stayed
+        so for `stable_for` seconds; returns it as it then is. With 0 it counts at once, which a
+        program that ends right after its start can pass. `timeout` is in seconds; None: for ever.
 
-            async def perform(wish: Call | Next) -> Any:
-                if isinstance(wish, Call):
-                    return await self._call(wish)
-                return await watch._next(wish.timeout)
-
-            return await run_async(converged(service, timeout, stable_for), perform)
+        Raises Error: FAILED_PRECONDITION if nothing more will happen by itself, with the reason of
+        the condition STALLED, such as ROLLED_BACK; NOT_FOUND if the service is gone;
+        DEADLINE_EXCEEDED after the timeout, with reason UNPLACED if tasks find no node, else
+        NOT_CONVERGED; UNAVAILABLE after it, if managers could not serve.
+        """
+        until = math.inf if timeout is None else time.monotonic() + timeout
+        failures = Failures(service)
+        while True:
+            left = max(0.0, min(until - time.monotonic(), CALL_SECONDS_MAX + stable_for))
+            request = wait_request(service, left, stable_for)
+            try:
+                done = await self.services.WaitService(request, timeout=left + MARGIN_SECONDS)
+                return done.service
+            except Error as error:
+                failures.take(error, is_over=time.monotonic() >= until)
+            pause_seconds = backoff_seconds(failures.count) if failures.count else 0.0
+            await sleep(max(0.0, min(pause_seconds, until - time.monotonic())))
 
     async def edit_service(
         self, service: str, change: Callable[[v1.ServiceSpec], object]
     ) -> Edited[v1.Service]:
-        """Changes a service, named by id or name. `change` may run several times. See
-        `skep.Client.edit_service`."""
-        return await self._run(edit("services", "Service", {"service": service}, change))
+        """Changes a service, named by id or name: reads it, lets `change` change its spec, and
+        sends what differs, if no one else has changed the spec meanwhile; else it starts over. So
+        `change` may run several times, on the newest spec each time, and must come to the same
+        end; that is why it is a function and not the body of a `with`, which runs once.
+
+        Raises Error: those of GetService and UpdateService; SPEC_REVISION_MISMATCH only if others
+        win ten times in a row.
+        """
+        return await self._edit(v1.Service, self.services, {"service": service}, change)
 
     async def edit_node(
         self, node: str, change: Callable[[v1.NodeSpec], object]
     ) -> Edited[v1.Node]:
         """Changes a node, named by id or name. See `edit_service`."""
-        return await self._run(edit("nodes", "Node", {"node": node}, change))
+        return await self._edit(v1.Node, self.nodes, {"node": node}, change)
 
     async def edit_swarm(self, change: Callable[[v1.SwarmSpec], object]) -> Edited[v1.Swarm]:
         """Changes the settings of the swarm. See `edit_service`."""
-        return await self._run(edit("swarm", "Swarm", {}, change))
+        return await self._edit(v1.Swarm, self.swarm, {}, change)
 
-    async def _run(self, steps: Generator[Call | Sleep, Any, T]) -> T:
-        async def perform(wish: Call | Sleep) -> Any:
-            doing = self._call(wish) if isinstance(wish, Call) else asyncio.sleep(wish.seconds)
-            return await doing
-
-        return await run_async(steps, perform)
-
-    async def _call(self, call: Call) -> Message:
-        method = getattr(getattr(self, call.service), call.method)
-        answer: Message = await method(call.request, timeout=call.timeout)
-        return answer
+    async def _edit(
+        self,
+        kind: type[Object],
+        stub: Any,
+        reference: dict[str, str],
+        change: Callable[..., object],
+    ) -> Edited[Object]:
+        """Requests and answers of all kinds have one shape, so they are found by its name."""
+        name = kind.DESCRIPTOR.name
+        for rounds_left in reversed(range(ROUNDS_MAX)):
+            got = await getattr(stub, f"Get{name}")(getattr(v1, f"Get{name}Request")(**reference))
+            found = getattr(got, name.lower())
+            request = update_request(found, reference, change)
+            if request is None:
+                return Edited(found, got.revision, False)
+            try:
+                done = await getattr(stub, f"Update{name}")(request)
+                return Edited(getattr(done, name.lower()), done.revision, True)
+            except Error as error:
+                if not error.is_(v1.ERROR_REASON_SPEC_REVISION_MISMATCH) or not rounds_left:
+                    raise
+            await sleep(random.uniform(0, PAUSE_MAX_SECONDS))
+        raise AssertionError("the last round returns or raises")
 
 
 class Watch(Generic[Kind]):
-    """The events of a watch, to be iterated over, by one task at a time.
+    """The events of a watch, to be iterated over by one thread or task at a time.
 
     It ends when it is closed, and with an `Error` that repeating cannot cure, such as a filter
-    that is refused. Cancelling whoever waits for its next event loses nothing.
+    that is refused. To cancel a task that waits for its next event loses nothing. What is left to
+    the garbage collector closes itself.
     """
 
-    def __init__(
-        self, client: Client, kind: type[Kind], filter: Filter | None, from_revision: int
-    ) -> None:
+    def __init__(self, client: Client, follower: Follower[Kind]) -> None:
         """Use `Client.watch_tasks` and its siblings."""
         self._client = client
-        self._follower = Follower(kind, filter, from_revision)
-        self._stream: Any = None
-        self._reading: asyncio.Task[v1.WatchResponse] | None = None
-        self._closed = asyncio.Event()
-        client._open_watches.add(self)
-        if client._connection.is_closed:
-            self._closed.set()
+        self._follower = follower
+        self._frames: Frames | None = None
+        self._reopen_at = 0.0
+        self._closed = Flag()
+        with client._lock:
+            client._watches.add(self)
+            if client._connection.is_closed:
+                self._closed.set()
 
     @property
     def revision(self) -> int:
@@ -273,103 +255,48 @@ class Watch(Generic[Kind]):
         return self
 
     async def __anext__(self) -> Event[Kind]:
-        try:
-            while True:
-                event = await self._next(math.inf)
-                if event is not None:
-                    return event
-        except _ClosedError:
-            raise StopAsyncIteration from None
-
-    async def _next(self, timeout: float) -> Event[Kind] | None:
-        """The next event; None if there was none in time."""
-        try:
-            if self._closed.is_set():
-                raise _ClosedError
+        while not self._closed.is_set():
             event = self._follower.event_at_hand()
             if event is not None:
                 return event
-            return await run_async(self._follower.next_event(timeout), self._perform)
-        except _ClosedError:
-            if self._client._connection.is_closed:
-                raise closed() from None
-            raise
+            try:
+                self._follower.take(await self._frame())
+            except Error as error:
+                await self._drop()
+                if not self._closed.is_set():
+                    self._reopen_at = time.monotonic() + self._follower.recover(error)
+        if self._client._connection.is_closed:
+            raise closed()
+        raise StopAsyncIteration
 
-    async def _perform(self, wish: Wish) -> v1.WatchResponse | None:
-        if self._closed.is_set():
-            raise _ClosedError
-        match wish:
-            case Open(request):
-                self._stream = self._client.watches.Watch(request)
-            case Read(timeout):
-                return await self._read(timeout)
-            case Drop():
-                self._drop()
-            case Sleep(seconds):
-                with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(self._closed.wait(), seconds)
-        return None
+    async def _frame(self) -> v1.WatchResponse:
+        """The next frame, of a new stream if there is none."""
+        frames = self._frames
+        if frames is None:
+            await pause(self._reopen_at - time.monotonic(), self._closed)
+            call = self._client.watches.Watch(self._follower.request)
+            frames = self._frames = Frames(call, self._follower.silence_seconds)
+            if self._closed.is_set():
+                raise closed()
+        return await frames.next()
 
-    async def _read(self, timeout: float) -> v1.WatchResponse | None:
-        """The next frame; None if there was none in time. The reading goes on then, as it does
-        when its caller is cancelled: to cancel it would be to end the stream."""
-        if self._reading is None:
-            self._reading = asyncio.ensure_future(_next_frame(self._stream))
-            self._reading.add_done_callback(_look_at)
-        reading = self._reading
-        done, _ = await asyncio.wait({reading}, timeout=None if timeout == math.inf else timeout)
-        if self._closed.is_set():
-            raise _ClosedError
-        if not done:
-            return None
-        self._reading = None
-        return reading.result()
-
-    def _drop(self) -> None:
-        stream, self._stream = self._stream, None
-        reading, self._reading = self._reading, None
-        if reading:
-            reading.cancel()
-        if stream:
-            stream.cancel()
+    async def _drop(self) -> None:
+        frames, self._frames = self._frames, None
+        if frames:
+            await frames.close()
 
     async def close(self) -> None:
-        """Ends it at once; a task that iterates over it comes to its end."""
+        """Ends it at once; whoever iterates over it comes to the end."""
         self._closed.set()
-        reading = self._reading
-        self._drop()
-        if reading:
-            await asyncio.wait({reading})
+        await self._drop()
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.close()
 
     def __del__(self) -> None:
-        # The loop may be closed already; then nothing is left to end.
-        with contextlib.suppress(RuntimeError):
-            self._drop()
-
-
-class _ClosedError(Exception):
-    """The watch is closed."""
-
-
-def _look_at(reading: asyncio.Task[v1.WatchResponse]) -> None:
-    """Looks at how a reading ended, or asyncio would complain that no one did."""
-    if not reading.cancelled():
-        reading.exception()
-
-
-async def _next_frame(stream: Any) -> v1.WatchResponse:
-    frame = await stream.read()
-    if not isinstance(frame, v1.WatchResponse):
-        raise Error(Code.UNAVAILABLE, "the server ended the watch")
-    return frame
+        # Not close: whoever collects garbage may hold a lock that the thread to be joined needs.
+        if self._frames:
+            self._frames.cancel()

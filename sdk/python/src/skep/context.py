@@ -4,8 +4,10 @@ or the sockets a daemon on this machine uses by default."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,3 +175,24 @@ def _cure(host: str, scheme: str, rest: str) -> str:
     if host.startswith("/"):
         return f"write unix://{host}"
     return "expected unix:///path/to/skep.sock or http://host:port"
+
+
+class NotSpokenError(OSError):
+    """Something listens, but no daemon."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EPROTO, "what listens there does not speak gRPC")
+
+
+def why_not(error: OSError) -> str:
+    """Why no daemon answers at an address."""
+    match error:
+        case FileNotFoundError():
+            return "no such socket"
+        case ConnectionRefusedError():
+            return "nothing listens there"
+        case TimeoutError():
+            return "no answer in time"
+        case socket.gaierror():
+            return f"there is no such host: {error.strerror}"
+    return error.strerror or str(error)

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Editing: read, change, and send only what the change touched, for the spec that was read.
 
-Only what the change touched is named in the mask, so an old client cannot erase what a newer
-one wrote elsewhere; and two editors of one object never undo each other's work.
+Only what the change touched is named in the mask and sent, so an old client cannot erase what a
+newer one wrote elsewhere; and two editors of one object never undo each other's work.
 """
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -16,23 +15,21 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.message import Message
 
 from skep import v1
-from skep.errors import Error
-from skep.steps import Call, Sleep
 
 ROUNDS_MAX = 10
 """How often an edit is tried, because someone else changes the object meanwhile."""
 
-_PAUSE_MAX_SECONDS = 0.2
+PAUSE_MAX_SECONDS = 0.2
 """The longest wait between two rounds: whoever is busy with the object gets out of the way."""
 
-Kind = TypeVar("Kind", bound="v1.Service | v1.Node | v1.Swarm")
+Object = TypeVar("Object", bound="v1.Service | v1.Node | v1.Swarm")
 
 
 @dataclass(frozen=True)
-class Edited(Generic[Kind]):
+class Edited(Generic[Object]):
     """What came of an edit."""
 
-    object: Kind
+    object: Object
     """The object as it now is."""
     revision: int
     """The revision of the change; of the read if there was nothing to change."""
@@ -40,39 +37,28 @@ class Edited(Generic[Kind]):
     """Whether anything was changed."""
 
 
-def edit(
-    service: str, kind: str, reference: dict[str, str], change: Callable[[Any], object]
-) -> Generator[Call | Sleep, Any, Edited[Any]]:
-    """Edits the object that `reference` names: `{"service": "web"}`; the swarm needs no name.
-
-    Requests and answers of all kinds have one shape, so they are found by the name of the kind.
-    """
-    get, update = getattr(v1, f"Get{kind}Request"), getattr(v1, f"Update{kind}Request")
-    field = kind.lower()
-    for rounds_left in reversed(range(ROUNDS_MAX)):
-        got = yield Call(service, f"Get{kind}", get(**reference))
-        found = getattr(got, field)
-        spec = type(found.spec)()
-        spec.CopyFrom(found.spec)
-        change(spec)
-        paths = list(changed_paths(found.spec, spec))
-        if not paths:
-            return Edited(found, got.revision, False)
-        request = update(
-            spec=spec,
-            update_mask=FieldMask(paths=paths),
-            if_spec_revision=found.meta.spec_revision,
-            **dict.fromkeys(reference, found.meta.id),
-        )
-        try:
-            answer = yield Call(service, f"Update{kind}", request)
-        except Error as error:
-            if not error.is_(v1.ERROR_REASON_SPEC_REVISION_MISMATCH) or not rounds_left:
-                raise
-            yield Sleep(random.uniform(0, _PAUSE_MAX_SECONDS))
-        else:
-            return Edited(getattr(answer, field), answer.revision, True)
-    raise AssertionError("the last round returns or raises")
+def update_request(
+    found: Any, reference: dict[str, str], change: Callable[[Any], object]
+) -> Message | None:
+    """The request that does to an object, as it was found, what `change` does to its spec; None if
+    that is nothing. `reference` is the field that names it, as in GetServiceRequest; the swarm has
+    none."""
+    spec = type(found.spec)()
+    spec.CopyFrom(found.spec)
+    change(spec)
+    mask = FieldMask(paths=changed_paths(found.spec, spec))
+    if not mask.paths:
+        return None
+    sparse = type(spec)()
+    mask.MergeMessage(spec, sparse)
+    request: Message = getattr(v1, f"Update{found.DESCRIPTOR.name}Request")(
+        spec=sparse,
+        update_mask=mask,
+        if_spec_revision=found.meta.spec_revision,
+        # By its id, whatever bears the name by now.
+        **dict.fromkeys(reference, found.meta.id),
+    )
+    return request
 
 
 def changed_paths(before: Message, after: Message, prefix: str = "") -> Iterator[str]:

@@ -1,13 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How calls are made: the retry policy that all SDKs share, the settings of the channel, deadlines
-and request ids. gRPC repeats calls by the policy itself; a watch takes its waits from it."""
+"""The retry policy that all SDKs share, and the settings of the channel. gRPC repeats calls by the
+policy itself; a watch and a wait take their pauses from it."""
 
 from __future__ import annotations
 
 import json
 import random
-import secrets
-import string
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -16,10 +14,6 @@ from skep.context import Address
 
 DIAL_SECONDS = 5.0
 """How long one address may take to answer."""
-
-DEADLINE_SECONDS = 59.9
-"""How long a call may take if the caller sets no timeout. The most that a server allows is 60 s,
-and gRPC tells it the next tenth of a second."""
 
 _KEEPALIVE_MS = 20_000
 """How often an open connection is tested while nothing happens on it, and how long the answer may
@@ -72,23 +66,6 @@ def backoff_seconds(failures: int) -> float:
     factor = float(policy["backoffMultiplier"]) ** min(failures - 1, 64)
     longest = min(_seconds(policy["initialBackoff"]) * factor, _seconds(policy["maxBackoff"]))
     return longest * random.uniform(0.5, 1.0)
-
-
-def new_request_id() -> str:
-    """A fresh `request_id`: 26 random letters and digits."""
-    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(26))
-
-
-def with_request_id(request: Any) -> Any:
-    """The request with a fresh `request_id`, if it has that field and the caller left it empty.
-
-    A copy: a message that is sent a second time is another request, and needs another id."""
-    if "request_id" not in request.DESCRIPTOR.fields_by_name or request.request_id:
-        return request
-    filled = type(request)()
-    filled.CopyFrom(request)
-    filled.request_id = new_request_id()
-    return filled
 
 
 @cache

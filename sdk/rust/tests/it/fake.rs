@@ -35,9 +35,10 @@ pub(crate) struct Script {
     /// Each watch gets one of these; a stream ends after its last frame.
     pub(crate) watches: VecDeque<Vec<Result<WatchResponse, Status>>>,
     pub(crate) asked_watches: Vec<WatchRequest>,
+    /// What the next waits come to; once there is nothing more they do not end.
+    pub(crate) waits: VecDeque<Result<WaitServiceResponse, Status>>,
+    pub(crate) asked_waits: Vec<WaitServiceRequest>,
     pub(crate) timeouts: Vec<Option<String>>,
-    /// What every list of tasks holds.
-    pub(crate) tasks: Vec<Task>,
 }
 
 #[derive(Clone, Default)]
@@ -160,6 +161,22 @@ impl ServiceService for Fake {
         Err(Status::unimplemented("not part of the script"))
     }
 
+    async fn wait_service(
+        &self,
+        request: Request<WaitServiceRequest>,
+    ) -> Answer<WaitServiceResponse> {
+        let timeout = timeout_of(&request);
+        let answer = self.with(|script| {
+            script.timeouts.push(timeout);
+            script.asked_waits.push(request.into_inner());
+            script.waits.pop_front()
+        });
+        match answer {
+            Some(answer) => answer.map(Response::new),
+            None => std::future::pending().await,
+        }
+    }
+
     async fn control_rollout(
         &self,
         _: Request<ControlRolloutRequest>,
@@ -199,10 +216,7 @@ impl TaskService for Fake {
     }
 
     async fn list_tasks(&self, _: Request<ListTasksRequest>) -> Answer<ListTasksResponse> {
-        Ok(Response::new(ListTasksResponse {
-            tasks: self.with(|script| script.tasks.clone()),
-            ..Default::default()
-        }))
+        Err(Status::unimplemented("not part of the script"))
     }
 
     async fn stop_task(&self, _: Request<StopTaskRequest>) -> Answer<StopTaskResponse> {

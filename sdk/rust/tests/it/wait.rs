@@ -1,35 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Waiting for a service, by what it says of itself.
+//! Waiting for a service: what the managers say, over calls that break off.
 
 use std::time::Duration;
 
-use prost_types::Timestamp;
-use skep_sdk::v1::condition::Status as Truth;
-use skep_sdk::v1::{
-    Condition, EventType, GetServiceResponse, Meta, Service, ServiceSpec, ServiceStatus, Task,
-    TaskState, TaskStatus, Unplaced, WatchResponse, unplaced,
-};
-use skep_sdk::{Code, Error, Goal, Object, Phase, Status, View, WaitOptions};
+use skep_sdk::v1::wait_service_request::Goal;
+use skep_sdk::v1::{Meta, Service, ServiceSpec, WaitServiceRequest, WaitServiceResponse};
+use skep_sdk::{Code, Error, Status, WaitOptions};
 use tokio::time::Instant;
 
-use crate::fake::{Fake, Running};
-use crate::watch::step;
+use crate::fake::{Fake, Running, refusal};
 
-const GOAL: Goal = Goal::Converged { spec_revision: 5 };
-
-/// A service with one task that runs; the conditions hold since a second.
-fn service(conditions: &[(&str, u64, i64)]) -> Service {
-    let condition = |(name, observed, since): &(&str, u64, i64)| Condition {
-        r#type: (*name).into(),
-        status: Truth::True.into(),
-        reason: format!("{name}_REASON"),
-        message: format!("why {name}"),
-        observed_spec_revision: *observed,
-        transition_time: Some(Timestamp {
-            seconds: *since,
-            nanos: 0,
-        }),
-    };
+fn service() -> Service {
     Service {
         meta: Some(Meta {
             id: "svc_1".into(),
@@ -40,208 +21,171 @@ fn service(conditions: &[(&str, u64, i64)]) -> Service {
             name: "web".into(),
             ..ServiceSpec::default()
         }),
-        status: Some(ServiceStatus {
-            conditions: conditions.iter().map(condition).collect(),
-            running_tasks: 1,
-            ..ServiceStatus::default()
-        }),
+        status: None,
     }
 }
 
-fn changed(revision: u64, conditions: &[(&str, u64, i64)]) -> Result<WatchResponse, Status> {
-    let object = Object::Service(service(conditions));
-    step(revision, EventType::Changed, object)
+type Answer = Result<WaitServiceResponse, Status>;
+
+fn reached() -> Answer {
+    Ok(WaitServiceResponse {
+        service: Some(service()),
+        revision: 7,
+    })
 }
 
-async fn fake(frames: Vec<Result<WatchResponse, Status>>) -> Running {
+async fn fake(answers: impl IntoIterator<Item = Answer>) -> Running {
     let running = Fake::start().await;
-    running.fake.with(|script| script.watches.push_back(frames));
+    running.fake.with(|script| script.waits.extend(answers));
     running
 }
 
-fn options(stable_for: u64, timeout: u64) -> WaitOptions {
-    WaitOptions {
-        timeout: Some(Duration::from_secs(timeout)),
-        stable_for: Duration::from_secs(stable_for),
-    }
+async fn converged(running: &Running, timeout: Option<u64>) -> Result<Service, Error> {
+    let options = WaitOptions {
+        timeout: timeout.map(Duration::from_secs),
+        stable_for: Duration::from_secs(3),
+    };
+    running.client.wait_converged(&service(), options).await
 }
 
-async fn converged(running: &Running, options: WaitOptions) -> Result<Service, Error> {
-    let created = service(&[]);
-    running.client.wait_converged(&created, options).await
+fn asked(running: &Running) -> Vec<WaitServiceRequest> {
+    running.fake.with(|script| script.asked_waits.clone())
+}
+
+fn seconds(request: &WaitServiceRequest) -> i64 {
+    request.timeout.as_ref().map_or(-1, |span| span.seconds)
 }
 
 /// What an error says to programs.
-fn said(error: &Error) -> (Code, &str, &str, Vec<&str>) {
-    let facts = error.metadata.values().map(String::as_str).collect();
-    (error.code, &error.reason, &error.message, facts)
+fn said(error: &Error) -> (Code, &str, Vec<(&str, &str)>) {
+    let facts = error.metadata.iter();
+    let facts = facts.map(|(key, value)| (key.as_str(), value.as_str()));
+    (error.code, &error.reason, facts.collect())
 }
 
 #[tokio::test]
-async fn only_a_judgement_of_the_wanted_spec_counts() {
-    let running = fake(vec![
-        changed(5, &[("STALLED", 4, 1), ("CONVERGED", 4, 1)]),
-        changed(6, &[]),
-        changed(7, &[("CONVERGED", 6, 1)]),
-    ])
-    .await;
-    let mut seen = Vec::new();
-    let mut view = View::default();
-    let observe = |view: &View<Object>, phase| seen.push((view.revision, phase));
-    let wait = running
-        .client
-        .wait("svc_1", GOAL, options(0, 60), &mut view, observe);
-    wait.await.unwrap();
-    assert_eq!(seen, [(5, Phase::Moving), (6, Phase::Moving)]);
-    assert_eq!(view.service(), Some(&service(&[("CONVERGED", 6, 1)])));
-}
-
-#[tokio::test]
-async fn stalled_comes_first_and_says_why() {
-    let running = fake(vec![changed(7, &[("CONVERGED", 5, 1), ("STALLED", 5, 1)])]).await;
-    let error = converged(&running, options(5, 60)).await.unwrap_err();
+async fn the_managers_are_asked_for_what_the_caller_wants() {
+    let running = fake([reached()]).await;
+    let found = converged(&running, Some(60)).await.unwrap();
+    assert_eq!(found, service());
+    let asked = asked(&running);
+    assert_eq!(asked.len(), 1);
     assert_eq!(
-        said(&error),
-        (
-            Code::FailedPrecondition,
-            "STALLED_REASON",
-            "why STALLED",
-            vec!["STALLED", "web"]
-        )
+        (asked[0].service.as_str(), asked[0].spec_revision),
+        ("svc_1", 5)
     );
-    let asked = running.fake.with(|script| script.asked_watches[0].clone());
-    assert_eq!(asked.services.unwrap().services, ["svc_1"]);
-    assert_eq!(asked.tasks, None);
+    assert_eq!(asked[0].goal(), Goal::Converged);
+    assert_eq!(asked[0].stable_for.map(|span| span.seconds), Some(3));
+    assert!((59..=60).contains(&seconds(&asked[0])), "{asked:?}");
+    // They say why, so they are given a little longer.
+    let deadline = running.fake.with(|script| script.timeouts[0].clone());
+    let deadline: u64 = deadline.unwrap().trim_end_matches('u').parse().unwrap();
+    assert!((64_000_000..=65_000_000).contains(&deadline), "{deadline}");
 }
 
-#[tokio::test(start_paused = true)]
-async fn converged_has_to_last_and_is_read_again() {
-    let running = fake(vec![changed(5, &[("CONVERGED", 5, 1)])]).await;
-    // The first read shows that there was a break that the watch has not told of.
-    running.fake.with(|script| {
-        script.gets.extend([2, 2].map(|since| GetServiceResponse {
-            service: Some(service(&[("CONVERGED", 5, since)])),
-            revision: 6,
-        }));
-    });
-    let begin = Instant::now();
-    let found = converged(&running, options(5, 60)).await.unwrap();
-    let took = begin.elapsed();
-    assert!(took >= Duration::from_secs(10), "{took:?}");
-    assert_eq!(found, service(&[("CONVERGED", 5, 2)]));
-    assert!(running.fake.with(|script| script.gets.is_empty()));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_read_that_shows_that_it_stalled_ends_the_wait() {
-    let running = fake(vec![changed(5, &[("CONVERGED", 5, 1)])]).await;
-    running.fake.with(|script| {
-        script.gets.push_back(GetServiceResponse {
-            service: Some(service(&[("STALLED", 5, 2)])),
-            revision: 6,
-        });
-    });
-    let error = converged(&running, options(5, 60)).await.unwrap_err();
-    assert_eq!(error.reason, "STALLED_REASON");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_break_begins_the_time_anew() {
-    let holds = |since| [("CONVERGED", 5, since)];
-    for last in [
-        vec![changed(6, &[]), changed(7, &holds(1))],
-        vec![changed(6, &holds(2))],
+#[tokio::test]
+async fn what_the_managers_say_is_what_the_caller_hears() {
+    for (code, reason) in [
+        (Code::FailedPrecondition, "CRASH_LOOP"),
+        (Code::NotFound, "OBJECT_NOT_FOUND"),
+        (Code::InvalidArgument, "INVALID_FIELD"),
     ] {
-        let running = fake([vec![changed(5, &holds(1))], last].concat()).await;
-        let mut phases = Vec::new();
-        let mut view = View::default();
-        let observe = |_: &View<Object>, phase| phases.push(phase);
-        let wait = running
-            .client
-            .wait("svc_1", GOAL, options(5, 3), &mut view, observe);
-        let error = wait.await.unwrap_err();
-        assert_eq!(error.code, Code::DeadlineExceeded);
-        assert_eq!(phases.last(), Some(&Phase::Settling));
+        let running = fake([Err(refusal(code, reason))]).await;
+        let error = converged(&running, Some(60)).await.unwrap_err();
+        assert_eq!(said(&error), (code, reason, vec![("service", "web")]));
+        assert_eq!(asked(&running).len(), 1);
     }
 }
 
-#[tokio::test]
-async fn what_has_no_task_that_runs_needs_no_time() {
-    let mut done = service(&[("CONVERGED", 5, 1)]);
-    done.status.as_mut().unwrap().running_tasks = 0;
-    let running = fake(vec![step(
-        5,
-        EventType::Added,
-        Object::Service(done.clone()),
-    )])
-    .await;
-    let found = converged(&running, options(600, 60)).await.unwrap();
-    assert_eq!(found, done);
-}
-
-#[tokio::test]
-async fn a_service_that_is_gone_ends_every_wait() {
-    let frames = || {
-        vec![
-            changed(5, &[]),
-            step(6, EventType::Deleted, Object::Service(service(&[]))),
-        ]
-    };
-    let running = fake(frames()).await;
-    let mut view = View::default();
-    let wait = running
-        .client
-        .wait("svc_1", Goal::Deleted, options(5, 60), &mut view, |_, _| ());
-    wait.await.unwrap();
-    let running = fake(frames()).await;
-    let error = converged(&running, options(5, 60)).await.unwrap_err();
-    assert_eq!(
-        (error.code, &*error.reason),
-        (Code::NotFound, "OBJECT_NOT_FOUND")
+#[tokio::test(start_paused = true)]
+async fn a_call_that_breaks_off_is_made_again_for_the_time_that_is_left() {
+    let busy = || Err(refusal(Code::Unavailable, "MANAGER_NOT_READY"));
+    let running = fake((0..20).map(|_| busy()).chain([reached()])).await;
+    let began = Instant::now();
+    converged(&running, Some(600)).await.unwrap();
+    let took = began.elapsed();
+    let asked = asked(&running);
+    assert_eq!(asked.len(), 21, "more often than any other call");
+    let left: Vec<i64> = asked.iter().map(seconds).collect();
+    assert!(
+        left.is_sorted_by(|before, after| before >= after),
+        "{left:?}"
+    );
+    let waited = i64::try_from(took.as_secs()).unwrap();
+    assert!(
+        waited > 10 && (left[20] + waited - 600).abs() <= 1,
+        "{left:?}"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_that_is_over_says_why() {
-    let mut behind = service(&[("CONVERGED", 5, 1)]);
-    let condition = &mut behind.status.as_mut().unwrap().conditions[0];
-    condition.status = Truth::False.into();
-    for (causes, reason, message, metadata) in [
-        (
-            vec![],
-            "NOT_CONVERGED",
-            "why CONVERGED",
-            vec!["CONVERGED", "web"],
-        ),
-        (
-            vec!["too little", "too much", "too little"],
-            "UNPLACED",
-            "tasks have no node: too little; too much",
-            vec!["web"],
-        ),
+async fn managers_that_cannot_serve_in_time_are_told_as_they_said() {
+    let busy = || Err(refusal(Code::Unavailable, "NO_QUORUM"));
+    let running = fake((0..200).map(|_| busy())).await;
+    let began = Instant::now();
+    let error = converged(&running, Some(30)).await.unwrap_err();
+    let facts = vec![("service", "web")];
+    assert_eq!(said(&error), (Code::Unavailable, "NO_QUORUM", facts));
+    assert_eq!(error.message, "no_quorum");
+    let took = began.elapsed().as_secs();
+    assert!((30..60).contains(&took), "{took} s");
+}
+
+/// A manager that says nothing at all is given up a little after the time.
+#[tokio::test(start_paused = true)]
+async fn silence_is_a_time_that_is_over() {
+    for (goal, reason, words) in [
+        (Goal::Converged, "NOT_CONVERGED", "did not converge"),
+        (Goal::Deleted, "NOT_DELETED", "was not gone"),
     ] {
-        let frame = step(5, EventType::Added, Object::Service(behind.clone()));
-        let running = fake(vec![frame]).await;
-        let pending = |message: &&str| Task {
-            desired_state: TaskState::Running.into(),
-            status: Some(TaskStatus {
-                unplaced: Some(Unplaced {
-                    causes: vec![unplaced::Cause {
-                        message: (*message).into(),
-                        ..unplaced::Cause::default()
-                    }],
-                    ..Unplaced::default()
-                }),
-                ..TaskStatus::default()
-            }),
-            ..Task::default()
+        let running = fake([]).await;
+        let request = WaitServiceRequest {
+            service: "web".into(),
+            goal: goal.into(),
+            ..WaitServiceRequest::default()
         };
-        let tasks = causes.iter().map(pending).collect();
-        running.fake.with(|script| script.tasks = tasks);
-        let error = converged(&running, options(5, 600)).await.unwrap_err();
-        assert_eq!(
-            said(&error),
-            (Code::DeadlineExceeded, reason, message, metadata)
-        );
+        let began = Instant::now();
+        let timeout = Some(Duration::from_secs(20));
+        let waited = running.client.wait_service(request, timeout).await;
+        let took = began.elapsed().as_secs();
+        let error = waited.unwrap_err();
+        let is_condition = goal == Goal::Converged;
+        let facts = is_condition.then_some(("condition", "CONVERGED"));
+        let facts = facts.into_iter().collect();
+        assert_eq!(said(&error), (Code::DeadlineExceeded, reason, facts));
+        let begin = format!("the service web {words} in time: no answer from ");
+        assert!(error.message.starts_with(&begin), "{error}");
+        assert!((25..30).contains(&took), "{took} s");
     }
+}
+
+#[tokio::test]
+async fn the_time_that_is_over_is_what_the_managers_say_of_it() {
+    let late = refusal(Code::DeadlineExceeded, "UNPLACED");
+    let running = fake([Err(late)]).await;
+    let error = converged(&running, Some(0)).await.unwrap_err();
+    let facts = vec![("service", "web")];
+    assert_eq!(said(&error), (Code::DeadlineExceeded, "UNPLACED", facts));
+    assert_eq!(seconds(&asked(&running)[0]), 0, "it looks once");
+}
+
+/// One call waits for an hour, and for the time that it has to last.
+#[tokio::test]
+async fn without_a_timeout_there_is_another_call_after_the_first() {
+    let late = || Err(refusal(Code::DeadlineExceeded, "NOT_CONVERGED"));
+    let running = fake([late(), late(), reached()]).await;
+    converged(&running, None).await.unwrap();
+    let asked: Vec<i64> = asked(&running).iter().map(seconds).collect();
+    assert_eq!(asked, [3_603; 3]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bare_call_has_no_deadline_and_is_not_repeated() {
+    let busy = refusal(Code::Unavailable, "MANAGER_NOT_READY");
+    let running = fake([Err(busy), reached()]).await;
+    let request = WaitServiceRequest::default();
+    let answer = running.client.services().wait_service(request).await;
+    assert_eq!(answer.unwrap_err().code(), Code::Unavailable);
+    let deadlines = running.fake.with(|script| script.timeouts.clone());
+    assert_eq!(deadlines, [None]);
 }

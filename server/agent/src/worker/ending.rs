@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Ends all tasks of a node and removes what is left of them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -38,17 +39,20 @@ pub(super) async fn end_all(executor: &dyn Executor) {
 
 async fn end_and_remove(executor: &dyn Executor) {
     let mut hints = executor.hints();
-    let stops = live(executor).into_iter().map(|known| {
-        let grace = known.stop.grace.min(GRACE_MAX);
-        stop(executor, known.task, known.stop.signal, grace)
-    });
-    join_all(stops).await;
+    let mut told = BTreeSet::new();
     let mut kill_at = Instant::now() + GRACE_MAX + MARGIN;
     loop {
         let left = live(executor);
         if left.is_empty() {
             break;
         }
+        // Orders that were on their way may have made tasks since the last look.
+        let new = left.iter().filter(|known| told.insert(known.task));
+        let stops = new.map(|known| {
+            let grace = known.stop.grace.min(GRACE_MAX);
+            stop(executor, known.task, known.stop.signal, grace)
+        });
+        join_all(stops).await;
         if Instant::now() >= kill_at {
             kill_at = Instant::now() + MARGIN;
             let tasks = left.iter().map(|known| known.task);
@@ -83,6 +87,8 @@ async fn remove(executor: &dyn Executor, task: TaskId) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use futures::stream::BoxStream;
 
     use super::*;
@@ -131,6 +137,65 @@ mod tests {
         fn logs(&self, task: TaskId, _: LogQuery) -> Result<LogItems, ExecutorError> {
             Err(ExecutorError::UnknownTask(task))
         }
+    }
+
+    /// Two tasks, of which one is being made ready until the other was told to stop.
+    struct Late(Mutex<Vec<TaskId>>);
+
+    #[async_trait::async_trait]
+    impl Executor for Late {
+        fn capabilities(&self) -> Vec<&'static str> {
+            Vec::new()
+        }
+
+        async fn prepare(&self, _: Work) -> Result<(), ExecutorError> {
+            Ok(())
+        }
+
+        async fn start(&self, _: TaskId) -> Result<(), ExecutorError> {
+            Ok(())
+        }
+
+        async fn stop(&self, task: TaskId, _: i32, _: Duration) -> Result<(), ExecutorError> {
+            self.0
+                .lock()
+                .expect("nobody panics")
+                .retain(|left| *left != task);
+            Ok(())
+        }
+
+        async fn remove(&self, _: TaskId) -> Result<(), ExecutorError> {
+            Ok(())
+        }
+
+        fn list(&self) -> Vec<Observed> {
+            let left = self.0.lock().expect("nobody panics");
+            let first = left.first().map(|task| {
+                let stop = TaskWork::default().stop();
+                Observed::new(*task, stop, Phase::Prepared)
+            });
+            first.into_iter().collect()
+        }
+
+        fn get(&self, _: TaskId) -> Option<Observed> {
+            self.list().pop()
+        }
+
+        fn hints(&self) -> BoxStream<'static, Hint> {
+            futures::stream::pending().boxed()
+        }
+
+        fn logs(&self, task: TaskId, _: LogQuery) -> Result<LogItems, ExecutorError> {
+            Err(ExecutorError::UnknownTask(task))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_late_is_told_to_stop_as_well() {
+        let began = Instant::now();
+        let executor = Late(Mutex::new(vec![TaskId(1), TaskId(2)]));
+        end_all(&executor).await;
+        assert!(began.elapsed() < MARGIN, "{:?}", began.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

@@ -22,10 +22,10 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::stream::{BoxStream, StreamExt};
 use skep_core::assign::{Assignments, Held};
-use skep_core::model::{NodeDescription, TaskId, Timestamp};
+use skep_core::model::{NodeDescription, TaskId, Timestamp, Workload};
 use skep_core::node_agent::{self as core, NodeFacts, Order, OrderFailure, launch};
 use skep_core::session::Welcome;
-use skep_network::{DataPlane, PlaneStatus};
+use skep_network::{DataPlane, PlaneStatus, Reach};
 use skep_wire::session::{encode_held, encode_memory};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
@@ -321,7 +321,12 @@ impl Worker {
         let template = template.ok_or_else(|| not_yet("its template is not here yet"))?;
         let node = self.facts();
         let node = node.ok_or_else(|| not_yet("no manager has named this node yet"))?;
-        let ports = self.ports.choose(task, &core::opened_ports(template))?;
+        let wanted = core::opened_ports(template);
+        let reach = match template.template.workload {
+            Workload::Process(_) => Reach::Direct,
+            Workload::Container(_) => Reach::Forwarded,
+        };
+        let ports = self.ports.choose(task, &wanted, reach)?;
         let launch = launch(assigned, template, &node, ports).map_err(|error| OrderFailure {
             refused: true,
             message: error.to_string().into(),

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use skep_core::model::{Port, TaskId};
 use skep_core::node_agent::{Observed, OrderFailure, Phase};
-use skep_network::{BackendPorts, PortError};
+use skep_network::{BackendPorts, PortError, Reach};
 
 /// Who has which ports: a task from the moment it is made ready until it has ended.
 pub(super) struct Ports {
@@ -27,13 +27,14 @@ impl Ports {
         &mut self,
         task: TaskId,
         wanted: &[Port],
+        reach: Reach,
     ) -> Result<Vec<Port>, OrderFailure> {
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
         let chosen = self
             .book
-            .allocate(task, wanted)
+            .allocate(task, wanted, reach)
             .map_err(|error| failure(&error))?;
         self.holders.insert(task);
         Ok(chosen)
@@ -110,21 +111,26 @@ mod tests {
         let (a, b) = (TaskId(1), TaskId(2));
         let mut ports = Ports::new(HERE);
         let chosen = ports
-            .choose(a, &[tcp(80, 80, PortMode::Ingress)])
+            .choose(a, &[tcp(80, 80, PortMode::Ingress)], Reach::Direct)
             .expect("a port");
         let fixed = [tcp(80, chosen[0].published, PortMode::Host)];
-        let refusal = ports.choose(b, &fixed).expect_err("it is held");
+        let refusal = ports
+            .choose(b, &fixed, Reach::Direct)
+            .expect_err("it is held");
         assert!(
             refusal.refused && refusal.message.contains(&a.to_string()),
             "{refusal:?}"
         );
 
         ports.settle(&BTreeMap::new(), |task| task == a);
-        assert!(ports.choose(b, &fixed).is_err(), "it is being made ready");
+        assert!(
+            ports.choose(b, &fixed, Reach::Direct).is_err(),
+            "it is being made ready"
+        );
         ports.settle(&seen(a, running(), &chosen), |_| false);
-        assert!(ports.choose(b, &fixed).is_err(), "it runs");
+        assert!(ports.choose(b, &fixed, Reach::Direct).is_err(), "it runs");
         ports.settle(&BTreeMap::new(), |_| false);
-        assert!(ports.choose(b, &fixed).is_ok());
+        assert!(ports.choose(b, &fixed, Reach::Direct).is_ok());
     }
 
     #[test]
@@ -132,12 +138,12 @@ mod tests {
         let (a, b) = (TaskId(1), TaskId(2));
         let mut ports = Ports::new(HERE);
         let chosen = ports
-            .choose(a, &[tcp(80, 80, PortMode::Ingress)])
+            .choose(a, &[tcp(80, 80, PortMode::Ingress)], Reach::Direct)
             .expect("a port");
         let mut ports = Ports::new(HERE);
         ports.settle(&seen(a, running(), &chosen), |_| false);
         let fixed = [tcp(80, chosen[0].published, PortMode::Host)];
-        assert!(ports.choose(b, &fixed).is_err());
+        assert!(ports.choose(b, &fixed, Reach::Direct).is_err());
     }
 
     #[test]
@@ -146,7 +152,7 @@ mod tests {
         let number = other.local_addr().expect("an address").port();
         let mut ports = Ports::new(HERE);
         let refusal = ports
-            .choose(TaskId(1), &[tcp(80, number, PortMode::Host)])
+            .choose(TaskId(1), &[tcp(80, number, PortMode::Host)], Reach::Direct)
             .expect_err("another program holds it");
         let text = refusal.message.to_string();
         assert!(refusal.refused, "{text}");

@@ -10,8 +10,8 @@
 use std::collections::BTreeMap;
 
 use crate::model::{
-    Backend, BackendState, DesiredState, HealthState, NodeId, NodeState, Port, PortMode,
-    ServiceEndpoints, ServiceId, Task,
+    Backend, BackendState, DesiredState, HealthState, NodeId, NodeState, Port, ServiceEndpoints,
+    ServiceId, Task,
 };
 use crate::state::State;
 
@@ -39,12 +39,7 @@ pub fn service_endpoints(
     suspect: &dyn Fn(NodeId) -> bool,
 ) -> Option<ServiceEndpoints> {
     let service = state.service(service)?;
-    let ports: Vec<Port> = service
-        .ports
-        .iter()
-        .filter(|port| port.mode == PortMode::Ingress && port.published != 0)
-        .cloned()
-        .collect();
+    let ports: Vec<Port> = service.mesh_ports().cloned().collect();
     if ports.is_empty() {
         return None;
     }

@@ -18,6 +18,7 @@ use std::fmt;
 
 use crate::state::State;
 
+pub use rollout::replacements;
 pub use step::step;
 
 /// A rule that does not hold.

@@ -11,7 +11,7 @@ use super::Violation;
 /// A service, a slot and, if that is 0, a node.
 pub(super) type Place = (ServiceId, u32, Option<NodeId>);
 
-fn place_of(task: &Task) -> Place {
+pub(super) fn place_of(task: &Task) -> Place {
     let node = task.node.as_ref().filter(|_| task.slot == 0);
     (task.service, task.slot, node.map(|node| node.id))
 }

@@ -12,7 +12,7 @@ use crate::schedule::filter::requirements_hold;
 use crate::state::State;
 
 use super::Violation;
-use super::place::{Place, places};
+use super::place::{Place, place_of, places};
 
 type Places<'a> = BTreeMap<Place, Vec<&'a Task>>;
 
@@ -77,8 +77,17 @@ fn check_down(
 /// Whether a task that could run on was told to stop for one of the present template, and that
 /// one did not run yet.
 fn is_down(state: &State, service: &Service, tasks: &[&Task]) -> bool {
+    replacement(state, service, tasks).is_some_and(|(_, new)| new.status.state < TaskState::Running)
+}
+
+/// A task that could run on and was told to stop for one of the present template, and that one.
+fn replacement<'a>(
+    state: &State,
+    service: &Service,
+    tasks: &[&'a Task],
+) -> Option<(&'a Task, &'a Task)> {
     let [.., old, new] = tasks else {
-        return false;
+        return None;
     };
     let open = new
         .step
@@ -89,13 +98,31 @@ fn is_down(state: &State, service: &Service, tasks: &[&Task]) -> bool {
             || (task.status.state == TaskState::Stopped
                 && past.any(|state| state == TaskState::Running))
     };
-    open && is_meant(new)
+    let replaced = open
+        && is_meant(new)
         && new.template_revision == service.template_revision
-        && new.status.state < TaskState::Running
         && old.template_revision != new.template_revision
         && old.desired == DesiredState::Stopped
         && ran(old)
-        && could_stay(state, service, old)
+        && could_stay(state, service, old);
+    replaced.then_some((*old, *new))
+}
+
+/// The tasks of a service that could run on and were told to stop for others, with those, as long
+/// as the steps of its rollout that made these are open. Whether they run is for those to say who
+/// look at nodes.
+#[must_use]
+pub fn replacements<'a>(state: &'a State, service: &Service) -> Vec<(&'a Task, &'a Task)> {
+    let mut places = Places::new();
+    for task in state.service_tasks(service.meta.id) {
+        places.entry(place_of(task)).or_default().push(task);
+    }
+    let mut found = Vec::new();
+    for tasks in places.values_mut() {
+        tasks.sort_by_key(|task| (task.attempt, task.meta.create_revision));
+        found.extend(replacement(state, service, tasks));
+    }
+    found
 }
 
 /// Whether a task stands on a node that it need not leave.

@@ -16,7 +16,7 @@ pub fn step(before: &State, after: &State) -> Vec<Violation> {
     }
     for task in before.tasks() {
         match after.task(task.meta.id) {
-            Some(now) => check_task(task, now, &mut found),
+            Some(now) => check_task(after, task, now, &mut found),
             None => check_gone(before, after, task, &mut found),
         }
     }
@@ -28,8 +28,10 @@ pub fn step(before: &State, after: &State) -> Vec<Violation> {
     found
 }
 
-fn check_task(old: &Task, new: &Task, found: &mut Vec<Violation>) {
+fn check_task(after: &State, old: &Task, new: &Task, found: &mut Vec<Violation>) {
     let same_node = |old: &Task| old.node.as_ref().map(|node| node.id);
+    let service = after.service(new.service);
+    let in_mesh = service.is_none_or(|service| service.mesh_ports().next().is_some());
     let moved_on = old.meta.revision < new.meta.revision;
     let rules = [
         (
@@ -55,7 +57,7 @@ fn check_task(old: &Task, new: &Task, found: &mut Vec<Violation>) {
         ),
         (
             "a task that was told to stop while it answered leaves the traffic before it does",
-            drains_on(old, new),
+            drains_on(old, new, in_mesh),
         ),
         (
             "a change is a new revision",
@@ -71,8 +73,8 @@ fn check_task(old: &Task, new: &Task, found: &mut Vec<Violation>) {
 }
 
 /// Whether a task that answers leaves the traffic from the moment it is told to stop, and never
-/// comes back into it.
-fn drains_on(old: &Task, new: &Task) -> bool {
+/// comes back into it. If its service is not in the mesh there is nothing to leave.
+fn drains_on(old: &Task, new: &Task, in_mesh: bool) -> bool {
     match (&old.drain, &new.drain) {
         (Some(old), Some(new)) => {
             let same = (old.told_revision, old.told) == (new.told_revision, new.told);
@@ -82,7 +84,7 @@ fn drains_on(old: &Task, new: &Task) -> bool {
         (None, Some(drain)) => drain.told_revision == new.meta.revision,
         (None, None) => {
             let told = |task: &Task| task.desired > DesiredState::Running;
-            told(old) || !told(new) || !old.answers() || new.is_terminal()
+            told(old) || !told(new) || !in_mesh || !old.answers() || new.is_terminal()
         }
     }
 }

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::{
-    Condition, Labels, Meta, Name, OnFailure, Port, PullPolicy, Revision, Rollout, ServiceId,
-    TaskTemplate, Timestamp, UpdatePolicy, Workload,
+    Condition, Labels, Meta, Name, OnFailure, Port, PortMode, PullPolicy, Revision, Rollout,
+    ServiceId, TaskTemplate, Timestamp, UpdatePolicy, Workload,
 };
 
 /// How many tasks a service has.
@@ -100,6 +100,12 @@ impl Service {
     #[must_use]
     pub fn is_deleting(&self) -> bool {
         self.meta.delete_time.is_some()
+    }
+
+    /// The ports that the mesh answers on for it: those of mode ingress, once they have a number.
+    pub fn mesh_ports(&self) -> impl Iterator<Item = &Port> {
+        let ports = self.ports.iter();
+        ports.filter(|port| port.mode == PortMode::Ingress && port.published != 0)
     }
 }
 

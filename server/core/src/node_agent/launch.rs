@@ -4,7 +4,7 @@
 use crate::assign::{AssignedTask, AssignedTemplate};
 use crate::model::{
     Container, HealthCheck, Labels, LogDriver, Mount, MountSource, NodeId, Platform, Port, Process,
-    ResourceLimits, Resources, Revision, ServiceId, TaskId, Workload,
+    Protocol, ResourceLimits, Resources, Revision, ServiceId, TaskId, Workload,
 };
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -142,8 +142,13 @@ impl Facts<'_> {
             let number = port.published.to_string();
             env.insert(format!("SKEP_PORT_{}", port.target), number);
         }
-        if let Some(first) = ports.first() {
-            env.insert("PORT".to_owned(), first.published.to_string());
+        // Programs that go by PORT speak TCP, unless nothing but UDP is published.
+        let published = |port: &&Port| {
+            let same = |it: &Port| (it.target, it.protocol) == (port.target, Protocol::Tcp);
+            port.protocol == Protocol::Tcp && self.template.ports.iter().any(same)
+        };
+        if let Some(own) = ports.iter().find(published).or(ports.first()) {
+            env.insert("PORT".to_owned(), own.published.to_string());
         }
         self.fill(&mut env, &process.env)?;
         Ok(env)

@@ -2,7 +2,7 @@
 //! One task on every node that fits.
 
 use crate::model::{DesiredState, Outcome, TaskState};
-use crate::state::derive::wants_node;
+use crate::state::derive::{self, Kept, wants_node};
 
 use super::desk::Desk;
 use super::place::{Place, PlaceKey, Places};
@@ -16,7 +16,8 @@ pub(super) fn choose(desk: &mut Desk<'_>, places: &mut Places<'_>) -> Vec<PlaceK
         .nodes()
         .filter(|node| {
             let place = places.get(PlaceKey::Node(node.meta.id));
-            wants_node(desk.service, node, place.is_some_and(keeps_node))
+            let kept = place.map_or(Kept::Nothing, |place| keeps(desk, place));
+            wants_node(desk.service, node, kept)
         })
         .map(|node| PlaceKey::Node(node.meta.id))
         .collect();
@@ -36,13 +37,16 @@ pub(super) fn choose(desk: &mut Desk<'_>, places: &mut Places<'_>) -> Vec<PlaceK
     wanted
 }
 
-/// What [`crate::state::derive::keeps_node`] will say of the holder.
-fn keeps_node(place: &Place<'_>) -> bool {
-    let mut meant = place.attempts.iter().filter(|it| it.holds());
-    meant.any(|it| {
+/// What the node of a place keeps, once all is done that was decided so far: of the holders those
+/// of which [`crate::state::derive::keeps_node`] will hold.
+fn keeps(desk: &Desk<'_>, place: &Place<'_>) -> Kept {
+    let meant = place.attempts.iter().filter(|it| it.holds());
+    let kept = meant.filter(|it| {
         let is_placed = it.state >= TaskState::Assigned && !it.has_ended();
         is_placed || it.outcome != Outcome::Open
-    })
+    });
+    let kept = kept.map(|it| derive::kept(desk.state, desk.service, it.task));
+    kept.max().unwrap_or(Kept::Nothing)
 }
 
 /// Whether the node of a place is still in the swarm.

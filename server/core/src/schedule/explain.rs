@@ -111,12 +111,15 @@ fn sentence(mut details: Vec<(u32, String)>) -> String {
     parts.join("; ")
 }
 
-fn lacking(capability: &str) -> String {
+pub(super) fn lacking(capability: &str) -> String {
     let whose = capability.trim_start_matches("container.");
     match whose.split_once('.') {
         Some(("limits", limit)) => {
             format!("cannot enforce a {limit} limit: \"{capability}\" is missing")
         }
+        Some(("workload", "container")) => format!(
+            "no Docker engine answers (see \"skep node inspect\"): \"{capability}\" is missing"
+        ),
         Some(("workload", kind)) => {
             format!("does not run a {kind} workload: \"{capability}\" is missing")
         }

@@ -19,7 +19,7 @@ use crate::schedule::filter::requirements_hold;
 
 use super::{State, Tally};
 
-pub use stalled::{CRASH_LOOP, PORT_IN_USE};
+pub use stalled::{CRASH_LOOP, PORT_IN_USE, STALL_REASONS};
 
 /// The condition that says that all tasks wanted run and are up to date.
 pub const CONVERGED: &str = "CONVERGED";
@@ -38,21 +38,42 @@ pub fn keeps_node(task: &Task) -> bool {
     task.desired <= DesiredState::Running && placed
 }
 
-/// Whether a service with one task a node wants one on this node. A paused node keeps the task
-/// it has: one of which [`keeps_node`] holds.
+/// What a node keeps of a service with one task a node, by [`keeps_node`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Kept {
+    /// No task.
+    Nothing,
+    /// A task of another workload than its present template has.
+    Other,
+    /// A task of the workload that its present template has.
+    Same,
+}
+
+/// What this task is to its node, for its service.
 #[must_use]
-pub fn wants_node(service: &Service, node: &Node, has_task: bool) -> bool {
+pub fn kept(state: &State, service: &Service, task: &Task) -> Kept {
+    let template = state.template(task.service, task.template_revision);
+    let workload = template.map(|kept| kept.template.workload.capability());
+    if workload == Some(service.spec.template.workload.capability()) {
+        Kept::Same
+    } else {
+        Kept::Other
+    }
+}
+
+/// Whether a service with one task a node wants one on this node. A paused node keeps the task
+/// it has, and so does one whose engine is gone: what that runs may go on without it.
+#[must_use]
+pub fn wants_node(service: &Service, node: &Node, kept: Kept) -> bool {
     let available = match node.spec.availability() {
         Availability::Active => true,
-        Availability::Pause => has_task,
+        Availability::Pause => kept > Kept::Nothing,
         Availability::Drain => false,
     };
+    let workload = service.spec.template.workload.capability();
     available
         && node.status.state != NodeState::Down
-        && node
-            .status
-            .description
-            .can(service.spec.template.workload.capability())
+        && (kept == Kept::Same || node.status.description.can(workload))
         && requirements_hold(&service.spec.template.placement.requirements, node)
 }
 

@@ -137,6 +137,24 @@ fn ends_have_a_cause_and_words() {
 }
 
 #[test]
+fn a_container_that_somebody_else_removes_says_so() {
+    let ended = |status, code, stopped| {
+        let mut state = state(status);
+        state.exit_code = Some(code);
+        exit_of(state, stopped)
+    };
+    for status in [Status::REMOVING, Status::DEAD] {
+        let exit = ended(status, 137, false);
+        assert_eq!((exit.cause, exit.code), (ExitCause::Lost, None));
+        assert!(exit.message.contains("removed behind skep's back"));
+    }
+    let removing = |code, stopped| ended(Status::REMOVING, code, stopped);
+    assert_eq!(removing(137, true).cause, ExitCause::Stopped);
+    // It had ended before.
+    assert_eq!(removing(3, false).message, "exited with code 3");
+}
+
+#[test]
 fn what_never_started_says_why() {
     let mut failed = state(Status::CREATED);
     failed.error = Some("exec: \"/nope\": no such file or directory".to_owned());

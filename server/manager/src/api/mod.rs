@@ -8,6 +8,7 @@ mod rollout;
 mod service;
 mod swarm;
 mod task;
+mod wait;
 mod watch;
 
 use std::sync::Arc;

@@ -260,6 +260,14 @@ impl ServiceService for ServiceApi {
         Ok(Response::new(self.list(&call, request.into_inner()).await?))
     }
 
+    async fn wait_service(
+        &self,
+        request: Request<v1::WaitServiceRequest>,
+    ) -> Result<Response<v1::WaitServiceResponse>, Status> {
+        let call = Call::of(&request)?;
+        Ok(Response::new(self.wait(&call, request.into_inner()).await?))
+    }
+
     async fn update_service(
         &self,
         request: Request<v1::UpdateServiceRequest>,

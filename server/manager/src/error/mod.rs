@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use skep_core::admit::Rejection;
 use skep_core::model::Revision;
+use skep_core::wait::Ending;
 use skep_proto::v1::ErrorReason;
 use skep_wire::parse::Violation;
 use tonic::Code;
@@ -72,6 +73,8 @@ pub enum Failure {
         /// What is missing.
         feature: String,
     },
+    /// What was waited for did not come to pass.
+    Waited(Ending),
     /// The server gave up waiting.
     DeadlineExceeded,
     /// A fault of the server, described in its log.
@@ -136,6 +139,7 @@ impl Failure {
             Failure::QuorumAtRisk { .. } => ErrorReason::QuorumAtRisk,
             Failure::RoleRequired { .. } => ErrorReason::RoleRequired,
             Failure::NotEnabled { .. } => ErrorReason::FeatureNotEnabled,
+            Failure::Waited(ending) => reason_of_wait(ending),
             Failure::DeadlineExceeded => ErrorReason::DeadlineExceeded,
             Failure::Internal { .. } => ErrorReason::Internal,
             Failure::StorageFailed { .. } => ErrorReason::StorageFailed,
@@ -159,7 +163,14 @@ pub fn code_of(reason: ErrorReason) -> Code {
         | ErrorReason::NodeNotDown
         | ErrorReason::NodeIsManager
         | ErrorReason::QuorumAtRisk
-        | ErrorReason::WrongSwarmState => Code::FailedPrecondition,
+        | ErrorReason::WrongSwarmState
+        | ErrorReason::RolloutPaused
+        | ErrorReason::RolledBack
+        | ErrorReason::RollbackPaused
+        | ErrorReason::NodePaused
+        | ErrorReason::AttemptsExhausted
+        | ErrorReason::CrashLoop
+        | ErrorReason::PortInUse => Code::FailedPrecondition,
         ErrorReason::RevisionCompacted | ErrorReason::RevisionUnknown => Code::OutOfRange,
         ErrorReason::NoQuorum | ErrorReason::ManagerNotReady | ErrorReason::StorageFailed => {
             Code::Unavailable
@@ -167,7 +178,10 @@ pub fn code_of(reason: ErrorReason) -> Code {
         ErrorReason::LimitExceeded | ErrorReason::PoolExhausted => Code::ResourceExhausted,
         ErrorReason::RoleRequired => Code::PermissionDenied,
         ErrorReason::FeatureNotEnabled => Code::Unimplemented,
-        ErrorReason::DeadlineExceeded => Code::DeadlineExceeded,
+        ErrorReason::DeadlineExceeded
+        | ErrorReason::Unplaced
+        | ErrorReason::NotConverged
+        | ErrorReason::NotDeleted => Code::DeadlineExceeded,
         ErrorReason::Internal | ErrorReason::Unspecified => Code::Internal,
     }
 }
@@ -177,6 +191,20 @@ pub fn code_of(reason: ErrorReason) -> Code {
 pub fn reason_name(reason: ErrorReason) -> &'static str {
     let name = reason.as_str_name();
     name.strip_prefix("ERROR_REASON_").unwrap_or(name)
+}
+
+/// Whatever stalls a service is a reason of the contract: a test goes through them.
+fn reason_of_wait(ending: &Ending) -> ErrorReason {
+    match ending {
+        Ending::Gone { .. } => ErrorReason::ObjectNotFound,
+        Ending::Stalled { reason, .. } => {
+            let known = ErrorReason::from_str_name(&format!("ERROR_REASON_{reason}"));
+            known.unwrap_or(ErrorReason::Internal)
+        }
+        Ending::Unplaced { .. } => ErrorReason::Unplaced,
+        Ending::NotConverged { .. } => ErrorReason::NotConverged,
+        Ending::NotDeleted { .. } => ErrorReason::NotDeleted,
+    }
 }
 
 fn reason_of(rejection: &Rejection) -> ErrorReason {

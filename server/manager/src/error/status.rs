@@ -5,6 +5,8 @@ use std::collections::HashMap;
 
 use skep_core::admit::{Kind, Rejection};
 use skep_core::model::{ObjectId, RolloutState};
+use skep_core::state::derive::{CONVERGED, STALLED};
+use skep_core::wait::Ending;
 use skep_wire::parse::Violation;
 use tonic::Status;
 use tonic_types::{ErrorDetails, FieldViolation, QuotaViolation, StatusExt};
@@ -71,6 +73,7 @@ impl Failure {
             Failure::NotEnabled { feature } => {
                 format!("this daemon has no {feature}; a newer one may")
             }
+            Failure::Waited(ending) => ending.to_string(),
             Failure::DeadlineExceeded => TIME_IS_OVER.to_owned(),
             Failure::Internal { trace } => {
                 format!("a fault of the server; its log says more under trace {trace}")
@@ -100,6 +103,7 @@ impl Failure {
             ]),
             Failure::RoleRequired { role, .. } => pairs([("role", (*role).to_owned())]),
             Failure::NotEnabled { feature } => pairs([("feature", feature.clone())]),
+            Failure::Waited(ending) => wait_metadata(ending),
             Failure::Internal { trace } => pairs([("trace", trace.clone())]),
             Failure::StorageFailed { path, cause } => pairs([
                 ("path", path.display().to_string()),
@@ -123,6 +127,10 @@ impl Failure {
             }
             Failure::Rejected(Rejection::NotFound { kind, name }) => {
                 details.set_resource_info(kind.as_str(), name, "", "there is none");
+            }
+            Failure::Waited(Ending::Gone { service }) => {
+                let (kind, name) = (Kind::Service.as_str(), service.as_str());
+                details.set_resource_info(kind, name, "", "it was deleted");
             }
             Failure::Rejected(Rejection::NameTaken { id, .. }) => {
                 let kind = Kind::of(*id);
@@ -189,6 +197,18 @@ fn rejection_metadata(rejection: &Rejection) -> HashMap<String, String> {
         | Rejection::NodeIsManager { .. }
         | Rejection::Field { .. } => HashMap::new(),
     }
+}
+
+fn wait_metadata(ending: &Ending) -> HashMap<String, String> {
+    let (service, condition) = match ending {
+        Ending::Gone { service } => return kind_and_name(Kind::Service, service.as_str()),
+        Ending::Stalled { service, .. } => (service, Some(STALLED)),
+        Ending::NotConverged { service, .. } => (service, Some(CONVERGED)),
+        Ending::Unplaced { service, .. } | Ending::NotDeleted { service, .. } => (service, None),
+    };
+    let mut metadata = pairs([("service", service.to_string())]);
+    metadata.extend(condition.map(|it| ("condition".to_owned(), it.to_owned())));
+    metadata
 }
 
 fn kind_and_name(kind: Kind, name: &str) -> HashMap<String, String> {

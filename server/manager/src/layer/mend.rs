@@ -23,7 +23,7 @@ pub(super) fn response(response: Response<Body>, path: &str, until: Until) -> Re
     }
     let deadline = match until {
         Until::Stream(deadline) => deadline,
-        Until::Unary(_) => None,
+        Until::Unary(_) | Until::Wait(_) => None,
     };
     let body = Body::new(Guarded::new(body, path.to_owned(), deadline));
     Response::from_parts(parts, body)

@@ -29,8 +29,10 @@ use crate::roles::Methods;
 pub use door::Door;
 pub use mend::REQUEST_BYTES_MAX;
 
-/// The longest that a call may take which answers with one message.
+/// The longest that a call may take which answers with one message, unless it is one that waits.
 pub const UNARY_TIME_MAX: Duration = Duration::from_secs(60);
+/// The longest that a call may wait; how long it does, its request says.
+const WAIT_TIME_MAX: Duration = Duration::from_secs(2 * 86_400);
 
 /// Puts a [`Guard`] before a service.
 #[derive(Clone, Copy, Debug)]
@@ -98,6 +100,8 @@ where
 enum Until {
     /// A whole answer by then.
     Unary(Instant),
+    /// A whole answer when something has come to pass; the caller wants it by then, if at all.
+    Wait(Option<Instant>),
     /// A stream, which the caller wants to end by then, if at all.
     Stream(Option<Instant>),
 }
@@ -117,6 +121,8 @@ fn admit(door: Door, mut request: Request<Body>) -> Result<Admitted, Failure> {
     let limit = now + UNARY_TIME_MAX;
     let until = if method.streams {
         Until::Stream(wanted)
+    } else if method.waits {
+        Until::Wait(wanted)
     } else {
         Until::Unary(wanted.map_or(limit, |wanted| wanted.min(limit)))
     };
@@ -126,6 +132,7 @@ fn admit(door: Door, mut request: Request<Body>) -> Result<Admitted, Failure> {
         deadline: match until {
             Until::Unary(deadline) => deadline,
             Until::Stream(deadline) => deadline.unwrap_or(limit),
+            Until::Wait(deadline) => deadline.unwrap_or(now + WAIT_TIME_MAX),
         },
         method: path.into(),
     };
@@ -145,10 +152,10 @@ where
         }
     };
     let answer = match until {
-        Until::Unary(deadline) | Until::Stream(Some(deadline)) => {
+        Until::Unary(deadline) | Until::Wait(Some(deadline)) | Until::Stream(Some(deadline)) => {
             tokio::time::timeout_at(deadline, answer).await
         }
-        Until::Stream(None) => Ok(answer.await),
+        Until::Wait(None) | Until::Stream(None) => Ok(answer.await),
     };
     match answer {
         Ok(Ok(Ok(response))) => response,

@@ -30,6 +30,7 @@ use crate::layer::{Door, GuardLayer};
 use crate::member::{Manager, Membership};
 use crate::streams::Streams;
 use crate::testing::MemoryCluster;
+use crate::waits::{WAITS_MAX, Waits};
 
 type ServiceClient = v1::service_service_client::ServiceServiceClient<Channel>;
 type NodeClient = v1::node_service_client::NodeServiceClient<Channel>;
@@ -43,6 +44,7 @@ pub(super) struct Desk {
     pub(super) membership: Arc<Membership>,
     pub(super) daemon: Arc<StandDaemon>,
     pub(super) channel: Channel,
+    pub(super) waits: Waits,
     server: JoinHandle<()>,
 }
 
@@ -69,11 +71,13 @@ impl Desk {
     ) -> Desk {
         let cluster = Arc::new(MemoryCluster::new(world));
         let membership = Arc::new(Membership::outside());
+        let waits = Waits::new(WAITS_MAX);
         membership.join(Manager {
             cluster: cluster.clone(),
             facts: Arc::new(StandFacts),
             streams: streams(cluster.clone()),
             clock: Arc::new(StandClock),
+            waits: waits.clone(),
         });
         let daemon = Arc::new(StandDaemon::default());
         let api = Api {
@@ -86,6 +90,7 @@ impl Desk {
             membership,
             daemon,
             channel,
+            waits,
             server,
         }
     }

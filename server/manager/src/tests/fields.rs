@@ -7,14 +7,14 @@ use std::collections::BTreeSet;
 use prost_reflect::{Kind, MessageDescriptor};
 
 use super::raw::pool;
-use super::{listing, nodes, reading, repeats, rollouts, services, streams, swarm};
+use super::{listing, nodes, reading, repeats, rollouts, services, streams, swarm, waits};
 
 /// A test, and the fields that it proves.
 type Proof = (fn(), &'static [&'static str]);
 
 /// Fields, less `skep.v1.`, and what proves them. A name that ends in ".*" stands for all
 /// fields of a message.
-const PROOFS: [Proof; 30] = [
+const PROOFS: [Proof; 34] = [
     (
         services::a_spec_is_kept_as_it_was_written,
         &[
@@ -76,6 +76,25 @@ const PROOFS: [Proof; 30] = [
             "UpdateServiceRequest.service",
             "DeleteServiceRequest.service",
         ],
+    ),
+    (
+        waits::a_service_that_converged_and_stays_so_is_shown,
+        &[
+            "WaitServiceRequest.service",
+            "WaitServiceRequest.stable_for",
+        ],
+    ),
+    (
+        waits::what_is_deleted_is_gone_with_its_last_task,
+        &["WaitServiceRequest.goal"],
+    ),
+    (
+        waits::the_time_is_over_with_what_the_service_says,
+        &["WaitServiceRequest.timeout"],
+    ),
+    (
+        waits::only_the_spec_that_was_asked_for_counts,
+        &["WaitServiceRequest.spec_revision"],
     ),
     (
         services::without_a_mask_the_whole_spec_is_replaced,

@@ -19,3 +19,4 @@ mod stored;
 mod streams;
 mod swarm;
 mod transport;
+mod waits;

@@ -13,11 +13,11 @@ use skep_proto::v1::ErrorReason;
 use tonic::Request;
 
 use super::desk::{Desk, failed, id_of, refused, spec, with_port};
-use super::{listing, nodes, reading, repeats, rollouts, services, swarm, transport};
+use super::{listing, nodes, reading, repeats, rollouts, services, swarm, transport, waits};
 use crate::cluster::ClusterError;
 
 /// The test that meets each reason.
-const MET: [(ErrorReason, fn()); 27] = [
+const MET: [(ErrorReason, fn()); 37] = [
     (ErrorReason::InvalidField, bad_fields_are_named),
     (
         ErrorReason::BadPageToken,
@@ -101,6 +101,46 @@ const MET: [(ErrorReason, fn()); 27] = [
         transport::a_panic_is_a_fault_of_the_server,
     ),
     (ErrorReason::StorageFailed, a_full_disk_is_named),
+    (
+        ErrorReason::RolloutPaused,
+        waits::what_stalls_is_not_waited_for,
+    ),
+    (
+        ErrorReason::RolledBack,
+        waits::every_stall_is_a_reason_of_the_contract,
+    ),
+    (
+        ErrorReason::RollbackPaused,
+        waits::every_stall_is_a_reason_of_the_contract,
+    ),
+    (
+        ErrorReason::NodePaused,
+        waits::every_stall_is_a_reason_of_the_contract,
+    ),
+    (
+        ErrorReason::AttemptsExhausted,
+        waits::every_stall_is_a_reason_of_the_contract,
+    ),
+    (
+        ErrorReason::CrashLoop,
+        waits::every_stall_is_a_reason_of_the_contract,
+    ),
+    (
+        ErrorReason::PortInUse,
+        waits::every_stall_is_a_reason_of_the_contract,
+    ),
+    (
+        ErrorReason::Unplaced,
+        waits::tasks_without_a_node_are_told_with_their_causes,
+    ),
+    (
+        ErrorReason::NotConverged,
+        waits::the_time_is_over_with_what_the_service_says,
+    ),
+    (
+        ErrorReason::NotDeleted,
+        waits::what_is_deleted_is_gone_with_its_last_task,
+    ),
     (ErrorReason::Unspecified, the_table_has_all_reasons),
 ];
 

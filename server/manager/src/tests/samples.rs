@@ -64,6 +64,16 @@ fn services() -> Vec<Sample> {
             },
         ),
         sample(
+            "/skep.v1.ServiceService/WaitService",
+            &v1::WaitServiceRequest {
+                service: "web".to_owned(),
+                goal: v1::wait_service_request::Goal::Converged.into(),
+                timeout: seconds(1),
+                stable_for: seconds(1),
+                spec_revision: 1,
+            },
+        ),
+        sample(
             "/skep.v1.ServiceService/ListServices",
             &v1::ListServicesRequest {
                 filter: Some(service_filter()),

@@ -62,6 +62,7 @@ async fn client(store: &Store) -> Channel {
         facts: Arc::new(StandFacts),
         streams: Arc::new(StandStreams),
         clock: Arc::new(StandClock),
+        waits: crate::waits::Waits::default(),
     });
     let daemon = Arc::new(StandDaemon::default());
     serve(&Api { membership, daemon }).await.0

@@ -20,8 +20,9 @@ pub const BACKEND_PORTS: RangeInclusive<u16> = 20_000..=29_999;
 
 /// Hands out the ports that the tasks of one node listen on, at the node's address.
 ///
-/// A task gets one number for each target port: the one it must listen on in place of the
-/// target, for every protocol that the target is published with. A number that was given back
+/// A program gets one number for each target port: the one it must listen on in place of the
+/// target, for every protocol that the target is published with. A container listens on its
+/// targets, so each may have several numbers of the node. A number that was given back
 /// is not given out again before all others had their turn, so that a node whose table is a
 /// little old does not reach another task than it means to.
 #[derive(Debug)]
@@ -29,6 +30,15 @@ pub struct BackendPorts {
     address: IpAddr,
     next: u16,
     held: BTreeMap<(u16, Protocol), TaskId>,
+}
+
+/// How what arrives at a port of the node reaches the task.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reach {
+    /// The task is a program of the node, and listens there itself: on one number for each target.
+    Direct,
+    /// The task is a container: the engine forwards from any number of the node's ports.
+    Forwarded,
 }
 
 /// Why a task cannot have the ports it needs.
@@ -47,10 +57,10 @@ pub enum PortError {
         /// The task of this node that has it; none: another program has it.
         by: Option<TaskId>,
     },
-    /// One target is published on two host ports, and a task can only listen on one.
+    /// One target of a program is published on two host ports, and it can only listen on one.
     #[error(
-        "target port {target} is published in host mode on {first} and on {second}, but a task \
-         listens on one port; publish it once"
+        "target port {target} is published in host mode on {first} and on {second}, but a \
+         process listens on one port; publish it once"
     )]
     Twice {
         /// The target port.
@@ -109,15 +119,22 @@ impl BackendPorts {
     /// Chooses the ports of a task from those its service publishes. What it held is given
     /// back first.
     ///
-    /// The answer holds each target and protocol once, in the order of `ports`; `published` is
-    /// where the task must listen. For a port of mode host with a number that number is checked
+    /// The answer is in the order of `ports`, each once that is open; `published` is where the
+    /// task must listen, or be reached if it is a container. For a port of mode host with a number that number is checked
     /// to be free; all others are chosen.
     ///
     /// # Errors
     /// If a port cannot be had; the task then holds none.
-    pub fn allocate(&mut self, task: TaskId, ports: &[Port]) -> Result<Vec<Port>, PortError> {
+    pub fn allocate(
+        &mut self,
+        task: TaskId,
+        ports: &[Port],
+        reach: Reach,
+    ) -> Result<Vec<Port>, PortError> {
         self.release(task);
-        let chosen = self.choose(ports, &probe::is_free_at, &probe::is_free_everywhere)?;
+        let wanted = needs(ports, reach)?;
+        let chosen = self.choose(wanted, &probe::is_free_at, &probe::is_free_everywhere)?;
+        let chosen = opened(ports, &chosen);
         self.adopt(task, &chosen);
         Ok(chosen)
     }
@@ -136,13 +153,13 @@ impl BackendPorts {
 
     fn choose(
         &mut self,
-        ports: &[Port],
+        needs: Vec<Need>,
         is_free_at: &Probe<'_>,
         is_free_everywhere: &Probe<'_>,
-    ) -> Result<Vec<Port>, PortError> {
-        let mut numbers = BTreeMap::new();
+    ) -> Result<Vec<(Need, u16)>, PortError> {
+        let mut chosen = Vec::new();
         let mut taken = Taken::new();
-        for need in needs(ports)? {
+        for need in needs {
             let number = match need.fixed {
                 Some(number) => {
                     self.check_fixed(number, &need, &taken, is_free_at)?;
@@ -150,12 +167,11 @@ impl BackendPorts {
                 }
                 None => self.choose_free(&need, &taken, is_free_everywhere)?,
             };
-            for protocol in need.protocols {
-                taken.insert((number, protocol));
-            }
-            numbers.insert(need.target, number);
+            let protocols = need.protocols.iter();
+            taken.extend(protocols.map(|protocol| (number, *protocol)));
+            chosen.push((need, number));
         }
-        Ok(opened(ports, &numbers))
+        Ok(chosen)
     }
 
     fn check_fixed(
@@ -233,7 +249,7 @@ impl BackendPorts {
 
 type Probe<'a> = dyn Fn(IpAddr, u16, Protocol) -> io::Result<bool> + 'a;
 
-/// What earlier targets of the same task took.
+/// What earlier needs of the same task took.
 type Taken = BTreeSet<(u16, Protocol)>;
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Ports of tasks: which are chosen, kept and refused.
 
+use super::Reach::{Direct, Forwarded};
 use super::*;
 use PortMode::{Host, Ingress};
 use Protocol::{Tcp, Udp};
@@ -26,6 +27,16 @@ fn all_free(_: IpAddr, _: u16, _: Protocol) -> io::Result<bool> {
     Ok(true)
 }
 
+fn choose(
+    ports: &mut BackendPorts,
+    wanted: &[Port],
+    reach: Reach,
+    probe: &Probe<'_>,
+) -> Result<Vec<Port>, PortError> {
+    let chosen = ports.choose(needs(wanted, reach)?, probe, probe)?;
+    Ok(opened(wanted, &chosen))
+}
+
 fn allocate(
     ports: &mut BackendPorts,
     task: u128,
@@ -33,7 +44,7 @@ fn allocate(
     probe: &Probe<'_>,
 ) -> Result<Vec<u16>, PortError> {
     ports.release(TaskId(task));
-    let chosen = ports.choose(wanted, probe, probe)?;
+    let chosen = choose(ports, wanted, Direct, probe)?;
     ports.adopt(TaskId(task), &chosen);
     Ok(chosen.iter().map(|port| port.published).collect())
 }
@@ -49,7 +60,7 @@ fn a_target_has_one_number_for_all_its_protocols() {
     ];
     // The first number is free for one of the protocols only.
     let probe = |_, number, protocol| Ok(number != FIRST || protocol == Udp);
-    let chosen = ports.choose(&wanted, &probe, &probe).unwrap();
+    let chosen = choose(&mut ports, &wanted, Direct, &probe).unwrap();
     let expected = [
         port(53, FIRST + 1, Udp, Ingress),
         port(80, FIRST + 2, Tcp, Ingress),
@@ -77,8 +88,9 @@ fn numbers_are_used_again_only_after_all_others() {
 fn a_host_port_is_kept_and_guarded() {
     let mut ports = BackendPorts::new(NODE, 0);
     let wanted = [port(80, 8080, Tcp, Ingress), port(80, 9000, Tcp, Host)];
-    let chosen = ports.choose(&wanted, &all_free, &all_free).unwrap();
-    assert_eq!(chosen, [port(80, 9000, Tcp, Host)]);
+    let chosen = choose(&mut ports, &wanted, Direct, &all_free).unwrap();
+    let one_number = [port(80, 9000, Tcp, Ingress), port(80, 9000, Tcp, Host)];
+    assert_eq!(chosen, one_number);
     ports.adopt(TaskId(1), &chosen);
 
     let error = allocate(&mut ports, 2, &wanted, &all_free).unwrap_err();
@@ -88,15 +100,44 @@ fn a_host_port_is_kept_and_guarded() {
         "{error}"
     );
     ports.release(TaskId(1));
-    assert_eq!(allocate(&mut ports, 2, &wanted, &all_free).unwrap(), [9000]);
+    let again = allocate(&mut ports, 2, &wanted, &all_free).unwrap();
+    assert_eq!(again, [9000, 9000]);
+}
+
+#[test]
+fn a_container_is_reached_on_each_host_port_and_by_the_mesh() {
+    let mut ports = BackendPorts::new(NODE, 0);
+    let wanted = [
+        port(80, 9000, Tcp, Host),
+        port(80, 8080, Tcp, Ingress),
+        port(80, 9001, Tcp, Host),
+        port(80, 8081, Tcp, Ingress),
+        port(80, 0, Tcp, Host),
+        port(53, 9001, Udp, Host),
+    ];
+    let chosen = choose(&mut ports, &wanted, Forwarded, &all_free).unwrap();
+    let expected = [
+        port(80, 9000, Tcp, Host),
+        port(80, FIRST, Tcp, Ingress),
+        port(80, 9001, Tcp, Host),
+        port(80, FIRST + 1, Tcp, Host),
+        port(53, 9001, Udp, Host),
+    ];
+    assert_eq!(chosen, expected);
+    ports.adopt(TaskId(1), &chosen);
+
+    let error = choose(&mut ports, &wanted[2..3], Forwarded, &all_free).unwrap_err();
+    assert!(
+        matches!(error, PortError::Taken { by: Some(task), .. } if task == TaskId(1)),
+        "{error}"
+    );
 }
 
 #[test]
 fn a_host_port_without_a_number_is_chosen() {
     let mut ports = BackendPorts::new(NODE, 5);
-    let chosen = ports
-        .choose(&[port(80, 0, Tcp, Host)], &all_free, &all_free)
-        .unwrap();
+    let wanted = [port(80, 0, Tcp, Host)];
+    let chosen = choose(&mut ports, &wanted, Direct, &all_free).unwrap();
     assert_eq!(chosen, [port(80, FIRST + 5, Tcp, Host)]);
 }
 
@@ -107,8 +148,8 @@ fn what_cannot_be_is_refused_in_words() {
     let error = allocate(&mut ports, 1, &twice, &all_free).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "target port 80 is published in host mode on 9000 and on 9001, but a task listens \
-         on one port; publish it once"
+        "target port 80 is published in host mode on 9000 and on 9001, but a process \
+         listens on one port; publish it once"
     );
 
     let none = |_, _, _| Ok(false);
@@ -145,19 +186,19 @@ fn real_ports_are_free_to_open() {
     let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let mut ports = BackendPorts::new(local, u64::from(std::process::id()));
     let wanted = [port(80, 0, Tcp, Ingress), port(80, 0, Udp, Ingress)];
-    let first = ports.allocate(TaskId(1), &wanted).unwrap();
+    let first = ports.allocate(TaskId(1), &wanted, Direct).unwrap();
     let held = TcpListener::bind((local, first[0].published)).unwrap();
     assert_eq!(first[0].published, first[1].published);
 
     let fixed = [port(80, first[0].published, Tcp, Host)];
     ports.release(TaskId(1));
-    let error = ports.allocate(TaskId(2), &fixed).unwrap_err();
+    let error = ports.allocate(TaskId(2), &fixed, Direct).unwrap_err();
     assert!(
         matches!(error, PortError::Taken { by: None, .. }),
         "{error}"
     );
     drop(held);
-    assert_eq!(ports.allocate(TaskId(2), &fixed).unwrap(), fixed);
+    assert_eq!(ports.allocate(TaskId(2), &fixed, Direct).unwrap(), fixed);
 }
 
 proptest! {

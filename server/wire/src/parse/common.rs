@@ -61,11 +61,12 @@ pub(super) fn bounded_span(
     value
 }
 
+/// A span in words, also one that is negative.
 fn seconds(message: prost_types::Duration) -> String {
-    match span(message) {
-        Some(span) => format!("{} s", span.as_secs_f64()),
-        None => format!("{}.{:09} s", message.seconds, message.nanos.unsigned_abs()),
-    }
+    let (seconds, nanos) = (message.seconds, message.nanos);
+    let size = Duration::new(seconds.unsigned_abs(), nanos.unsigned_abs()).as_secs_f64();
+    let sign = if seconds < 0 || nanos < 0 { "-" } else { "" };
+    format!("{sign}{size} s")
 }
 
 /// A name, if it is one.

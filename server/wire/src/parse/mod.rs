@@ -19,6 +19,7 @@ pub mod spec;
 mod template;
 #[cfg(test)]
 mod tests;
+pub mod wait;
 
 pub(crate) use common::protocol;
 pub use common::{port, resources, span, timestamp};

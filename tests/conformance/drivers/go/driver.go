@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"skep.dev/skep/sdk/go"
 	skepv1 "skep.dev/skep/sdk/go/skep/v1"
@@ -36,7 +38,7 @@ func (d *driver) do(ctx context.Context, asked request) (fields, error) {
 	if asked.Op != "connect" && d.client == nil {
 		return nil, errors.New("connect first")
 	}
-	if asked.TimeoutMs > 0 && (asked.Op == "call" || asked.Op == "stream" || asked.Op == "wait") {
+	if asked.TimeoutMs > 0 && (asked.Op == "call" || asked.Op == "wait") {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(asked.TimeoutMs)*time.Millisecond)
 		defer cancel()
@@ -103,10 +105,12 @@ func (d *driver) call(ctx context.Context, asked request) (fields, error) {
 	return fields{"response": render(results[0].Interface())}, nil
 }
 
-// stream gives what a stream sends until there is enough of it, or its time is over.
+// stream gives what a stream sends until there is enough of it, or its time is over. Of that time
+// the server is not told.
 func (d *driver) stream(ctx context.Context, asked request) (fields, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer time.AfterFunc(time.Duration(asked.TimeoutMs)*time.Millisecond, cancel).Stop()
 	results, err := d.invoke(ctx, asked)
 	if err != nil {
 		return nil, err
@@ -119,7 +123,7 @@ func (d *driver) stream(ctx context.Context, asked request) (fields, error) {
 		switch {
 		case errors.Is(err, io.EOF):
 			return fields{"responses": responses, "ended": true}, nil
-		case errors.Is(err, context.DeadlineExceeded):
+		case ctx.Err() != nil:
 			return fields{"responses": responses, "ended": false}, nil
 		case err != nil:
 			return nil, err
@@ -166,44 +170,73 @@ func edited[O skep.Object](done skep.Edited[O], err error) (fields, error) {
 	}, nil
 }
 
-// change sets members of a spec by their paths in its proto JSON; null takes one away.
+// change sets members of a spec by their paths in its proto JSON; null takes one away. What is
+// beside them stays as it is, also what this release does not know.
 func change[S proto.Message](set map[string]json.RawMessage) func(S) {
 	return func(spec S) {
-		text, err := protojson.Marshal(spec)
-		if err != nil {
-			panic(err)
-		}
 		for path, value := range set {
-			text = setIn(text, strings.Split(path, "."), value)
-		}
-		proto.Reset(spec)
-		if err := protojson.Unmarshal(text, spec); err != nil {
-			panic(err)
+			if err := setIn(spec.ProtoReflect(), strings.Split(path, "."), value); err != nil {
+				panic(fmt.Errorf("%s: %w", path, err))
+			}
 		}
 	}
 }
 
-// setIn puts a value at a path into a JSON object.
-func setIn(object json.RawMessage, path []string, value json.RawMessage) json.RawMessage {
-	if len(path) == 0 {
-		return value
-	}
-	members := map[string]json.RawMessage{}
-	if len(object) > 0 {
-		if err := json.Unmarshal(object, &members); err != nil {
-			panic(err)
+// setIn sets what is at a path: of the names of fields, of keys of maps and of numbers of items.
+func setIn(message protoreflect.Message, path []string, value json.RawMessage) error {
+	field := message.Descriptor().Fields().ByJSONName(path[0])
+	switch {
+	case field == nil:
+		return fmt.Errorf("%s has no field %q", message.Descriptor().FullName(), path[0])
+	case len(path) == 1 && string(value) == "null":
+		message.Clear(field)
+		return nil
+	case len(path) == 1:
+		made, err := made(message, fields{path[0]: value})
+		if err == nil {
+			message.Set(field, made.Get(field))
 		}
+		return err
+	case field.IsMap():
+		return setInMap(message, field, path, value)
+	case field.IsList():
+		items := message.Mutable(field).List()
+		number, err := strconv.Atoi(path[1])
+		if err != nil || number < 0 || number >= items.Len() || len(path) == 2 {
+			return fmt.Errorf("%s has no member of an item %q", path[0], path[1:])
+		}
+		return setIn(items.Get(number).Message(), path[2:], value)
 	}
-	if len(path) == 1 && string(value) == "null" {
-		delete(members, path[0])
-	} else {
-		members[path[0]] = setIn(members[path[0]], path[1:], value)
+	return setIn(message.Mutable(field).Message(), path[1:], value)
+}
+
+// setInMap sets a key of a map of texts.
+func setInMap(
+	message protoreflect.Message, field protoreflect.FieldDescriptor, path []string, value json.RawMessage,
+) error {
+	if len(path) > 2 {
+		return fmt.Errorf("%s holds texts, with no member %q", path[0], path[2:])
 	}
+	key := protoreflect.ValueOfString(path[1]).MapKey()
+	if string(value) == "null" {
+		message.Mutable(field).Map().Clear(key)
+		return nil
+	}
+	made, err := made(message, fields{path[0]: fields{path[1]: value}})
+	if err == nil {
+		message.Mutable(field).Map().Set(key, made.Get(field).Map().Get(key))
+	}
+	return err
+}
+
+// made is a message as another one, with members.
+func made(like protoreflect.Message, members fields) (protoreflect.Message, error) {
 	text, err := json.Marshal(members)
 	if err != nil {
-		panic(err)
+		return nil, err
 	}
-	return text
+	message := like.New()
+	return message, protojson.Unmarshal(text, message.Interface())
 }
 
 // parse reads proto JSON; nothing is an empty message.

@@ -83,7 +83,7 @@ func follow[O skep.Object](
 }
 
 func tellEvent[O skep.Object](event skep.Event[O]) fields {
-	told := fields{"type": strings.ToLower(event.Type.String())}
+	told := fields{"type": strings.ToLower(string(event.Type))}
 	switch event.Type {
 	case skep.Reset:
 		objects := make([]json.RawMessage, 0, len(event.Objects))

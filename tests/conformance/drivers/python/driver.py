@@ -2,7 +2,8 @@
 """The conformance driver of the SDK for Python: it does what the lines on its standard input ask
 for, by the public surface of `skep.aio` alone, and answers each with a line on its standard output.
 
-SKEP_DRIVER_FAULT plants a fault, which the scenarios have to find: see faults.py.
+SKEP_DRIVER_BLOCKING=1 has it use the blocking client instead, in threads. SKEP_DRIVER_FAULT plants
+a fault, which the scenarios have to find: see faults.py.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import skep
 import skep.aio
 from skep import v1
 
+import threads
 from faults import Faults
 
 LINE_BYTES_MAX = 64 * 1024 * 1024
@@ -35,7 +37,8 @@ Asked = dict[str, Any]
 class Driver:
     """What is open."""
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, connect: Callable[[str | None], Any], faults: Faults) -> None:
+        self.make = connect
         self.faults = faults
         self.client: skep.aio.Client | None = None
         self.watches: dict[str, skep.aio.Watch[Any]] = {}
@@ -48,8 +51,11 @@ class Driver:
 
     async def connect(self, asked: Asked) -> Asked:
         """Makes the client."""
-        self.client = await skep.aio.connect(asked.get("host"))
-        self.faults.plant(self.client)
+        client = await self.make(asked.get("host"))
+        if self.client:
+            await self.client.close()
+        self.client = client
+        self.faults.plant(getattr(client, "blocking", client))
         return {}
 
     async def call(self, asked: Asked) -> Asked:
@@ -63,16 +69,19 @@ class Driver:
         """Gives what a stream sends until there is enough of it, or its time is over."""
         method, request = self.method(asked)
         responses: list[Asked] = []
-        try:
-            call = method(request, timeout=seconds(asked, TIMEOUT_MS))
+        call = method(request)
+
+        async def read() -> None:
             async for response in call:
                 responses.append(MessageToDict(response))
                 if len(responses) == asked.get("max"):
-                    call.cancel()
-                    return {"responses": responses, "ended": False}
-        except skep.Error as error:
-            if error.code is not skep.Code.DEADLINE_EXCEEDED:
-                raise
+                    raise asyncio.TimeoutError
+
+        try:
+            # A time limit of the driver: a stream has none.
+            await asyncio.wait_for(read(), seconds(asked, TIMEOUT_MS))
+        except asyncio.TimeoutError:
+            call.cancel()
             return {"responses": responses, "ended": False}
         return {"responses": responses, "ended": True}
 
@@ -140,11 +149,8 @@ class Driver:
         """Sets members of a spec by their paths in its proto JSON; null takes one away."""
 
         def change(spec: Message) -> None:
-            members = MessageToDict(spec)
             for path, value in asked["set"].items():
-                set_in(members, path.split("."), value)
-            spec.Clear()
-            ParseDict(members, spec)
+                set_in(spec, path.split("."), value)
 
         client = self.connected()
         edited: skep.Edited[Any]
@@ -196,15 +202,22 @@ def seconds(asked: Asked, default_ms: int | None) -> float | None:
     return None if timeout_ms is None else timeout_ms / 1000
 
 
-def set_in(members: Any, path: list[str], value: object) -> None:
-    """Puts a value at a path into the members of an object; null takes out what is there."""
-    *folders, name = path
-    for folder in folders:
-        members = members.setdefault(folder, {})
-    if value is None:
-        members.pop(name, None)
+def set_in(message: Message, path: list[str], value: object) -> None:
+    """Sets what a path of proto JSON leads to: names of fields, keys of maps, places in lists. All
+    else stays as it is, also what this release does not know; null takes out what is there."""
+    name, *rest = path
+    fields = message.DESCRIPTOR.fields
+    field = next(field for field in fields if field.json_name == name)
+    members = getattr(message, field.name)
+    if not rest:
+        message.ClearField(field.name)
+        ParseDict({name: value}, message)
+    elif isinstance(members, Message):
+        set_in(members, rest, value)
+    elif hasattr(members, "keys"):
+        members[rest[0]] = value
     else:
-        members[name] = value
+        set_in(members[int(rest[0])], rest[1:], value)
 
 
 def tell_event(event: skep.Event[Any]) -> Asked:
@@ -234,7 +247,9 @@ def tell_error(error: skep.Error) -> Asked:
 
 async def main() -> None:
     """Serves the lines of standard input; they may overlap."""
-    driver = Driver(Faults(os.environ.get("SKEP_DRIVER_FAULT", "")))
+    is_blocking = os.environ.get("SKEP_DRIVER_BLOCKING") == "1"
+    connect = threads.connect if is_blocking else skep.aio.connect
+    driver = Driver(connect, Faults(os.environ.get("SKEP_DRIVER_FAULT", "")))
     lines = asyncio.StreamReader(limit=LINE_BYTES_MAX)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
+import grpc
 import grpc.aio
 
 import skep
@@ -41,11 +42,11 @@ class Faults:
         self.begun = {0}
         if fault == "forget_request_id":
             # gRPC repeats a call below the SDK, with the same request_id: not with this fault.
-            mock.patch(
-                "grpc.aio.insecure_channel", without_retries(grpc.aio.insecure_channel)
-            ).start()
+            for module in (grpc, grpc.aio):
+                make = without_retries(module.insecure_channel)
+                mock.patch.object(module, "insecure_channel", make).start()
 
-    def plant(self, client: skep.aio.Client) -> None:
+    def plant(self, client: skep.Client | skep.aio.Client) -> None:
         """Takes hold of a client."""
         if self.fault != "resume_late":
             return

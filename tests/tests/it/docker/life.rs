@@ -134,10 +134,14 @@ async fn ends_say_how_they_came() {
         exit.message
     );
 
-    // A removal by somebody else is seen too.
+    // A removal by somebody else is seen too, and stays known until it is removed here.
     let removed = node.run(hello(&[])).await;
     node.engine
         .docker_ok(&["rm", "-f", &node.seen(removed).container]);
+    let exit = node.exit(removed).await;
+    assert_eq!((exit.cause, exit.code), (ExitCause::Lost, None));
+    assert!(exit.message.contains("docker rm -f"), "{}", exit.message);
+    node.executor.remove(removed).await.expect("removed");
     node.gone(removed).await;
 }
 

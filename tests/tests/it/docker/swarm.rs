@@ -11,7 +11,7 @@ use skep_sdk::v1::service_spec::Mode;
 use skep_sdk::v1::task_template::Workload;
 use skep_sdk::v1::{
     Container, DeleteServiceRequest, EndpointSpec, GetNodeRequest, Port, Replicated, ServiceSpec,
-    Task, TaskState, TaskTemplate,
+    Task, TaskState, TaskTemplate, port,
 };
 use skep_tests::registry::PASSWORD;
 use skep_tests::{DEADLINE, Daemon, Engine, until};
@@ -122,6 +122,54 @@ fn containers_answer_on_every_node_and_outlive_the_daemon() {
     until("nothing of it is left", DEADLINE, || {
         containers(&engine, "boxed").is_empty().then_some(())
     });
+}
+
+/// By the mesh on every node, and on two ports of the one that the task is on; the daemon comes
+/// back to the same.
+#[test]
+fn a_target_is_published_several_times() {
+    let Some(engine) = Engine::shared() else {
+        return;
+    };
+    let mut daemon = daemon(&engine, 2);
+    let api = Api::of(&daemon);
+    let published = |number: u16, mode: port::Mode| Port {
+        target: 8_080,
+        published: u32::from(number),
+        mode: mode.into(),
+        ..Default::default()
+    };
+    let mut spec = service("many", "skep-hello:1", 1);
+    spec.endpoint = Some(EndpointSpec {
+        ports: vec![
+            published(PORT + 1, port::Mode::Host),
+            published(PORT, port::Mode::Ingress),
+            published(PORT + 2, port::Mode::Host),
+        ],
+    });
+    api.create(spec);
+    let wanted = id(&api.converged("many")[0]);
+    let answers = |daemon: &Daemon| {
+        let at = |number, port| SocketAddr::from((daemon.node_address(number), port));
+        for number in 0..2 {
+            until("the mesh answers", DEADLINE, || {
+                ask(at(number, PORT)).filter(|task| *task == wanted)
+            });
+        }
+        let on_host = |port: u16| (0..2).filter_map(|number| ask(at(number, port))).collect();
+        for port in [PORT + 1, PORT + 2] {
+            let answered: Vec<String> = on_host(port);
+            assert_eq!(
+                answered,
+                [wanted.as_str()],
+                "its node alone answers on {port}"
+            );
+        }
+    };
+    answers(&daemon);
+    daemon.kill();
+    daemon.start_again();
+    answers(&daemon);
 }
 
 #[test]

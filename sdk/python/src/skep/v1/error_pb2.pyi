@@ -159,6 +159,55 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     is safe. Metadata: path, cause.
     Example: the disk is full.
     """
+    ERROR_REASON_ROLLOUT_PAUSED: _ErrorReason.ValueType  # 34
+    """FAILED_PRECONDITION: waiting for the service does not help, the update is paused. Metadata:
+    service (its name), condition (STALLED).
+    Example: more tasks of the new revision failed than may.
+    """
+    ERROR_REASON_ROLLED_BACK: _ErrorReason.ValueType  # 35
+    """FAILED_PRECONDITION: waiting for the service does not help, the update was rolled back by
+    itself. Metadata: service, condition (STALLED).
+    Example: the new program exits at once, and on_failure is ROLLBACK.
+    """
+    ERROR_REASON_ROLLBACK_PAUSED: _ErrorReason.ValueType  # 36
+    """FAILED_PRECONDITION: waiting for the service does not help, its rollback is paused. Metadata:
+    service, condition (STALLED).
+    Example: the revision gone back to fails too.
+    """
+    ERROR_REASON_NODE_PAUSED: _ErrorReason.ValueType  # 37
+    """FAILED_PRECONDITION: waiting for the service does not help, what is left to change is on
+    nodes that are paused. Metadata: service, condition (STALLED).
+    Example: a service with one task a node is updated while node-2 is paused.
+    """
+    ERROR_REASON_ATTEMPTS_EXHAUSTED: _ErrorReason.ValueType  # 38
+    """FAILED_PRECONDITION: waiting for the service does not help, a slot has used up
+    restart.max_attempts. Metadata: service, condition (STALLED).
+    Example: a program that failed 3 times, with max_attempts 3.
+    """
+    ERROR_REASON_CRASH_LOOP: _ErrorReason.ValueType  # 39
+    """FAILED_PRECONDITION: waiting for the service does not help, its tasks end again and again.
+    New attempts go on. Metadata: service, condition (STALLED).
+    Example: a program that exits with 1 because a setting is missing.
+    """
+    ERROR_REASON_PORT_IN_USE: _ErrorReason.ValueType  # 40
+    """FAILED_PRECONDITION: waiting for the service does not help, another program holds a
+    published port on a node. Metadata: service, condition (STALLED).
+    Example: 8080 is published, and a web server listens there on node-2.
+    """
+    ERROR_REASON_UNPLACED: _ErrorReason.ValueType  # 41
+    """DEADLINE_EXCEEDED: the time to wait is over, and tasks of the service have no node; the
+    message says why. Metadata: service.
+    Example: a task asks for 64 CPUs, and no node has them.
+    """
+    ERROR_REASON_NOT_CONVERGED: _ErrorReason.ValueType  # 42
+    """DEADLINE_EXCEEDED: the time to wait is over, and the service has not converged and stayed so;
+    the message is that of its condition. Metadata: service, condition (CONVERGED).
+    Example: a large image is still being pulled.
+    """
+    ERROR_REASON_NOT_DELETED: _ErrorReason.ValueType  # 43
+    """DEADLINE_EXCEEDED: the time to wait is over, and the service is not gone. Metadata: service.
+    Example: a task takes its time to stop; nobody has called DeleteService.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The reason in the google.rpc.ErrorInfo of an error."""
@@ -287,5 +336,54 @@ ERROR_REASON_STORAGE_FAILED: ErrorReason.ValueType  # 33
 """UNAVAILABLE: the manager cannot write its log, so it takes no changes; what it acknowledged
 is safe. Metadata: path, cause.
 Example: the disk is full.
+"""
+ERROR_REASON_ROLLOUT_PAUSED: ErrorReason.ValueType  # 34
+"""FAILED_PRECONDITION: waiting for the service does not help, the update is paused. Metadata:
+service (its name), condition (STALLED).
+Example: more tasks of the new revision failed than may.
+"""
+ERROR_REASON_ROLLED_BACK: ErrorReason.ValueType  # 35
+"""FAILED_PRECONDITION: waiting for the service does not help, the update was rolled back by
+itself. Metadata: service, condition (STALLED).
+Example: the new program exits at once, and on_failure is ROLLBACK.
+"""
+ERROR_REASON_ROLLBACK_PAUSED: ErrorReason.ValueType  # 36
+"""FAILED_PRECONDITION: waiting for the service does not help, its rollback is paused. Metadata:
+service, condition (STALLED).
+Example: the revision gone back to fails too.
+"""
+ERROR_REASON_NODE_PAUSED: ErrorReason.ValueType  # 37
+"""FAILED_PRECONDITION: waiting for the service does not help, what is left to change is on
+nodes that are paused. Metadata: service, condition (STALLED).
+Example: a service with one task a node is updated while node-2 is paused.
+"""
+ERROR_REASON_ATTEMPTS_EXHAUSTED: ErrorReason.ValueType  # 38
+"""FAILED_PRECONDITION: waiting for the service does not help, a slot has used up
+restart.max_attempts. Metadata: service, condition (STALLED).
+Example: a program that failed 3 times, with max_attempts 3.
+"""
+ERROR_REASON_CRASH_LOOP: ErrorReason.ValueType  # 39
+"""FAILED_PRECONDITION: waiting for the service does not help, its tasks end again and again.
+New attempts go on. Metadata: service, condition (STALLED).
+Example: a program that exits with 1 because a setting is missing.
+"""
+ERROR_REASON_PORT_IN_USE: ErrorReason.ValueType  # 40
+"""FAILED_PRECONDITION: waiting for the service does not help, another program holds a
+published port on a node. Metadata: service, condition (STALLED).
+Example: 8080 is published, and a web server listens there on node-2.
+"""
+ERROR_REASON_UNPLACED: ErrorReason.ValueType  # 41
+"""DEADLINE_EXCEEDED: the time to wait is over, and tasks of the service have no node; the
+message says why. Metadata: service.
+Example: a task asks for 64 CPUs, and no node has them.
+"""
+ERROR_REASON_NOT_CONVERGED: ErrorReason.ValueType  # 42
+"""DEADLINE_EXCEEDED: the time to wait is over, and the service has not converged and stayed so;
+the message is that of its condition. Metadata: service, condition (CONVERGED).
+Example: a large image is still being pulled.
+"""
+ERROR_REASON_NOT_DELETED: ErrorReason.ValueType  # 43
+"""DEADLINE_EXCEEDED: the time to wait is over, and the service is not gone. Metadata: service.
+Example: a task takes its time to stop; nobody has called DeleteService.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -26,7 +26,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15skep/v1/options.proto\x12\x07skep.v1\x1a google/protobuf/descriptor.proto*P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_VIEWER\x10\x01\x12\x11\n\rROLE_OPERATOR\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03:C\n\x04role\x12\x1e.google.protobuf.MethodOptions\x18\xfd\x88\x03 \x01(\x0e\x32\r.skep.v1.RoleR\x04roleB}\n\x0b\x63om.skep.v1B\x0cOptionsProtoP\x01Z#skep.dev/skep/sdk/go/skep/v1;skepv1\xa2\x02\x03SXX\xaa\x02\x07Skep.V1\xca\x02\x07Skep\\V1\xe2\x02\x13Skep\\V1\\GPBMetadata\xea\x02\x08Skep::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15skep/v1/options.proto\x12\x07skep.v1\x1a google/protobuf/descriptor.proto*P\n\x04Role\x12\x14\n\x10ROLE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bROLE_VIEWER\x10\x01\x12\x11\n\rROLE_OPERATOR\x10\x02\x12\x0e\n\nROLE_ADMIN\x10\x03:C\n\x04role\x12\x1e.google.protobuf.MethodOptions\x18\xfd\x88\x03 \x01(\x0e\x32\r.skep.v1.RoleR\x04role:6\n\x05waits\x12\x1e.google.protobuf.MethodOptions\x18\xfe\x88\x03 \x01(\x08R\x05waitsB}\n\x0b\x63om.skep.v1B\x0cOptionsProtoP\x01Z#skep.dev/skep/sdk/go/skep/v1;skepv1\xa2\x02\x03SXX\xaa\x02\x07Skep.V1\xca\x02\x07Skep\\V1\xe2\x02\x13Skep\\V1\\GPBMetadata\xea\x02\x08Skep::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)

@@ -23,6 +23,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from skep.v1 import endpoint_pb2 as skep_dot_v1_dot_endpoint__pb2
@@ -32,7 +33,7 @@ from skep.v1 import template_pb2 as skep_dot_v1_dot_template__pb2
 from skep.v1 import types_pb2 as skep_dot_v1_dot_types__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15skep/v1/service.proto\x12\x07skep.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16skep/v1/endpoint.proto\x1a\x15skep/v1/options.proto\x1a\x15skep/v1/rollout.proto\x1a\x16skep/v1/template.proto\x1a\x13skep/v1/types.proto\"_\n\x14\x43reateServiceRequest\x12(\n\x04spec\x18\x01 \x01(\x0b\x32\x14.skep.v1.ServiceSpecR\x04spec\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"_\n\x15\x43reateServiceResponse\x12*\n\x07service\x18\x01 \x01(\x0b\x32\x10.skep.v1.ServiceR\x07service\x12\x1a\n\x08revision\x18\x02 \x01(\x04R\x08revision\"e\n\x11GetServiceRequest\x12\x18\n\x07service\x18\x01 \x01(\tR\x07service\x12\x36\n\x0b\x63onsistency\x18\x02 \x01(\x0b\x32\x14.skep.v1.ConsistencyR\x0b\x63onsistency\"\\\n\x12GetServiceResponse\x12*\n\x07service\x18\x01 \x01(\x0b\x32\x10.skep.v1.ServiceR\x07service\x12\x1a\n\x08revision\x18\x02 \x01(\x04R\x08revision\"\xb9\x01\n\x13ListServicesRequest\x12.\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x16.skep.v1.ServiceFilterR\x06\x66ilter\x12\x1b\n\tpage_size\x18\x02 \x01(\rR\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x12\x36\n\x0b\x63onsistency\x18\x04 \x01(\x0b\x32\x14.skep.v1.ConsistencyR\x0b\x63onsistency\"\x88\x01\n\x14ListServicesResponse\x12,\n\x08services\x18\x01 \x03(\x0b\x32\x10.skep.v1.ServiceR\x08services\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x1a\n\x08revision\x18\x03 \x01(\x04R\x08revision\"\x85\x02\n\x14UpdateServiceRequest\x12\x18\n\x07service\x18\x01 \x01(\tR\x07service\x12(\n\x04spec\x18\x02 \x01(\x0b\x32\x14.skep.v1.ServiceSpecR\x04spec\x12;\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12(\n\x10if_spec_revision\x18\x04 \x01(\x04R\x0eifSpecRevision\x12#\n\rallow_missing\x18\x05 \x01(\x08R\x0c\x61llowMissing\x12\x1d\n\nrequest_id\x18\x06 \x01(\tR\trequestId\"_\n\x15UpdateServiceResponse\x12*\n\x07service\x18\x01 \x01(\x0b\x32\x10.skep.v1.ServiceR\x07service\x12\x1a\n\x08revision\x18\x02 \x01(\x04R\x08revision\"\x9e\x01\n\x14\x44\x65leteServiceRequest\x12\x18\n\x07service\x18\x01 \x01(\tR\x07service\x12(\n\x10if_spec_revision\x18\x02 \x01(\x04R\x0eifSpecRevision\x12#\n\rallow_missing\x18\x03 \x01(\x08R\x0c\x61llowMissing\x12\x1d\n\nrequest_id\x18\x04 \x01(\tR\trequestId\"_\n\x15\x44\x65leteServiceResponse\x12*\n\x07service\x18\x01 \x01(\x0b\x32\x10.skep.v1.ServiceR\x07service\x12\x1a\n\x08revision\x18\x02 \x01(\x04R\x08revision\"\xc7\x02\n\x15\x43ontrolRolloutRequest\x12\x18\n\x07service\x18\x01 \x01(\tR\x07service\x12=\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32%.skep.v1.ControlRolloutRequest.ActionR\x06\x61\x63tion\x12\x30\n\x14to_template_revision\x18\x03 \x01(\x04R\x12toTemplateRevision\x12(\n\x10if_spec_revision\x18\x04 \x01(\x04R\x0eifSpecRevision\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestId\"Z\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x41\x43TION_PAUSE\x10\x01\x12\x11\n\rACTION_RESUME\x10\x02\x12\x13\n\x0f\x41\x43TION_ROLLBACK\x10\x03\"`\n\x16\x43ontrolRolloutResponse\x12*\n\x07service\x18\x01 \x01(\x0b\x32\x10.skep.v1.ServiceR\x07service\x12\x1a\n\x08revision\x18\x02 \x01(\x04R\x08revision\"\xab\x01\n\x1bListServiceRevisionsRequest\x12\x18\n\x07service\x18\x01 \x01(\tR\x07service\x12\x1b\n\tpage_size\x18\x02 \x01(\rR\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x12\x36\n\x0b\x63onsistency\x18\x04 \x01(\x0b\x32\x14.skep.v1.ConsistencyR\x0b\x63onsistency\"\x9a\x01\n\x1cListServiceRevisionsResponse\x12\x36\n\trevisions\x18\x01 \x03(\x0b\x32\x18.skep.v1.ServiceRevisionR\trevisions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x1a\n\x08revision\x18\x03 \x01(\x04R\x08revision\"e\n\rServiceFilter\x12\x1a\n\x08services\x18\x01 \x03(\tR\x08services\x12\x38\n\x0crequirements\x18\x03 \x03(\x0b\x32\x14.skep.v1.RequirementR\x0crequirements\"\x86\x01\n\x07Service\x12!\n\x04meta\x18\x01 \x01(\x0b\x32\r.skep.v1.MetaR\x04meta\x12(\n\x04spec\x18\x02 \x01(\x0b\x32\x14.skep.v1.ServiceSpecR\x04spec\x12.\n\x06status\x18\x03 \x01(\x0b\x32\x16.skep.v1.ServiceStatusR\x06status\"\xd2\x03\n\x0bServiceSpec\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x38\n\x06labels\x18\x02 \x03(\x0b\x32 .skep.v1.ServiceSpec.LabelsEntryR\x06labels\x12\x35\n\nreplicated\x18\x03 \x01(\x0b\x32\x13.skep.v1.ReplicatedH\x00R\nreplicated\x12\x33\n\nevery_node\x18\x04 \x01(\x0b\x32\x12.skep.v1.EveryNodeH\x00R\teveryNode\x12\x31\n\x08template\x18\x07 \x01(\x0b\x32\x15.skep.v1.TaskTemplateR\x08template\x12-\n\x06update\x18\x08 \x01(\x0b\x32\x15.skep.v1.UpdatePolicyR\x06update\x12\x31\n\x08rollback\x18\t \x01(\x0b\x32\x15.skep.v1.UpdatePolicyR\x08rollback\x12\x31\n\x08\x65ndpoint\x18\n \x01(\x0b\x32\x15.skep.v1.EndpointSpecR\x08\x65ndpoint\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x42\x06\n\x04mode\":\n\nReplicated\x12\x1f\n\x08replicas\x18\x01 \x01(\rH\x00R\x08replicas\x88\x01\x01\x42\x0b\n\t_replicas\"\x0b\n\tEveryNode\"\x8e\x03\n\rServiceStatus\x12#\n\rdesired_tasks\x18\x01 \x01(\rR\x0c\x64\x65siredTasks\x12#\n\rrunning_tasks\x18\x02 \x01(\rR\x0crunningTasks\x12#\n\rupdated_tasks\x18\x04 \x01(\rR\x0cupdatedTasks\x12#\n\rpending_tasks\x18\x05 \x01(\rR\x0cpendingTasks\x12!\n\x0c\x66\x61iled_tasks\x18\x06 \x01(\rR\x0b\x66\x61iledTasks\x12+\n\x11template_revision\x18\x07 \x01(\x04R\x10templateRevision\x12*\n\x07rollout\x18\x08 \x01(\x0b\x32\x10.skep.v1.RolloutR\x07rollout\x12\x32\n\nconditions\x18\n \x03(\x0b\x32\x12.skep.v1.ConditionR\nconditions\x12\x14\n\x05image\x18\x0b \x01(\tR\x05image\x12#\n\x05ports\x18\x0c \x03(\x0b\x32\r.skep.v1.PortR\x05ports\"\xed\x02\n\x0fServiceRevision\x12+\n\x11template_revision\x18\x01 \x01(\x04R\x10templateRevision\x12;\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12\x31\n\x08template\x18\x03 \x01(\x0b\x32\x15.skep.v1.TaskTemplateR\x08template\x12\x31\n\x08\x65ndpoint\x18\x04 \x01(\x0b\x32\x15.skep.v1.EndpointSpecR\x08\x65ndpoint\x12\x14\n\x05image\x18\x05 \x01(\tR\x05image\x12\x12\n\x04good\x18\x06 \x01(\x08R\x04good\x12#\n\rrunning_tasks\x18\x07 \x01(\rR\x0crunningTasks\x12\x16\n\x06\x63\x61ller\x18\x08 \x01(\tR\x06\x63\x61ller\x12#\n\rchanged_paths\x18\t \x03(\tR\x0c\x63hangedPaths2\x8b\x05\n\x0eServiceService\x12W\n\rCreateService\x12\x1d.skep.v1.CreateServiceRequest\x1a\x1e.skep.v1.CreateServiceResponse\"\x07\x90\x02\x02\xe8\xc7\x18\x02\x12N\n\nGetService\x12\x1a.skep.v1.GetServiceRequest\x1a\x1b.skep.v1.GetServiceResponse\"\x07\x90\x02\x01\xe8\xc7\x18\x01\x12T\n\x0cListServices\x12\x1c.skep.v1.ListServicesRequest\x1a\x1d.skep.v1.ListServicesResponse\"\x07\x90\x02\x01\xe8\xc7\x18\x01\x12W\n\rUpdateService\x12\x1d.skep.v1.UpdateServiceRequest\x1a\x1e.skep.v1.UpdateServiceResponse\"\x07\x90\x02\x02\xe8\xc7\x18\x02\x12W\n\rDeleteService\x12\x1d.skep.v1.DeleteServiceRequest\x1a\x1e.skep.v1.DeleteServiceResponse\"\x07\x90\x02\x02\xe8\xc7\x18\x02\x12Z\n\x0e\x43ontrolRollout\x12\x1e.skep.v1.ControlRolloutRequest\x1a\x1f.skep.v1.ControlRolloutResponse\"\x07\x90\x02\x02\xe8\xc7\x18\x02\x12l\n\x14ListServiceRevisions\x12$.skep.v1.ListServiceRevisionsRequest\x1a%.skep.v1.ListServiceRevisionsResponse\"\x07\x90\x02\x01\xe8\xc7\x18\x01\x42}\n\x0b\x63om.skep.v1B\x0cServiceProtoP\x01Z#skep.dev/skep/sdk/go/skep/v1;skepv1\xa2\x02\x03SXX\xaa\x02\x07Skep.V1\xca\x02\x07Skep\\V1\xe2\x02\x13Skep\\V1\\GPBMetadata\xea\x02\x08Skep::V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x15skep/v1/service.proto\x12\x07skep.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16skep/v1/endpoint.proto\x1a\x15skep/v1/options.proto\x1a\x15skep/v1/rollout.proto\x1a\x16skep/v1/template.proto\x1a\x13skep/v1/types.proto\"_\n\x14\x43reateServiceRequest\x12(\n\x04spec\x18\x01 \x01(\x0b\x32\x14.skep.v1.ServiceSpecR\x04spec\x12\x1d\n\nrequest_id\x18\x02 \x01(\tR\trequestId\"_\n\x15\x43reateServiceResponse\x12*\n\x07service\x18\x01 \x01(\x0b\x32\x10.skep.v1.ServiceR\x07service\x12\x1a\n\x08revision\x18\x02 \x01(\x04R\x08revision\"e\n\x11GetServiceRequest\x12\x18\n\x07service\x18\x01 \x01(\tR\x07service\x12\x36\n\x0b\x63onsistency\x18\x02 \x01(\x0b\x32\x14.skep.v1.ConsistencyR\x0b\x63onsistency\"\\\n\x12GetServiceResponse\x12*\n\x07service\x18\x01 \x01(\x0b\x32\x10.skep.v1.ServiceR\x07service\x12\x1a\n\x08revision\x18\x02 \x01(\x04R\x08revision\"\xb9\x01\n\x13ListServicesRequest\x12.\n\x06\x66ilter\x18\x01 \x01(\x0b\x32\x16.skep.v1.ServiceFilterR\x06\x66ilter\x12\x1b\n\tpage_size\x18\x02 \x01(\rR\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x12\x36\n\x0b\x63onsistency\x18\x04 \x01(\x0b\x32\x14.skep.v1.ConsistencyR\x0b\x63onsistency\"\x88\x01\n\x14ListServicesResponse\x12,\n\x08services\x18\x01 \x03(\x0b\x32\x10.skep.v1.ServiceR\x08services\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x1a\n\x08revision\x18\x03 \x01(\x04R\x08revision\"\xbc\x02\n\x12WaitServiceRequest\x12\x18\n\x07service\x18\x01 \x01(\tR\x07service\x12\x34\n\x04goal\x18\x02 \x01(\x0e\x32 .skep.v1.WaitServiceRequest.GoalR\x04goal\x12\x33\n\x07timeout\x18\x03 \x01(\x0b\x32\x19.google.protobuf.DurationR\x07timeout\x12\x38\n\nstable_for\x18\x04 \x01(\x0b\x32\x19.google.protobuf.DurationR\tstableFor\x12#\n\rspec_revision\x18\x05 \x01(\x04R\x0cspecRevision\"B\n\x04Goal\x12\x14\n\x10GOAL_UNSPECIFIED\x10\x00\x12\x12\n\x0eGOAL_CONVERGED\x10\x01\x12\x10\n\x0cGOAL_DELETED\x10\x02\"]\n\x13WaitServiceResponse\x12*\n\x07service\x18\x01 \x01(\x0b\x32\x10.skep.v1.ServiceR\x07service\x12\x1a\n\x08revision\x18\x02 \x01(\x04R\x08revision\"\x85\x02\n\x14UpdateServiceRequest\x12\x18\n\x07service\x18\x01 \x01(\tR\x07service\x12(\n\x04spec\x18\x02 \x01(\x0b\x32\x14.skep.v1.ServiceSpecR\x04spec\x12;\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMaskR\nupdateMask\x12(\n\x10if_spec_revision\x18\x04 \x01(\x04R\x0eifSpecRevision\x12#\n\rallow_missing\x18\x05 \x01(\x08R\x0c\x61llowMissing\x12\x1d\n\nrequest_id\x18\x06 \x01(\tR\trequestId\"_\n\x15UpdateServiceResponse\x12*\n\x07service\x18\x01 \x01(\x0b\x32\x10.skep.v1.ServiceR\x07service\x12\x1a\n\x08revision\x18\x02 \x01(\x04R\x08revision\"\x9e\x01\n\x14\x44\x65leteServiceRequest\x12\x18\n\x07service\x18\x01 \x01(\tR\x07service\x12(\n\x10if_spec_revision\x18\x02 \x01(\x04R\x0eifSpecRevision\x12#\n\rallow_missing\x18\x03 \x01(\x08R\x0c\x61llowMissing\x12\x1d\n\nrequest_id\x18\x04 \x01(\tR\trequestId\"_\n\x15\x44\x65leteServiceResponse\x12*\n\x07service\x18\x01 \x01(\x0b\x32\x10.skep.v1.ServiceR\x07service\x12\x1a\n\x08revision\x18\x02 \x01(\x04R\x08revision\"\xc7\x02\n\x15\x43ontrolRolloutRequest\x12\x18\n\x07service\x18\x01 \x01(\tR\x07service\x12=\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32%.skep.v1.ControlRolloutRequest.ActionR\x06\x61\x63tion\x12\x30\n\x14to_template_revision\x18\x03 \x01(\x04R\x12toTemplateRevision\x12(\n\x10if_spec_revision\x18\x04 \x01(\x04R\x0eifSpecRevision\x12\x1d\n\nrequest_id\x18\x05 \x01(\tR\trequestId\"Z\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x10\n\x0c\x41\x43TION_PAUSE\x10\x01\x12\x11\n\rACTION_RESUME\x10\x02\x12\x13\n\x0f\x41\x43TION_ROLLBACK\x10\x03\"`\n\x16\x43ontrolRolloutResponse\x12*\n\x07service\x18\x01 \x01(\x0b\x32\x10.skep.v1.ServiceR\x07service\x12\x1a\n\x08revision\x18\x02 \x01(\x04R\x08revision\"\xab\x01\n\x1bListServiceRevisionsRequest\x12\x18\n\x07service\x18\x01 \x01(\tR\x07service\x12\x1b\n\tpage_size\x18\x02 \x01(\rR\x08pageSize\x12\x1d\n\npage_token\x18\x03 \x01(\tR\tpageToken\x12\x36\n\x0b\x63onsistency\x18\x04 \x01(\x0b\x32\x14.skep.v1.ConsistencyR\x0b\x63onsistency\"\x9a\x01\n\x1cListServiceRevisionsResponse\x12\x36\n\trevisions\x18\x01 \x03(\x0b\x32\x18.skep.v1.ServiceRevisionR\trevisions\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x1a\n\x08revision\x18\x03 \x01(\x04R\x08revision\"e\n\rServiceFilter\x12\x1a\n\x08services\x18\x01 \x03(\tR\x08services\x12\x38\n\x0crequirements\x18\x03 \x03(\x0b\x32\x14.skep.v1.RequirementR\x0crequirements\"\x86\x01\n\x07Service\x12!\n\x04meta\x18\x01 \x01(\x0b\x32\r.skep.v1.MetaR\x04meta\x12(\n\x04spec\x18\x02 \x01(\x0b\x32\x14.skep.v1.ServiceSpecR\x04spec\x12.\n\x06status\x18\x03 \x01(\x0b\x32\x16.skep.v1.ServiceStatusR\x06status\"\xd2\x03\n\x0bServiceSpec\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12\x38\n\x06labels\x18\x02 \x03(\x0b\x32 .skep.v1.ServiceSpec.LabelsEntryR\x06labels\x12\x35\n\nreplicated\x18\x03 \x01(\x0b\x32\x13.skep.v1.ReplicatedH\x00R\nreplicated\x12\x33\n\nevery_node\x18\x04 \x01(\x0b\x32\x12.skep.v1.EveryNodeH\x00R\teveryNode\x12\x31\n\x08template\x18\x07 \x01(\x0b\x32\x15.skep.v1.TaskTemplateR\x08template\x12-\n\x06update\x18\x08 \x01(\x0b\x32\x15.skep.v1.UpdatePolicyR\x06update\x12\x31\n\x08rollback\x18\t \x01(\x0b\x32\x15.skep.v1.UpdatePolicyR\x08rollback\x12\x31\n\x08\x65ndpoint\x18\n \x01(\x0b\x32\x15.skep.v1.EndpointSpecR\x08\x65ndpoint\x1a\x39\n\x0bLabelsEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x02\x38\x01\x42\x06\n\x04mode\":\n\nReplicated\x12\x1f\n\x08replicas\x18\x01 \x01(\rH\x00R\x08replicas\x88\x01\x01\x42\x0b\n\t_replicas\"\x0b\n\tEveryNode\"\x8e\x03\n\rServiceStatus\x12#\n\rdesired_tasks\x18\x01 \x01(\rR\x0c\x64\x65siredTasks\x12#\n\rrunning_tasks\x18\x02 \x01(\rR\x0crunningTasks\x12#\n\rupdated_tasks\x18\x04 \x01(\rR\x0cupdatedTasks\x12#\n\rpending_tasks\x18\x05 \x01(\rR\x0cpendingTasks\x12!\n\x0c\x66\x61iled_tasks\x18\x06 \x01(\rR\x0b\x66\x61iledTasks\x12+\n\x11template_revision\x18\x07 \x01(\x04R\x10templateRevision\x12*\n\x07rollout\x18\x08 \x01(\x0b\x32\x10.skep.v1.RolloutR\x07rollout\x12\x32\n\nconditions\x18\n \x03(\x0b\x32\x12.skep.v1.ConditionR\nconditions\x12\x14\n\x05image\x18\x0b \x01(\tR\x05image\x12#\n\x05ports\x18\x0c \x03(\x0b\x32\r.skep.v1.PortR\x05ports\"\xed\x02\n\x0fServiceRevision\x12+\n\x11template_revision\x18\x01 \x01(\x04R\x10templateRevision\x12;\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12\x31\n\x08template\x18\x03 \x01(\x0b\x32\x15.skep.v1.TaskTemplateR\x08template\x12\x31\n\x08\x65ndpoint\x18\x04 \x01(\x0b\x32\x15.skep.v1.EndpointSpecR\x08\x65ndpoint\x12\x14\n\x05image\x18\x05 \x01(\tR\x05image\x12\x12\n\x04good\x18\x06 \x01(\x08R\x04good\x12#\n\rrunning_tasks\x18\x07 \x01(\rR\x0crunningTasks\x12\x16\n\x06\x63\x61ller\x18\x08 \x01(\tR\x06\x63\x61ller\x12#\n\rchanged_paths\x18\t \x03(\tR\x0c\x63hangedPaths2\xe2\x05\n\x0eServiceService\x12W\n\rCreateService\x12\x1d.skep.v1.CreateServiceRequest\x1a\x1e.skep.v1.CreateServiceResponse\"\x07\x90\x02\x02\xe8\xc7\x18\x02\x12N\n\nGetService\x12\x1a.skep.v1.GetServiceRequest\x1a\x1b.skep.v1.GetServiceResponse\"\x07\x90\x02\x01\xe8\xc7\x18\x01\x12T\n\x0cListServices\x12\x1c.skep.v1.ListServicesRequest\x1a\x1d.skep.v1.ListServicesResponse\"\x07\x90\x02\x01\xe8\xc7\x18\x01\x12U\n\x0bWaitService\x12\x1b.skep.v1.WaitServiceRequest\x1a\x1c.skep.v1.WaitServiceResponse\"\x0b\x90\x02\x01\xe8\xc7\x18\x01\xf0\xc7\x18\x01\x12W\n\rUpdateService\x12\x1d.skep.v1.UpdateServiceRequest\x1a\x1e.skep.v1.UpdateServiceResponse\"\x07\x90\x02\x02\xe8\xc7\x18\x02\x12W\n\rDeleteService\x12\x1d.skep.v1.DeleteServiceRequest\x1a\x1e.skep.v1.DeleteServiceResponse\"\x07\x90\x02\x02\xe8\xc7\x18\x02\x12Z\n\x0e\x43ontrolRollout\x12\x1e.skep.v1.ControlRolloutRequest\x1a\x1f.skep.v1.ControlRolloutResponse\"\x07\x90\x02\x02\xe8\xc7\x18\x02\x12l\n\x14ListServiceRevisions\x12$.skep.v1.ListServiceRevisionsRequest\x1a%.skep.v1.ListServiceRevisionsResponse\"\x07\x90\x02\x01\xe8\xc7\x18\x01\x42}\n\x0b\x63om.skep.v1B\x0cServiceProtoP\x01Z#skep.dev/skep/sdk/go/skep/v1;skepv1\xa2\x02\x03SXX\xaa\x02\x07Skep.V1\xca\x02\x07Skep\\V1\xe2\x02\x13Skep\\V1\\GPBMetadata\xea\x02\x08Skep::V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,6 +49,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SERVICESERVICE'].methods_by_name['GetService']._serialized_options = b'\220\002\001\350\307\030\001'
   _globals['_SERVICESERVICE'].methods_by_name['ListServices']._loaded_options = None
   _globals['_SERVICESERVICE'].methods_by_name['ListServices']._serialized_options = b'\220\002\001\350\307\030\001'
+  _globals['_SERVICESERVICE'].methods_by_name['WaitService']._loaded_options = None
+  _globals['_SERVICESERVICE'].methods_by_name['WaitService']._serialized_options = b'\220\002\001\350\307\030\001\360\307\030\001'
   _globals['_SERVICESERVICE'].methods_by_name['UpdateService']._loaded_options = None
   _globals['_SERVICESERVICE'].methods_by_name['UpdateService']._serialized_options = b'\220\002\002\350\307\030\002'
   _globals['_SERVICESERVICE'].methods_by_name['DeleteService']._loaded_options = None
@@ -56,52 +59,58 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SERVICESERVICE'].methods_by_name['ControlRollout']._serialized_options = b'\220\002\002\350\307\030\002'
   _globals['_SERVICESERVICE'].methods_by_name['ListServiceRevisions']._loaded_options = None
   _globals['_SERVICESERVICE'].methods_by_name['ListServiceRevisions']._serialized_options = b'\220\002\001\350\307\030\001'
-  _globals['_CREATESERVICEREQUEST']._serialized_start=216
-  _globals['_CREATESERVICEREQUEST']._serialized_end=311
-  _globals['_CREATESERVICERESPONSE']._serialized_start=313
-  _globals['_CREATESERVICERESPONSE']._serialized_end=408
-  _globals['_GETSERVICEREQUEST']._serialized_start=410
-  _globals['_GETSERVICEREQUEST']._serialized_end=511
-  _globals['_GETSERVICERESPONSE']._serialized_start=513
-  _globals['_GETSERVICERESPONSE']._serialized_end=605
-  _globals['_LISTSERVICESREQUEST']._serialized_start=608
-  _globals['_LISTSERVICESREQUEST']._serialized_end=793
-  _globals['_LISTSERVICESRESPONSE']._serialized_start=796
-  _globals['_LISTSERVICESRESPONSE']._serialized_end=932
-  _globals['_UPDATESERVICEREQUEST']._serialized_start=935
-  _globals['_UPDATESERVICEREQUEST']._serialized_end=1196
-  _globals['_UPDATESERVICERESPONSE']._serialized_start=1198
-  _globals['_UPDATESERVICERESPONSE']._serialized_end=1293
-  _globals['_DELETESERVICEREQUEST']._serialized_start=1296
-  _globals['_DELETESERVICEREQUEST']._serialized_end=1454
-  _globals['_DELETESERVICERESPONSE']._serialized_start=1456
-  _globals['_DELETESERVICERESPONSE']._serialized_end=1551
-  _globals['_CONTROLROLLOUTREQUEST']._serialized_start=1554
-  _globals['_CONTROLROLLOUTREQUEST']._serialized_end=1881
-  _globals['_CONTROLROLLOUTREQUEST_ACTION']._serialized_start=1791
-  _globals['_CONTROLROLLOUTREQUEST_ACTION']._serialized_end=1881
-  _globals['_CONTROLROLLOUTRESPONSE']._serialized_start=1883
-  _globals['_CONTROLROLLOUTRESPONSE']._serialized_end=1979
-  _globals['_LISTSERVICEREVISIONSREQUEST']._serialized_start=1982
-  _globals['_LISTSERVICEREVISIONSREQUEST']._serialized_end=2153
-  _globals['_LISTSERVICEREVISIONSRESPONSE']._serialized_start=2156
-  _globals['_LISTSERVICEREVISIONSRESPONSE']._serialized_end=2310
-  _globals['_SERVICEFILTER']._serialized_start=2312
-  _globals['_SERVICEFILTER']._serialized_end=2413
-  _globals['_SERVICE']._serialized_start=2416
-  _globals['_SERVICE']._serialized_end=2550
-  _globals['_SERVICESPEC']._serialized_start=2553
-  _globals['_SERVICESPEC']._serialized_end=3019
-  _globals['_SERVICESPEC_LABELSENTRY']._serialized_start=2954
-  _globals['_SERVICESPEC_LABELSENTRY']._serialized_end=3011
-  _globals['_REPLICATED']._serialized_start=3021
-  _globals['_REPLICATED']._serialized_end=3079
-  _globals['_EVERYNODE']._serialized_start=3081
-  _globals['_EVERYNODE']._serialized_end=3092
-  _globals['_SERVICESTATUS']._serialized_start=3095
-  _globals['_SERVICESTATUS']._serialized_end=3493
-  _globals['_SERVICEREVISION']._serialized_start=3496
-  _globals['_SERVICEREVISION']._serialized_end=3861
-  _globals['_SERVICESERVICE']._serialized_start=3864
-  _globals['_SERVICESERVICE']._serialized_end=4515
+  _globals['_CREATESERVICEREQUEST']._serialized_start=248
+  _globals['_CREATESERVICEREQUEST']._serialized_end=343
+  _globals['_CREATESERVICERESPONSE']._serialized_start=345
+  _globals['_CREATESERVICERESPONSE']._serialized_end=440
+  _globals['_GETSERVICEREQUEST']._serialized_start=442
+  _globals['_GETSERVICEREQUEST']._serialized_end=543
+  _globals['_GETSERVICERESPONSE']._serialized_start=545
+  _globals['_GETSERVICERESPONSE']._serialized_end=637
+  _globals['_LISTSERVICESREQUEST']._serialized_start=640
+  _globals['_LISTSERVICESREQUEST']._serialized_end=825
+  _globals['_LISTSERVICESRESPONSE']._serialized_start=828
+  _globals['_LISTSERVICESRESPONSE']._serialized_end=964
+  _globals['_WAITSERVICEREQUEST']._serialized_start=967
+  _globals['_WAITSERVICEREQUEST']._serialized_end=1283
+  _globals['_WAITSERVICEREQUEST_GOAL']._serialized_start=1217
+  _globals['_WAITSERVICEREQUEST_GOAL']._serialized_end=1283
+  _globals['_WAITSERVICERESPONSE']._serialized_start=1285
+  _globals['_WAITSERVICERESPONSE']._serialized_end=1378
+  _globals['_UPDATESERVICEREQUEST']._serialized_start=1381
+  _globals['_UPDATESERVICEREQUEST']._serialized_end=1642
+  _globals['_UPDATESERVICERESPONSE']._serialized_start=1644
+  _globals['_UPDATESERVICERESPONSE']._serialized_end=1739
+  _globals['_DELETESERVICEREQUEST']._serialized_start=1742
+  _globals['_DELETESERVICEREQUEST']._serialized_end=1900
+  _globals['_DELETESERVICERESPONSE']._serialized_start=1902
+  _globals['_DELETESERVICERESPONSE']._serialized_end=1997
+  _globals['_CONTROLROLLOUTREQUEST']._serialized_start=2000
+  _globals['_CONTROLROLLOUTREQUEST']._serialized_end=2327
+  _globals['_CONTROLROLLOUTREQUEST_ACTION']._serialized_start=2237
+  _globals['_CONTROLROLLOUTREQUEST_ACTION']._serialized_end=2327
+  _globals['_CONTROLROLLOUTRESPONSE']._serialized_start=2329
+  _globals['_CONTROLROLLOUTRESPONSE']._serialized_end=2425
+  _globals['_LISTSERVICEREVISIONSREQUEST']._serialized_start=2428
+  _globals['_LISTSERVICEREVISIONSREQUEST']._serialized_end=2599
+  _globals['_LISTSERVICEREVISIONSRESPONSE']._serialized_start=2602
+  _globals['_LISTSERVICEREVISIONSRESPONSE']._serialized_end=2756
+  _globals['_SERVICEFILTER']._serialized_start=2758
+  _globals['_SERVICEFILTER']._serialized_end=2859
+  _globals['_SERVICE']._serialized_start=2862
+  _globals['_SERVICE']._serialized_end=2996
+  _globals['_SERVICESPEC']._serialized_start=2999
+  _globals['_SERVICESPEC']._serialized_end=3465
+  _globals['_SERVICESPEC_LABELSENTRY']._serialized_start=3400
+  _globals['_SERVICESPEC_LABELSENTRY']._serialized_end=3457
+  _globals['_REPLICATED']._serialized_start=3467
+  _globals['_REPLICATED']._serialized_end=3525
+  _globals['_EVERYNODE']._serialized_start=3527
+  _globals['_EVERYNODE']._serialized_end=3538
+  _globals['_SERVICESTATUS']._serialized_start=3541
+  _globals['_SERVICESTATUS']._serialized_end=3939
+  _globals['_SERVICEREVISION']._serialized_start=3942
+  _globals['_SERVICEREVISION']._serialized_end=4307
+  _globals['_SERVICESERVICE']._serialized_start=4310
+  _globals['_SERVICESERVICE']._serialized_end=5048
 # @@protoc_insertion_point(module_scope)

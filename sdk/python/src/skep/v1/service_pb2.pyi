@@ -19,9 +19,10 @@ the server writes no default into it. Only what names a kind reads back as what 
 mode of a service, and the protocol and mode of a port. A spec that leaves them out equals one
 that says them, so applying either again writes nothing.
 
-Waiting. There is no operation to poll: after a change, watch the service until one of two
+Waiting. There is no operation to poll: after a change, WaitService answers once one of two
 conditions is TRUE, with observed_spec_revision at least the meta.spec_revision of the
-answer. STALLED: waiting longer does not help unless something else changes. Its reason is
+change's answer. A watch shows how they get there.
+STALLED: waiting longer does not help unless something else changes. Its reason is
 - ROLLOUT_PAUSED, ROLLED_BACK (by on_failure) or ROLLBACK_PAUSED;
 - NODE_PAUSED: what is left to change is on nodes that are paused;
 - ATTEMPTS_EXHAUSTED: a slot used up restart.max_attempts;
@@ -31,11 +32,13 @@ answer. STALLED: waiting longer does not help unless something else changes. Its
 While a rollout is going on, only the first four reasons are given. CONVERGED: no rollout is going on or
 paused, and all tasks wanted run and are up to date, or have ended well and restart.condition
 lets none follow. Look at STALLED first: both can be TRUE, as after an automatic rollback until
-the next change of the spec.
+the next change of the spec. A service that has converged counts once it has stayed so for a
+while, because a program that is broken runs for a moment too.
 """
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -237,6 +240,104 @@ class ListServicesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListServicesResponse: _TypeAlias = ListServicesResponse  # noqa: Y015
+
+@_typing.final
+class WaitServiceRequest(_message.Message):
+    """Asks to wait for a service."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Goal:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _GoalEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[WaitServiceRequest._Goal.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        GOAL_UNSPECIFIED: WaitServiceRequest._Goal.ValueType  # 0
+        """Not set: CONVERGED."""
+        GOAL_CONVERGED: WaitServiceRequest._Goal.ValueType  # 1
+        """The condition CONVERGED is TRUE, and has stayed so."""
+        GOAL_DELETED: WaitServiceRequest._Goal.ValueType  # 2
+        """The service and its tasks are gone. If there is no such service, they are."""
+
+    class Goal(_Goal, metaclass=_GoalEnumTypeWrapper):
+        """What to wait for."""
+
+    GOAL_UNSPECIFIED: WaitServiceRequest.Goal.ValueType  # 0
+    """Not set: CONVERGED."""
+    GOAL_CONVERGED: WaitServiceRequest.Goal.ValueType  # 1
+    """The condition CONVERGED is TRUE, and has stayed so."""
+    GOAL_DELETED: WaitServiceRequest.Goal.ValueType  # 2
+    """The service and its tasks are gone. If there is no such service, they are."""
+
+    SERVICE_FIELD_NUMBER: _builtins.int
+    GOAL_FIELD_NUMBER: _builtins.int
+    TIMEOUT_FIELD_NUMBER: _builtins.int
+    STABLE_FOR_FIELD_NUMBER: _builtins.int
+    SPEC_REVISION_FIELD_NUMBER: _builtins.int
+    service: _builtins.str
+    """Id or name. Required. 1 to 64 characters."""
+    goal: Global___WaitServiceRequest.Goal.ValueType
+    """What to wait for; unset: CONVERGED."""
+    spec_revision: _builtins.int
+    """With CONVERGED: the meta.spec_revision that the tasks must be made for, or a later one; 0:
+    that of the service when the call comes. Any number.
+    """
+    @_builtins.property
+    def timeout(self) -> _duration_pb2.Duration:
+        """How long to wait. 0 to 86,400 s; unset: 600 s; 0 looks once."""
+
+    @_builtins.property
+    def stable_for(self) -> _duration_pb2.Duration:
+        """How long the service must stay converged without a break, from when this wait saw it first,
+        before that counts; at once if none of its tasks runs. 0 to 3,600 s; unset: 5 s; 0: it counts
+        at once, which a program that ends right after its start can pass.
+        """
+
+    def __init__(
+        self,
+        *,
+        service: _builtins.str = ...,
+        goal: Global___WaitServiceRequest.Goal.ValueType = ...,
+        timeout: _duration_pb2.Duration | None = ...,
+        stable_for: _duration_pb2.Duration | None = ...,
+        spec_revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["stable_for", b"stable_for", "timeout", b"timeout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["goal", b"goal", "service", b"service", "spec_revision", b"spec_revision", "stable_for", b"stable_for", "timeout", b"timeout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitServiceRequest: _TypeAlias = WaitServiceRequest  # noqa: Y015
+
+@_typing.final
+class WaitServiceResponse(_message.Message):
+    """It is as was waited for."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SERVICE_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    """The revision this was read at."""
+    @_builtins.property
+    def service(self) -> Global___Service:
+        """The service, as it is now; unset: it is gone."""
+
+    def __init__(
+        self,
+        *,
+        service: Global___Service | None = ...,
+        revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["service", b"service"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["revision", b"revision", "service", b"service"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WaitServiceResponse: _TypeAlias = WaitServiceResponse  # noqa: Y015
 
 @_typing.final
 class UpdateServiceRequest(_message.Message):

@@ -52,6 +52,11 @@ class ServiceServiceStub(object):
                 request_serializer=skep_dot_v1_dot_service__pb2.ListServicesRequest.SerializeToString,
                 response_deserializer=skep_dot_v1_dot_service__pb2.ListServicesResponse.FromString,
                 _registered_method=True)
+        self.WaitService = channel.unary_unary(
+                '/skep.v1.ServiceService/WaitService',
+                request_serializer=skep_dot_v1_dot_service__pb2.WaitServiceRequest.SerializeToString,
+                response_deserializer=skep_dot_v1_dot_service__pb2.WaitServiceResponse.FromString,
+                _registered_method=True)
         self.UpdateService = channel.unary_unary(
                 '/skep.v1.ServiceService/UpdateService',
                 request_serializer=skep_dot_v1_dot_service__pb2.UpdateServiceRequest.SerializeToString,
@@ -101,6 +106,21 @@ class ServiceServiceServicer(object):
         """Reads a page of services.
 
         Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WaitService(self, request, context):
+        """Waits until a service has converged and stayed so, or until it is gone. As soon as waiting
+        longer does not help it ends with the reason of the condition STALLED; when the time is over,
+        that of the request or the deadline of the call if it is sooner, with UNPLACED, NOT_CONVERGED
+        or NOT_DELETED. What is waited for goes on either way. A manager that stops says
+        MANAGER_NOT_READY at once: call again for the time that is left.
+
+        Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, ROLLOUT_PAUSED, ROLLED_BACK,
+        ROLLBACK_PAUSED, NODE_PAUSED, ATTEMPTS_EXHAUSTED, CRASH_LOOP, PORT_IN_USE, UNPLACED,
+        NOT_CONVERGED, NOT_DELETED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -163,6 +183,11 @@ def add_ServiceServiceServicer_to_server(servicer, server):
                     servicer.ListServices,
                     request_deserializer=skep_dot_v1_dot_service__pb2.ListServicesRequest.FromString,
                     response_serializer=skep_dot_v1_dot_service__pb2.ListServicesResponse.SerializeToString,
+            ),
+            'WaitService': grpc.unary_unary_rpc_method_handler(
+                    servicer.WaitService,
+                    request_deserializer=skep_dot_v1_dot_service__pb2.WaitServiceRequest.FromString,
+                    response_serializer=skep_dot_v1_dot_service__pb2.WaitServiceResponse.SerializeToString,
             ),
             'UpdateService': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateService,
@@ -268,6 +293,33 @@ class ServiceService(object):
             '/skep.v1.ServiceService/ListServices',
             skep_dot_v1_dot_service__pb2.ListServicesRequest.SerializeToString,
             skep_dot_v1_dot_service__pb2.ListServicesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WaitService(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/skep.v1.ServiceService/WaitService',
+            skep_dot_v1_dot_service__pb2.WaitServiceRequest.SerializeToString,
+            skep_dot_v1_dot_service__pb2.WaitServiceResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -19,9 +19,10 @@ the server writes no default into it. Only what names a kind reads back as what 
 mode of a service, and the protocol and mode of a port. A spec that leaves them out equals one
 that says them, so applying either again writes nothing.
 
-Waiting. There is no operation to poll: after a change, watch the service until one of two
+Waiting. There is no operation to poll: after a change, WaitService answers once one of two
 conditions is TRUE, with observed_spec_revision at least the meta.spec_revision of the
-answer. STALLED: waiting longer does not help unless something else changes. Its reason is
+change's answer. A watch shows how they get there.
+STALLED: waiting longer does not help unless something else changes. Its reason is
 - ROLLOUT_PAUSED, ROLLED_BACK (by on_failure) or ROLLBACK_PAUSED;
 - NODE_PAUSED: what is left to change is on nodes that are paused;
 - ATTEMPTS_EXHAUSTED: a slot used up restart.max_attempts;
@@ -31,7 +32,8 @@ answer. STALLED: waiting longer does not help unless something else changes. Its
 While a rollout is going on, only the first four reasons are given. CONVERGED: no rollout is going on or
 paused, and all tasks wanted run and are up to date, or have ended well and restart.condition
 lets none follow. Look at STALLED first: both can be TRUE, as after an automatic rollback until
-the next change of the spec.
+the next change of the spec. A service that has converged counts once it has stayed so for a
+while, because a program that is broken runs for a moment too.
 """
 
 from collections import abc as _abc
@@ -81,6 +83,17 @@ class ServiceServiceStub:
 
     Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
     """
+    WaitService: _grpc.UnaryUnaryMultiCallable[_service_pb2.WaitServiceRequest, _service_pb2.WaitServiceResponse]
+    """Waits until a service has converged and stayed so, or until it is gone. As soon as waiting
+    longer does not help it ends with the reason of the condition STALLED; when the time is over,
+    that of the request or the deadline of the call if it is sooner, with UNPLACED, NOT_CONVERGED
+    or NOT_DELETED. What is waited for goes on either way. A manager that stops says
+    MANAGER_NOT_READY at once: call again for the time that is left.
+
+    Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, ROLLOUT_PAUSED, ROLLED_BACK,
+    ROLLBACK_PAUSED, NODE_PAUSED, ATTEMPTS_EXHAUSTED, CRASH_LOOP, PORT_IN_USE, UNPLACED,
+    NOT_CONVERGED, NOT_DELETED.
+    """
     UpdateService: _grpc.UnaryUnaryMultiCallable[_service_pb2.UpdateServiceRequest, _service_pb2.UpdateServiceResponse]
     """Changes a service, or with allow_missing makes it so. An equal spec changes nothing, but
     resumes a rollout that is paused.
@@ -127,6 +140,17 @@ class ServiceServiceAsyncStub(ServiceServiceStub):
     """Reads a page of services.
 
     Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
+    """
+    WaitService: _aio.UnaryUnaryMultiCallable[_service_pb2.WaitServiceRequest, _service_pb2.WaitServiceResponse]  # type: ignore[assignment]
+    """Waits until a service has converged and stayed so, or until it is gone. As soon as waiting
+    longer does not help it ends with the reason of the condition STALLED; when the time is over,
+    that of the request or the deadline of the call if it is sooner, with UNPLACED, NOT_CONVERGED
+    or NOT_DELETED. What is waited for goes on either way. A manager that stops says
+    MANAGER_NOT_READY at once: call again for the time that is left.
+
+    Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, ROLLOUT_PAUSED, ROLLED_BACK,
+    ROLLBACK_PAUSED, NODE_PAUSED, ATTEMPTS_EXHAUSTED, CRASH_LOOP, PORT_IN_USE, UNPLACED,
+    NOT_CONVERGED, NOT_DELETED.
     """
     UpdateService: _aio.UnaryUnaryMultiCallable[_service_pb2.UpdateServiceRequest, _service_pb2.UpdateServiceResponse]  # type: ignore[assignment]
     """Changes a service, or with allow_missing makes it so. An equal spec changes nothing, but
@@ -189,6 +213,23 @@ class ServiceServiceServicer(metaclass=_abc_1.ABCMeta):
         """Reads a page of services.
 
         Fails with BAD_PAGE_TOKEN, REVISION_COMPACTED, REVISION_UNKNOWN.
+        """
+
+    @_abc_1.abstractmethod
+    def WaitService(
+        self,
+        request: _service_pb2.WaitServiceRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_service_pb2.WaitServiceResponse, _abc.Awaitable[_service_pb2.WaitServiceResponse]]:
+        """Waits until a service has converged and stayed so, or until it is gone. As soon as waiting
+        longer does not help it ends with the reason of the condition STALLED; when the time is over,
+        that of the request or the deadline of the call if it is sooner, with UNPLACED, NOT_CONVERGED
+        or NOT_DELETED. What is waited for goes on either way. A manager that stops says
+        MANAGER_NOT_READY at once: call again for the time that is left.
+
+        Fails with OBJECT_NOT_FOUND, AMBIGUOUS_REFERENCE, ROLLOUT_PAUSED, ROLLED_BACK,
+        ROLLBACK_PAUSED, NODE_PAUSED, ATTEMPTS_EXHAUSTED, CRASH_LOOP, PORT_IN_USE, UNPLACED,
+        NOT_CONVERGED, NOT_DELETED.
         """
 
     @_abc_1.abstractmethod

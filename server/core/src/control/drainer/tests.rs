@@ -29,7 +29,13 @@ impl Bench {
 
     /// A task that runs on the first node, with these ports open.
     fn run(&mut self, name: &str, ports: Vec<Port>) -> TaskId {
-        let service = self.world.create_service(replicated(name, 1));
+        let mut spec = replicated(name, 1);
+        spec.ports.clone_from(&ports);
+        for port in &mut spec.ports {
+            port.published =
+                8_000 + u16::try_from(self.world.state.services().count()).unwrap_or(0);
+        }
+        let service = self.world.create_service(spec);
         let made_from = self.world.state.service(service).expect("it is there");
         let new = NewTask {
             id: TaskId(service.0 + 1_000_000),
@@ -207,6 +213,32 @@ fn what_answers_nobody_does_not_drain() {
     bench.stop(starting);
     assert_eq!(bench.phase(starting), None);
     assert_eq!(bench.turn(), []);
+}
+
+#[test]
+fn nobody_waits_for_a_service_that_left_the_mesh() {
+    let mut bench = Bench::new();
+    let (task, other) = (bench.web("web"), bench.web("other"));
+    assert_eq!(bench.turn(), []);
+    let service = bench.world.state.task(task).expect("it is there").service;
+    let known = bench.world.state.service(service).expect("it is there");
+    let spec = known.spec.clone();
+    bench.write([
+        Write::PutServiceSpec {
+            service,
+            spec,
+            ports: vec![tcp(80, 8080, PortMode::Host)],
+            new_template: false,
+        },
+        Write::SetDesired {
+            task,
+            desired: DesiredState::Stopped,
+        },
+    ]);
+    assert_eq!(bench.phase(task), None, "it may be stopped at once");
+    assert!(!bench.drainer.is_waiting());
+    bench.stop(other);
+    assert!(bench.drainer.is_waiting(), "that of another is waited for");
 }
 
 #[test]

@@ -21,6 +21,7 @@ fn facts() -> NodeFacts {
 
 fn launch_with(env: &[(&str, &str)], ports: Vec<Port>) -> Result<Launch, BadPlaceholder> {
     let mut made_from = assigned_template();
+    made_from.ports.clone_from(&ports);
     let env = env
         .iter()
         .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
@@ -82,6 +83,33 @@ fn the_environment_of_a_task() {
     assert_eq!(env, want);
     assert_eq!((launch.stop.signal, launch.stop.grace.as_secs()), (2, 20));
     assert!(launch_with(&[("X", "{{.Nope}}")], Vec::new()).is_err());
+}
+
+#[test]
+fn the_port_of_a_task_is_one_with_tcp_if_there_is_one() {
+    let udp = |target, published| Port {
+        protocol: Protocol::Udp,
+        ..tcp(target, published, PortMode::Ingress)
+    };
+    let port = |template: AssignedTemplate, ports: &[Port]| {
+        let task = assigned(DesiredState::Running, TaskState::Assigned);
+        let launch = launch(&task, &template, &facts(), ports.to_vec());
+        match launch.expect("nothing is wrong").program {
+            Program::Process(process) => process.env.get("PORT").cloned(),
+            Program::Container(_) => panic!("it is a process"),
+        }
+    };
+    let publishing = |ports: &[Port]| AssignedTemplate {
+        ports: ports.to_vec(),
+        ..assigned_template()
+    };
+    let both = [udp(53, 20_001), tcp(80, 20_002, PortMode::Ingress)];
+    assert_eq!(port(publishing(&both), &both).as_deref(), Some("20002"));
+    // The other is only there for a health check.
+    let published = publishing(&both[..1]);
+    assert_eq!(port(published, &both).as_deref(), Some("20001"));
+    assert_eq!(port(publishing(&[]), &both[1..]).as_deref(), Some("20002"));
+    assert_eq!(port(publishing(&[]), &[]), None);
 }
 
 fn seen(state: TaskState) -> Observation {

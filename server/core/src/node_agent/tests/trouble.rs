@@ -78,6 +78,23 @@ fn what_does_not_start_in_time_is_killed_before_it_has_failed() {
     );
 }
 
+/// An engine may have begun it and gone before it could say so: what is seen of it is old.
+#[test]
+fn a_start_without_an_answer_may_have_come_about() {
+    let mut bench = starting();
+    bench.fail(OrderKind::Start, false, "the engine is gone");
+    bench.want(DesiredState::Stopped);
+    assert_eq!(bench.step(), "-> Stop 2 20", "it may run");
+    bench.fail(OrderKind::Stop, false, "the engine is gone");
+    assert_eq!(bench.step(), "", "it may still run");
+    let since = bench.now;
+    bench.see(Phase::Running { pid: 42, since });
+    bench.wait(2);
+    assert_eq!(bench.step(), "Running STOPPING -> Stop 2 18");
+    bench.exit(ExitCause::Stopped, Some(130));
+    assert_eq!(bench.step(), "Stopped code 130");
+}
+
 #[test]
 fn an_agent_that_died_before_the_start_gives_the_order_again() {
     let mut bench = starting();

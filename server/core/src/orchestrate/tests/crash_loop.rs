@@ -68,7 +68,7 @@ fn three_early_ends_in_a_row_are_a_loop_until_an_attempt_is_stable() {
     assert_eq!(reason(&case), "");
     fail(&mut case, "web.1");
     let message =
-        "1 of 1 tasks ends again and again: web.1: exited with code 3; last output: boom bang";
+        "1 of 1 tasks end again and again: web.1: exited with code 3; last output: boom bang";
     let fact = case.fact("STALLED");
     assert_eq!(fact, (true, "CRASH_LOOP".into(), message.into()));
 
@@ -159,7 +159,7 @@ fn what_is_on_its_way_elsewhere_is_waited_for_and_what_rests_is_not() {
     let mut case = begun(1, replicated("web", 2));
     fail_often(&mut case, "web.1", 3);
     let message =
-        "1 of 2 tasks ends again and again: web.1: exited with code 3; last output: boom bang";
+        "1 of 2 tasks end again and again: web.1: exited with code 3; last output: boom bang";
     assert_eq!(case.fact("STALLED").2, message);
     // A slot without a task, then with one on its way, then with one without a node.
     case.scale(3);
@@ -193,7 +193,7 @@ fn an_end_with_code_0_counts_if_the_task_is_made_anew() {
         end(&mut case, "web.1", TaskState::Completed, 0);
         case.apply_plan();
     }
-    let message = "1 of 1 tasks ends again and again: web.1: exited with code 0";
+    let message = "1 of 1 tasks end again and again: web.1: exited with code 0";
     assert_eq!(case.fact("STALLED").2, message);
     // With the last of them, nothing follows.
     case.update(|spec| {
@@ -279,7 +279,7 @@ fn with_one_task_a_node_the_node_is_the_place() {
     fail_often(&mut case, "agent.node-2", 3);
     assert_eq!(
         case.fact("STALLED").2,
-        "1 of 2 tasks ends again and again: agent.node-2: exited with code 3; last output: boom bang"
+        "1 of 2 tasks end again and again: agent.node-2: exited with code 3; last output: boom bang"
     );
     case.set_availability(2, Availability::Drain);
     case.apply_plan();
@@ -300,5 +300,5 @@ fn what_the_swarm_forgets_stays_counted() {
     assert_eq!(ended.len(), 3);
     let forget = ended.into_iter().map(|task| Write::DeleteTask { task });
     case.world.apply(forget);
-    assert_eq!(case.fact("STALLED").2, "1 of 1 tasks ends again and again");
+    assert_eq!(case.fact("STALLED").2, "1 of 1 tasks end again and again");
 }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::model::*;
+use crate::state::Write;
 use crate::testing::{create_node, every_node};
 
 use super::Case;
@@ -63,6 +64,32 @@ fn a_paused_node_keeps_its_task_and_gets_no_other() {
     assert_eq!(case.plan(), "stop agent.node-2#1");
     assert!(case.holds("CONVERGED"));
     case.set_availability(2, Availability::Active);
+    assert_eq!(case.plan(), "make node-2#2 v1: run");
+}
+
+/// A node says that it is capable of this.
+fn is_capable(case: &mut Case, node: u128, capabilities: &[&str]) {
+    let id = NodeId(node);
+    let known = case.world.state.node(id).expect("it is there");
+    let description = NodeDescription {
+        capabilities: capabilities.iter().map(ToString::to_string).collect(),
+        ..NodeDescription::clone(&known.status.description)
+    };
+    case.world.apply([Write::DescribeNode {
+        node: id,
+        description: Arc::new(description),
+    }]);
+}
+
+#[test]
+fn a_node_whose_engine_is_gone_keeps_its_task_and_gets_no_other() {
+    let mut case = Case::running(2, every_node("agent"));
+    is_capable(&mut case, 2, &[]);
+    assert_eq!(case.plan(), "");
+    assert!(case.holds("CONVERGED"));
+    case.observe("agent.node-2", TaskState::Failed);
+    assert_eq!(case.plan(), "stop agent.node-2#1");
+    is_capable(&mut case, 2, &["workload.process"]);
     assert_eq!(case.plan(), "make node-2#2 v1: run");
 }
 

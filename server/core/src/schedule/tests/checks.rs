@@ -103,6 +103,15 @@ fn a_limit_needs_a_node_that_enforces_it() {
 }
 
 #[test]
+fn who_has_no_engine_is_told_apart() {
+    let lacking = super::super::explain::lacking("workload.container");
+    assert_eq!(
+        lacking,
+        "no Docker engine answers (see \"skep node inspect\"): \"workload.container\" is missing"
+    );
+}
+
+#[test]
 fn resources_and_replicas_run_out_within_a_pass() {
     let mut world = World::with_nodes(2);
     let big = world.create_service(with_template(replicated("big", 5), |template| {

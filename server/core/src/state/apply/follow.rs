@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What follows from a change: derived statuses, then the events.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::{Mode, Node, NodeId, Service};
+use crate::state::derive::Kept;
 use crate::state::{Delta, Event, State, derive};
 
 use super::{Before, Writing};
@@ -63,14 +64,17 @@ impl Writing<'_> {
 impl State {
     /// On how many nodes a service with one task a node wants one.
     pub(in crate::state) fn nodes_wanted(&self, service: &Service) -> u32 {
-        let holders: BTreeSet<NodeId> = self
-            .service_tasks(service.meta.id)
-            .filter(|task| derive::keeps_node(task))
-            .filter_map(|task| task.node.as_ref().map(|node| node.id))
-            .collect();
+        let mut holders: BTreeMap<NodeId, Kept> = BTreeMap::new();
+        for task in self.service_tasks(service.meta.id) {
+            if let Some(node) = task.node.as_ref().filter(|_| derive::keeps_node(task)) {
+                let kept = holders.entry(node.id).or_insert(Kept::Nothing);
+                *kept = (*kept).max(derive::kept(self, service, task));
+            }
+        }
+        let kept = |node: &Node| *holders.get(&node.meta.id).unwrap_or(&Kept::Nothing);
         let wanted = self
             .nodes()
-            .filter(|node| derive::wants_node(service, node, holders.contains(&node.meta.id)))
+            .filter(|node| derive::wants_node(service, node, kept(node)))
             .count();
         u32::try_from(wanted).unwrap_or(u32::MAX)
     }

@@ -82,9 +82,12 @@ impl Writing<'_> {
         if desired == DesiredState::Running && self.state.place_is_busy(known) {
             return;
         }
+        // Of a service that has no port any more the mesh sends nobody anything.
+        let service = self.state.service(known.service);
+        let in_mesh = service.is_none_or(|service| service.mesh_ports().next().is_some());
         self.edit_task(id, |task| {
             let is_told = task.desired <= DesiredState::Running && desired > DesiredState::Running;
-            if is_told && task.answers() {
+            if is_told && in_mesh && task.answers() {
                 task.drain = Some(Drain {
                     told_revision: revision,
                     told: time,

@@ -16,6 +16,17 @@ pub const CRASH_LOOP: &str = "CRASH_LOOP";
 /// The reason of a service one of whose ports another program holds on a node.
 pub const PORT_IN_USE: &str = "PORT_IN_USE";
 
+/// Every reason for which a service is stalled: a wait for it fails for the same.
+pub const STALL_REASONS: [&str; 7] = [
+    "ROLLOUT_PAUSED",
+    "ROLLBACK_PAUSED",
+    "ROLLED_BACK",
+    NODE_PAUSED,
+    "ATTEMPTS_EXHAUSTED",
+    CRASH_LOOP,
+    PORT_IN_USE,
+];
+
 /// Most characters of the last words of a task that are quoted.
 const QUOTE_CHARS_MAX: usize = 300;
 
@@ -38,6 +49,7 @@ pub(super) fn stalled(state: &State, service: &Service, tally: Tally, desired: u
         by_rollout.or_else(|| if is_going { None } else { at_rest() })
     };
     let (reason, message) = reason.unwrap_or_default();
+    debug_assert!(reason.is_empty() || STALL_REASONS.contains(&reason));
     Fact {
         kind: STALLED,
         holds: !reason.is_empty(),
@@ -80,11 +92,10 @@ fn crash_loop(state: &State, service: &Service, tally: Tally, desired: u32) -> O
         return None;
     }
     let count = tally.looping;
-    let ends = if count == 1 { "ends" } else { "end" };
     let words = last_end(state, service).map_or_else(String::new, |last| {
         format!(": {}: {}", last.name, words_of(last))
     });
-    let message = format!("{count} of {desired} tasks {ends} again and again{words}");
+    let message = format!("{count} of {desired} tasks end again and again{words}");
     Some((CRASH_LOOP, message))
 }
 

@@ -108,6 +108,7 @@ unary! {
     "ServiceService/CreateService" => services.create_service(CreateServiceRequest);
     "ServiceService/GetService" => services.get_service(GetServiceRequest);
     "ServiceService/ListServices" => services.list_services(ListServicesRequest);
+    "ServiceService/WaitService" => services.wait_service(WaitServiceRequest);
     "ServiceService/UpdateService" => services.update_service(UpdateServiceRequest);
     "ServiceService/DeleteService" => services.delete_service(DeleteServiceRequest);
     "ServiceService/ControlRollout" => services.control_rollout(ControlRolloutRequest);

@@ -24,7 +24,7 @@ import { enumDesc, fileDesc } from "@bufbuild/protobuf/codegenv2";
  * Describes the file skep/v1/error.proto.
  */
 export const file_skep_v1_error: GenFile = /*@__PURE__*/
-  fileDesc("ChNza2VwL3YxL2Vycm9yLnByb3RvEgdza2VwLnYxKpsHCgtFcnJvclJlYXNvbhIcChhFUlJPUl9SRUFTT05fVU5TUEVDSUZJRUQQABIeChpFUlJPUl9SRUFTT05fSU5WQUxJRF9GSUVMRBABEh8KG0VSUk9SX1JFQVNPTl9CQURfUEFHRV9UT0tFThACEiQKIEVSUk9SX1JFQVNPTl9BTUJJR1VPVVNfUkVGRVJFTkNFEAMSIQodRVJST1JfUkVBU09OX09CSkVDVF9OT1RfRk9VTkQQBBIbChdFUlJPUl9SRUFTT05fTkFNRV9UQUtFThAFEhsKF0VSUk9SX1JFQVNPTl9QT1JUX1RBS0VOEAYSJwojRVJST1JfUkVBU09OX1NQRUNfUkVWSVNJT05fTUlTTUFUQ0gQBxIiCh5FUlJPUl9SRUFTT05fUkVRVUVTVF9JRF9SRVVTRUQQCBIgChxFUlJPUl9SRUFTT05fT0JKRUNUX0RFTEVUSU5HEAoSHgoaRVJST1JfUkVBU09OX1JPTExPVVRfU1RBVEUQCxIkCiBFUlJPUl9SRUFTT05fTk9fRUFSTElFUl9SRVZJU0lPThAMEh4KGkVSUk9SX1JFQVNPTl9OT0RFX05PVF9ET1dOEA0SIAocRVJST1JfUkVBU09OX05PREVfSVNfTUFOQUdFUhAOEh8KG0VSUk9SX1JFQVNPTl9RVU9SVU1fQVRfUklTSxAPEiIKHkVSUk9SX1JFQVNPTl9XUk9OR19TV0FSTV9TVEFURRAQEiMKH0VSUk9SX1JFQVNPTl9SRVZJU0lPTl9DT01QQUNURUQQEhIhCh1FUlJPUl9SRUFTT05fUkVWSVNJT05fVU5LTk9XThATEhoKFkVSUk9SX1JFQVNPTl9OT19RVU9SVU0QFBIiCh5FUlJPUl9SRUFTT05fTUFOQUdFUl9OT1RfUkVBRFkQFRIfChtFUlJPUl9SRUFTT05fTElNSVRfRVhDRUVERUQQFxIfChtFUlJPUl9SRUFTT05fUE9PTF9FWEhBVVNURUQQGBIeChpFUlJPUl9SRUFTT05fUk9MRV9SRVFVSVJFRBAaEiQKIEVSUk9SX1JFQVNPTl9GRUFUVVJFX05PVF9FTkFCTEVEEB4SIgoeRVJST1JfUkVBU09OX0RFQURMSU5FX0VYQ0VFREVEEB8SGQoVRVJST1JfUkVBU09OX0lOVEVSTkFMECASHwobRVJST1JfUkVBU09OX1NUT1JBR0VfRkFJTEVEECFCewoLY29tLnNrZXAudjFCCkVycm9yUHJvdG9QAVojc2tlcC5kZXYvc2tlcC9zZGsvZ28vc2tlcC92MTtza2VwdjGiAgNTWFiqAgdTa2VwLlYxygIHU2tlcFxWMeICE1NrZXBcVjFcR1BCTWV0YWRhdGHqAghTa2VwOjpWMWIGcHJvdG8z");
+  fileDesc("ChNza2VwL3YxL2Vycm9yLnByb3RvEgdza2VwLnYxKtMJCgtFcnJvclJlYXNvbhIcChhFUlJPUl9SRUFTT05fVU5TUEVDSUZJRUQQABIeChpFUlJPUl9SRUFTT05fSU5WQUxJRF9GSUVMRBABEh8KG0VSUk9SX1JFQVNPTl9CQURfUEFHRV9UT0tFThACEiQKIEVSUk9SX1JFQVNPTl9BTUJJR1VPVVNfUkVGRVJFTkNFEAMSIQodRVJST1JfUkVBU09OX09CSkVDVF9OT1RfRk9VTkQQBBIbChdFUlJPUl9SRUFTT05fTkFNRV9UQUtFThAFEhsKF0VSUk9SX1JFQVNPTl9QT1JUX1RBS0VOEAYSJwojRVJST1JfUkVBU09OX1NQRUNfUkVWSVNJT05fTUlTTUFUQ0gQBxIiCh5FUlJPUl9SRUFTT05fUkVRVUVTVF9JRF9SRVVTRUQQCBIgChxFUlJPUl9SRUFTT05fT0JKRUNUX0RFTEVUSU5HEAoSHgoaRVJST1JfUkVBU09OX1JPTExPVVRfU1RBVEUQCxIkCiBFUlJPUl9SRUFTT05fTk9fRUFSTElFUl9SRVZJU0lPThAMEh4KGkVSUk9SX1JFQVNPTl9OT0RFX05PVF9ET1dOEA0SIAocRVJST1JfUkVBU09OX05PREVfSVNfTUFOQUdFUhAOEh8KG0VSUk9SX1JFQVNPTl9RVU9SVU1fQVRfUklTSxAPEiIKHkVSUk9SX1JFQVNPTl9XUk9OR19TV0FSTV9TVEFURRAQEiMKH0VSUk9SX1JFQVNPTl9SRVZJU0lPTl9DT01QQUNURUQQEhIhCh1FUlJPUl9SRUFTT05fUkVWSVNJT05fVU5LTk9XThATEhoKFkVSUk9SX1JFQVNPTl9OT19RVU9SVU0QFBIiCh5FUlJPUl9SRUFTT05fTUFOQUdFUl9OT1RfUkVBRFkQFRIfChtFUlJPUl9SRUFTT05fTElNSVRfRVhDRUVERUQQFxIfChtFUlJPUl9SRUFTT05fUE9PTF9FWEhBVVNURUQQGBIeChpFUlJPUl9SRUFTT05fUk9MRV9SRVFVSVJFRBAaEiQKIEVSUk9SX1JFQVNPTl9GRUFUVVJFX05PVF9FTkFCTEVEEB4SIgoeRVJST1JfUkVBU09OX0RFQURMSU5FX0VYQ0VFREVEEB8SGQoVRVJST1JfUkVBU09OX0lOVEVSTkFMECASHwobRVJST1JfUkVBU09OX1NUT1JBR0VfRkFJTEVEECESHwobRVJST1JfUkVBU09OX1JPTExPVVRfUEFVU0VEECISHAoYRVJST1JfUkVBU09OX1JPTExFRF9CQUNLECMSIAocRVJST1JfUkVBU09OX1JPTExCQUNLX1BBVVNFRBAkEhwKGEVSUk9SX1JFQVNPTl9OT0RFX1BBVVNFRBAlEiMKH0VSUk9SX1JFQVNPTl9BVFRFTVBUU19FWEhBVVNURUQQJhIbChdFUlJPUl9SRUFTT05fQ1JBU0hfTE9PUBAnEhwKGEVSUk9SX1JFQVNPTl9QT1JUX0lOX1VTRRAoEhkKFUVSUk9SX1JFQVNPTl9VTlBMQUNFRBApEh4KGkVSUk9SX1JFQVNPTl9OT1RfQ09OVkVSR0VEECoSHAoYRVJST1JfUkVBU09OX05PVF9ERUxFVEVEECtCewoLY29tLnNrZXAudjFCCkVycm9yUHJvdG9QAVojc2tlcC5kZXYvc2tlcC9zZGsvZ28vc2tlcC92MTtza2VwdjGiAgNTWFiqAgdTa2VwLlYxygIHU2tlcFxWMeICE1NrZXBcVjFcR1BCTWV0YWRhdGHqAghTa2VwOjpWMWIGcHJvdG8z");
 
 /**
  * The reason in the google.rpc.ErrorInfo of an error.
@@ -255,6 +255,95 @@ export enum ErrorReason {
    * @generated from enum value: ERROR_REASON_STORAGE_FAILED = 33;
    */
   STORAGE_FAILED = 33,
+
+  /**
+   * FAILED_PRECONDITION: waiting for the service does not help, the update is paused. Metadata:
+   * service (its name), condition (STALLED).
+   * Example: more tasks of the new revision failed than may.
+   *
+   * @generated from enum value: ERROR_REASON_ROLLOUT_PAUSED = 34;
+   */
+  ROLLOUT_PAUSED = 34,
+
+  /**
+   * FAILED_PRECONDITION: waiting for the service does not help, the update was rolled back by
+   * itself. Metadata: service, condition (STALLED).
+   * Example: the new program exits at once, and on_failure is ROLLBACK.
+   *
+   * @generated from enum value: ERROR_REASON_ROLLED_BACK = 35;
+   */
+  ROLLED_BACK = 35,
+
+  /**
+   * FAILED_PRECONDITION: waiting for the service does not help, its rollback is paused. Metadata:
+   * service, condition (STALLED).
+   * Example: the revision gone back to fails too.
+   *
+   * @generated from enum value: ERROR_REASON_ROLLBACK_PAUSED = 36;
+   */
+  ROLLBACK_PAUSED = 36,
+
+  /**
+   * FAILED_PRECONDITION: waiting for the service does not help, what is left to change is on
+   * nodes that are paused. Metadata: service, condition (STALLED).
+   * Example: a service with one task a node is updated while node-2 is paused.
+   *
+   * @generated from enum value: ERROR_REASON_NODE_PAUSED = 37;
+   */
+  NODE_PAUSED = 37,
+
+  /**
+   * FAILED_PRECONDITION: waiting for the service does not help, a slot has used up
+   * restart.max_attempts. Metadata: service, condition (STALLED).
+   * Example: a program that failed 3 times, with max_attempts 3.
+   *
+   * @generated from enum value: ERROR_REASON_ATTEMPTS_EXHAUSTED = 38;
+   */
+  ATTEMPTS_EXHAUSTED = 38,
+
+  /**
+   * FAILED_PRECONDITION: waiting for the service does not help, its tasks end again and again.
+   * New attempts go on. Metadata: service, condition (STALLED).
+   * Example: a program that exits with 1 because a setting is missing.
+   *
+   * @generated from enum value: ERROR_REASON_CRASH_LOOP = 39;
+   */
+  CRASH_LOOP = 39,
+
+  /**
+   * FAILED_PRECONDITION: waiting for the service does not help, another program holds a
+   * published port on a node. Metadata: service, condition (STALLED).
+   * Example: 8080 is published, and a web server listens there on node-2.
+   *
+   * @generated from enum value: ERROR_REASON_PORT_IN_USE = 40;
+   */
+  PORT_IN_USE = 40,
+
+  /**
+   * DEADLINE_EXCEEDED: the time to wait is over, and tasks of the service have no node; the
+   * message says why. Metadata: service.
+   * Example: a task asks for 64 CPUs, and no node has them.
+   *
+   * @generated from enum value: ERROR_REASON_UNPLACED = 41;
+   */
+  UNPLACED = 41,
+
+  /**
+   * DEADLINE_EXCEEDED: the time to wait is over, and the service has not converged and stayed so;
+   * the message is that of its condition. Metadata: service, condition (CONVERGED).
+   * Example: a large image is still being pulled.
+   *
+   * @generated from enum value: ERROR_REASON_NOT_CONVERGED = 42;
+   */
+  NOT_CONVERGED = 42,
+
+  /**
+   * DEADLINE_EXCEEDED: the time to wait is over, and the service is not gone. Metadata: service.
+   * Example: a task takes its time to stop; nobody has called DeleteService.
+   *
+   * @generated from enum value: ERROR_REASON_NOT_DELETED = 43;
+   */
+  NOT_DELETED = 43,
 }
 
 /**

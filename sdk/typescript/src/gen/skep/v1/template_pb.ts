@@ -366,8 +366,9 @@ export const Container_PullPolicySchema: GenEnum<Container_PullPolicy> = /*@__PU
  *
  * It has no network of its own, so it must not bind a target port: for each target port of the
  * endpoint the agent chooses a free one (with mode HOST the published one, if it is fixed) and
- * says so in SKEP_PORT_<target>, the first also in PORT. It gets SKEP_ADDR (bind there),
- * SKEP_TASK_ID, SKEP_TASK_NAME, SKEP_SERVICE_NAME, SKEP_NODE_NAME and SKEP_SLOT as well.
+ * says so in SKEP_PORT_<target>, and in PORT for the first with TCP, or the first if none has TCP. It
+ * gets SKEP_ADDR (bind there), SKEP_TASK_ID, SKEP_TASK_NAME, SKEP_SERVICE_NAME, SKEP_NODE_NAME and
+ * SKEP_SLOT as well.
  *
  * @generated from message skep.v1.Process
  */
