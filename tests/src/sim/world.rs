@@ -26,6 +26,9 @@ pub(crate) const HEALING_MAX: Duration = Duration::from_secs(150);
 /// How often it is looked whether it has healed.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// How many things may happen at one moment.
+const AT_ONCE_MAX: u32 = 10_000;
+
 /// A world.
 pub(crate) struct World {
     pub(crate) began: Timestamp,
@@ -54,6 +57,8 @@ pub(crate) struct World {
     /// What must never be, and was.
     pub(crate) wrong: Option<String>,
     pub(crate) tally: Tally,
+    /// How many things have happened at this very moment.
+    at_once: u32,
 }
 
 impl World {
@@ -84,6 +89,7 @@ impl World {
             calm: false,
             wrong: None,
             tally: Tally::default(),
+            at_once: 0,
             spec: specs::swarm(&mut dice),
             dice,
         };
@@ -159,6 +165,10 @@ impl World {
             if event.is_for_manager() && at < self.frozen_until {
                 self.agenda.put(self.frozen_until, event);
                 continue;
+            }
+            self.at_once = if at > self.now { 0 } else { self.at_once + 1 };
+            if self.at_once > AT_ONCE_MAX {
+                return Err("things happen without end, and time stands still".to_owned());
             }
             self.now = at;
             self.tally.events += 1;

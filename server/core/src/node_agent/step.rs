@@ -352,7 +352,9 @@ impl Desk<'_> {
             None
         };
         let insist_at = stopping.insist_at;
-        self.wake(insist_at);
+        if insist_at > now {
+            self.wake(insist_at);
+        }
         if let Some(StopHow { signal, grace }) = order {
             self.order(Order::Stop { signal, grace });
         }

@@ -96,6 +96,19 @@ fn a_start_without_an_answer_may_have_come_about() {
 }
 
 #[test]
+fn a_stop_that_fails_for_long_is_tried_again_without_haste() {
+    let mut bench = Bench::running();
+    bench.want(DesiredState::Stopped);
+    bench.step();
+    bench.wait(30);
+    bench.fail(OrderKind::Stop, false, "the engine is gone");
+    assert_eq!(bench.step(), "");
+    assert_eq!(bench.wakes_in(), Some(Duration::from_secs(1)));
+    bench.wait(1);
+    assert_eq!(bench.step(), "-> Stop 2 0");
+}
+
+#[test]
 fn an_agent_that_died_before_the_start_gives_the_order_again() {
     let mut bench = starting();
     bench.wait(600);
