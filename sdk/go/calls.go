@@ -32,6 +32,8 @@ const (
 	// backoffInitial and backoffMax are the first and the longest wait of that policy.
 	backoffInitial = 100 * time.Millisecond
 	backoffMax     = 2 * time.Second
+	// reconnectMax is the longest pause between two attempts to connect.
+	reconnectMax = 500 * time.Millisecond
 )
 
 // calls is the layer under the stubs. gRPC repeats calls below it, so that all attempts of a

@@ -172,10 +172,10 @@ func dialOptions(host string, dialer grpc.DialOption) []grpc.DialOption {
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{
 			Time: keepAlive, Timeout: keepAlive, PermitWithoutStream: true,
 		}),
-		// A daemon that starts again is back soon.
+		// A daemon that is back is found before the repeats of a call are used up.
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff: backoff.Config{
-				BaseDelay: backoffInitial, Multiplier: 2, Jitter: 0.2, MaxDelay: backoffMax,
+				BaseDelay: backoffInitial, Multiplier: 2, Jitter: 0.2, MaxDelay: reconnectMax,
 			},
 			MinConnectTimeout: connectTimeout,
 		}),

@@ -19,6 +19,10 @@ _KEEPALIVE_MS = 20_000
 """How often an open connection is tested while nothing happens on it, and how long the answer may
 take: a peer whose machine is gone is noticed."""
 
+_RECONNECT_MAX_MS = 500
+"""The longest pause between two attempts to connect. Less than the repeats of a call take
+together, so that a daemon that is back is found by one of them."""
+
 _REQUEST_MAX_BYTES = 4 * 1024 * 1024
 """The largest request that a server takes."""
 
@@ -28,7 +32,7 @@ def channel_options(address: Address) -> list[tuple[str, Any]]:
     policy = _retry_policy()
     reconnect = {
         "grpc.initial_reconnect_backoff_ms": _seconds(policy["initialBackoff"]) * 1000,
-        "grpc.max_reconnect_backoff_ms": _seconds(policy["maxBackoff"]) * 1000,
+        "grpc.max_reconnect_backoff_ms": _RECONNECT_MAX_MS,
         # Longer than dialing waits. In spite of its name: how long an attempt to connect may take.
         "grpc.min_reconnect_backoff_ms": (DIAL_SECONDS + 1) * 1000,
     }

@@ -7,6 +7,7 @@
 //! news is always taken at once.
 
 mod convert;
+mod describe;
 mod disk;
 mod ending;
 mod orders;
@@ -33,7 +34,6 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 use crate::checks::Checks;
 use crate::clock::Clock;
 use crate::executor::{Executor, Hint, Trouble};
-use crate::node;
 use crate::session::{Known, News, Word};
 
 pub use disk::MemoryError;
@@ -45,9 +45,6 @@ use save::Save;
 
 /// How often the executor's list is looked at without a hint.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-
-/// The condition of a node that cannot remember what it does.
-const STORAGE_FAILED: &str = "STORAGE_FAILED";
 
 /// What a worker needs.
 pub(crate) struct WorkerParts {
@@ -360,33 +357,6 @@ impl Worker {
         if self.executor_says != says {
             self.executor_says = says;
             self.describe();
-        }
-    }
-
-    /// Says what the node is, if that changed, and by which endpoints its traffic goes.
-    fn describe(&mut self) {
-        let status = self.plane_status.borrow_and_update().clone();
-        self.tell(Word::BalancesBy(status.revision));
-        let (now, before) = (self.clock.now(), &self.parts.description.conditions);
-        let mut conditions = traffic::conditions(&status, before, now);
-        if let Some(failure) = self.save.failure() {
-            let text = failure.to_owned();
-            conditions.push(traffic::condition(STORAGE_FAILED, text, before, now));
-        }
-        for trouble in self.parts.executor.troubles() {
-            let (kind, text) = (trouble.kind, trouble.message);
-            conditions.push(traffic::condition(kind, text, before, now));
-        }
-        let capabilities = node::capabilities(self.parts.executor.as_ref());
-        let described = NodeDescription {
-            conditions,
-            capabilities,
-            ports_in_use: traffic::ports_in_use(&status),
-            ..NodeDescription::clone(&self.parts.description)
-        };
-        if described != *self.parts.description {
-            self.parts.description = Arc::new(described);
-            self.tell(Word::Describe(self.parts.description.clone()));
         }
     }
 

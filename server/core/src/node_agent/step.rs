@@ -395,9 +395,7 @@ impl Desk<'_> {
     }
 
     fn wake(&mut self, at: Timestamp) {
-        let earlier = self.turn.wake_at.is_none_or(|known| at < known);
-        if earlier {
-            self.turn.wake_at = Some(at);
-        }
+        let known = self.turn.wake_at;
+        self.turn.wake_at = Some(known.map_or(at, |known| known.min(at)));
     }
 }
