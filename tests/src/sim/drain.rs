@@ -3,7 +3,7 @@
 
 use skep_core::control::CONFIRM_TIME_MAX;
 use skep_core::model::{BackendState, NodeState, Task};
-use skep_core::node_agent::Order;
+use skep_core::node_agent::{Order, StopCause};
 use skep_core::state::{Change, State, Write};
 
 use super::machine::Machine;
@@ -62,11 +62,16 @@ fn sends_to(machine: &Machine, task: &Task, state: &State) -> bool {
 }
 
 /// What is wrong with an order that an agent gave: that it stops a task which nodes may still send
-/// connections to.
-pub(crate) fn ordered(job: &Job, newest: &State) -> Option<String> {
+/// connections to. One that is not well is stopped all the same.
+pub(crate) fn ordered(job: &Job, machine: &Machine, newest: &State) -> Option<String> {
     let Order::Stop { .. } = job.order else {
         return None;
     };
+    let agent = machine.agent.as_ref()?;
+    let stopping = agent.worker.records().get(&job.task)?.stopping;
+    if stopping.is_some_and(|stopping| stopping.cause == StopCause::Unhealthy) {
+        return None;
+    }
     let task = newest.task(job.task)?;
     let wrong = || format!("{} is stopped before it was released", task.meta.id);
     task.is_leaving().then(wrong)

@@ -21,6 +21,8 @@ pub(crate) const WORKLOAD: &str = "workload.container";
 pub(crate) struct Engine {
     /// It does not answer before this.
     pub(crate) gone_until: Timestamp,
+    /// It went, and has not come back yet.
+    pub(crate) is_gone: bool,
     /// It does some of what it is told before this, though it does not answer.
     pub(crate) mute_until: Timestamp,
     /// Its events get lost before this.

@@ -168,6 +168,8 @@ impl Fault {
                 how: dice.pick(&[
                     Leaving::Alone,
                     Leaving::WithAll,
+                    Leaving::WithAll,
+                    Leaving::WithAgent,
                     Leaving::WithAgent,
                     Leaving::WithAgent,
                     Leaving::Mute,

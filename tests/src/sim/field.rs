@@ -103,7 +103,7 @@ impl World {
             self.agent_says(place, output);
         }
         for (at, job) in doings.jobs {
-            if let Some(wrong) = drain::ordered(&job, self.oracle.newest()) {
+            if let Some(wrong) = drain::ordered(&job, &self.machines[place], self.oracle.newest()) {
                 self.is_wrong(wrong);
             }
             self.agenda.put(at, Event::Done { node, life, job });

@@ -70,6 +70,15 @@ fn is_settled(state: &State, service: &Service) -> bool {
     {
         return false;
     }
+    // What is to run and waits for a check says something yet.
+    let starts = |task: &Task| {
+        task.desired == DesiredState::Running
+            && (TaskState::Assigned..TaskState::Running).contains(&task.status.state)
+    };
+    let mut tasks = state.service_tasks(service.meta.id);
+    if tasks.any(|task| starts(task)) {
+        return false;
+    }
     if holds(service, CONVERGED) {
         // What runs for long enough is noted as good; after that nothing is written.
         let kept = state.template(service.meta.id, service.template_revision);

@@ -107,7 +107,7 @@ impl Manner {
             Manner::Sick => false,
             Manner::Ill => well,
             Manner::Fickle => well || answers < patience,
-            Manner::Tardy => answers >= patience,
+            Manner::Tardy => well || answers >= patience,
             _ => true,
         }
     }

@@ -47,6 +47,7 @@ impl World {
         let machine = &mut self.machines[place];
         let until = self.now.after(span);
         machine.engine.gone_until = machine.engine.gone_until.max(until);
+        machine.engine.is_gone = true;
         if how == Leaving::Mute {
             machine.engine.mute_until = until;
         }
@@ -115,7 +116,7 @@ impl World {
         };
         let now = self.now;
         let machine = &mut self.machines[place];
-        if !machine.engine.answers(now) {
+        if !machine.engine.answers(now) || !std::mem::take(&mut machine.engine.is_gone) {
             return;
         }
         // It knows nothing of the checks that it made.
@@ -159,6 +160,7 @@ impl World {
         let machine = &mut self.machines[place];
         let engine = &mut machine.engine;
         engine.gone_until = engine.gone_until.max(until);
+        engine.is_gone = true;
         machine.describe(self.now);
         let node = machine.node;
         self.agenda.put(until, Event::EngineBack { node });

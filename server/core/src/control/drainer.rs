@@ -14,8 +14,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::model::{Drain, NodeId, NodeState, Revision, Task, TaskId, Timestamp};
-use crate::state::{CHANGE_WRITES_MAX, Change, Event, State, Step, Write};
+use crate::model::{Drain, NodeId, NodeState, ObjectId, Revision, Task, TaskId, Timestamp};
+use crate::state::{CHANGE_WRITES_MAX, Change, Event, Precondition, State, Step, Write};
 
 /// The longest that nodes are waited for to confirm that they send a task nothing new. A node is
 /// suspect after three heartbeats and down a while later; this lies between the two, so that one
@@ -90,6 +90,7 @@ impl Drainer {
             }
         }
         (!writes.is_empty()).then(|| Change {
+            preconditions: still_down(state),
             writes,
             time: now,
             ..Change::default()
@@ -115,6 +116,18 @@ fn confirmed_by_all(state: &State, confirmed: &dyn Fn(NodeId) -> Revision) -> Re
     let there = nodes.filter(|node| node.status.state != NodeState::Down);
     let least = there.map(|node| confirmed(node.meta.id)).min();
     least.unwrap_or(Revision(u64::MAX))
+}
+
+/// That the nodes nobody waited for are as they were: one that comes back meanwhile goes on by the
+/// endpoints that it had.
+fn still_down(state: &State) -> Vec<Precondition> {
+    let nodes = state.nodes();
+    let down = nodes.filter(|node| node.status.state == NodeState::Down);
+    let same = down.map(|node| {
+        let object = ObjectId::Node(node.meta.id);
+        Precondition::Revision(object, node.meta.revision)
+    });
+    same.collect()
 }
 
 #[cfg(test)]

@@ -182,9 +182,6 @@ impl Desk<'_> {
         match observed.health {
             Health::Unchecked => self.enter(TaskState::Running, since),
             Health::Healthy(_) => self.enter(TaskState::Running, self.view.now),
-            Health::Starting(_) if cfg!(skep_bug = "starting_is_running") => {
-                self.enter(TaskState::Running, since);
-            }
             Health::Starting(_) | Health::Unhealthy(_) => self.enter(TaskState::Starting, since),
         }
         if let Some(record) = &mut self.turn.record {

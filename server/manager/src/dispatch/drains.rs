@@ -54,7 +54,7 @@ async fn release(dispatch: Dispatch) {
         report(&change.writes);
         match inner.cluster.propose(change).await {
             Ok(proposed) if proposed.refusal.is_none() => trouble.over(),
-            // Nothing stands against it; if it is refused all the same, not at full speed.
+            // A node came back meanwhile. It is looked at again, but not at full speed.
             Ok(_) => tokio::time::sleep(REFUSED_PAUSE).await,
             Err(error) => tokio::time::sleep(trouble.failed(&error)).await,
         }

@@ -175,6 +175,32 @@ fn a_node_that_is_down_or_gone_is_not_waited_for() {
 }
 
 #[test]
+fn a_node_that_comes_back_meanwhile_is_waited_for() {
+    let mut bench = Bench::new();
+    let task = bench.web("web");
+    let hear = |state| Write::SetNodeState {
+        node: NodeId(3),
+        state,
+        message: "".into(),
+    };
+    bench.write([hear(NodeState::Down)]);
+    bench.stop(task);
+    bench.confirm(&[1, 2]);
+    let confirmed = bench.confirmed.clone();
+    let confirmed = |node: NodeId| confirmed.get(&node).copied().unwrap_or_default();
+    let now = bench.world.now;
+    let change = bench.drainer.turn(&bench.world.state, &confirmed, now);
+    bench.write([hear(NodeState::Ready)]);
+    let applied = bench
+        .world
+        .apply_change(change.expect("both have confirmed"));
+    assert!(applied.refusal.is_some(), "{applied:?}");
+    assert_eq!(bench.turn(), []);
+    bench.confirm(&[3]);
+    assert_eq!(bench.turn(), [(task, false)]);
+}
+
+#[test]
 fn a_new_leader_goes_on_where_the_last_one_was() {
     let mut bench = Bench::new();
     let (one, other) = (bench.web("one"), bench.web("other"));
