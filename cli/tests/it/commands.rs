@@ -116,7 +116,7 @@ async fn commands_send_what_their_flags_say() {
             "UpdateServiceRequest",
             json!({
                 "service": svc,
-                "spec": scaled(5),
+                "spec": {"replicated": {"replicas": 5}},
                 "updateMask": "replicated.replicas",
                 "ifSpecRevision": "12"
             }),
@@ -126,7 +126,7 @@ async fn commands_send_what_their_flags_say() {
             "UpdateServiceRequest",
             json!({
                 "service": svc,
-                "spec": with_pids(300),
+                "spec": {"template": {"limits": {"pids": 300}}},
                 "updateMask": "template.limits.pids",
                 "ifSpecRevision": "12"
             }),
@@ -136,11 +136,7 @@ async fn commands_send_what_their_flags_say() {
             "UpdateNodeRequest",
             json!({
                 "node": nod,
-                "spec": {
-                    "name": "node-1",
-                    "labels": {"zone": "west"},
-                    "availability": "AVAILABILITY_DRAIN"
-                },
+                "spec": {"availability": "AVAILABILITY_DRAIN"},
                 "updateMask": "availability",
                 "ifSpecRevision": "12"
             }),
@@ -270,22 +266,6 @@ async fn roll_outs_are_paused_and_resumed() {
             .any(|(kind, _)| kind == "ControlRolloutRequest"),
         "{asked:?}"
     );
-}
-
-fn web() -> Value {
-    serde_json::to_value(skep_sdk::reflect::dynamic(&sample::service().spec.unwrap())).unwrap()
-}
-
-fn scaled(replicas: u32) -> Value {
-    let mut spec = web();
-    spec["replicated"]["replicas"] = replicas.into();
-    spec
-}
-
-fn with_pids(pids: u32) -> Value {
-    let mut spec = web();
-    spec["template"]["limits"]["pids"] = pids.into();
-    spec
 }
 
 #[tokio::test]

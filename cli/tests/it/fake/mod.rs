@@ -2,6 +2,7 @@
 //! A swarm that keeps what it is asked, and a way to run the program against it.
 
 mod answers;
+mod mask;
 mod service;
 mod swarm;
 mod task;

@@ -11,6 +11,7 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
 use super::Fake;
 use super::answers::{Answer, error, id_of, made};
+use super::mask::masked;
 use crate::sample;
 
 #[tonic::async_trait]
@@ -157,9 +158,11 @@ impl ServiceService for Fake {
         request: Request<UpdateServiceRequest>,
     ) -> Answer<UpdateServiceResponse> {
         self.keep(request.get_ref());
-        let service = Some(made(request.into_inner().spec.unwrap()));
+        let request = request.into_inner();
+        let known = self.find(&request.service).ok().and_then(|it| it.spec);
+        let spec = masked(known.unwrap_or_default(), &request);
         Ok(Response::new(UpdateServiceResponse {
-            service,
+            service: Some(made(spec)),
             revision: 41,
         }))
     }
