@@ -38,6 +38,8 @@ pub(crate) enum Fault {
     KillAgent { machine: usize },
     /// The power of its machine goes.
     PowerOffMachine { machine: usize },
+    /// The power goes as soon as the next task there is told to start.
+    PowerOffAtStart { machine: usize },
     /// The power goes in the midst of an operation on an agent's disk, so many from now.
     PowerOffInAgent { machine: usize, operations: u64 },
     /// Nothing gets through to a machine, from it, or both.
@@ -94,6 +96,7 @@ impl Fault {
             3 => Fault::PowerOffManager,
             4 | 5 => Fault::PowerOffInStore { operations },
             6 | 7 => Fault::KillAgent { machine },
+            8 if operations % 2 == 0 => Fault::PowerOffAtStart { machine },
             8 => Fault::PowerOffMachine { machine },
             _ => Fault::PowerOffInAgent {
                 machine,

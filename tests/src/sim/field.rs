@@ -2,7 +2,7 @@
 //! What happens to machines and on the way to them.
 
 use skep_core::model::{NodeId, TaskId, Timestamp};
-use skep_core::node_agent::{ExitCause, OrderKind};
+use skep_core::node_agent::{ExitCause, Order, OrderKind};
 use skep_core::session::{AgentMessage, AgentOutput, ManagerMessage};
 
 use super::agenda::Event;
@@ -102,11 +102,16 @@ impl World {
         for output in doings.outputs {
             self.agent_says(place, output);
         }
+        let starts = doings.jobs.iter().any(|(_, job)| job.order == Order::Start);
         for (at, job) in doings.jobs {
             if let Some(wrong) = drain::ordered(&job, &self.machines[place], self.oracle.newest()) {
                 self.is_wrong(wrong);
             }
             self.agenda.put(at, Event::Done { node, life, job });
+        }
+        if starts && std::mem::take(&mut self.machines[place].off_at_start) {
+            self.machine_loses_power(place);
+            return;
         }
         if let Some(agent) = &self.machines[place].agent
             && let Some(at) = agent.wake

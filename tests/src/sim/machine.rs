@@ -50,6 +50,8 @@ pub(crate) struct Machine {
     /// It can have containers.
     pub(crate) has_engine: bool,
     pub(crate) engine: Engine,
+    /// Its power goes when the next task is told to start.
+    pub(crate) off_at_start: bool,
     /// What is begun takes long to be made ready before this.
     pub(crate) slow_until: Timestamp,
     /// How far its clock is off.
@@ -101,6 +103,7 @@ impl Machine {
             jobs: 0,
             has_engine: dice.chance(800),
             engine: Engine::default(),
+            off_at_start: false,
             slow_until: Timestamp::default(),
             skew: Skew::default(),
             joined: false,

@@ -40,6 +40,7 @@ impl World {
             Fault::SlowStore { latency } => self.disk.set_latency(latency),
             Fault::KillAgent { machine } => self.agent_dies(machine),
             Fault::PowerOffMachine { machine } => self.machine_loses_power(machine),
+            Fault::PowerOffAtStart { machine } => self.machines[machine].off_at_start = true,
             Fault::PowerOffInAgent {
                 machine,
                 operations,
@@ -132,6 +133,7 @@ impl World {
         for machine in &mut self.machines {
             machine.fs.clear_faults();
             machine.line.heal();
+            machine.off_at_start = false;
             machine.slow_until = self.now;
             machine.processes.full_until = self.now;
             machine.processes.well = true;
