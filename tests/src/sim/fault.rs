@@ -96,7 +96,7 @@ impl Fault {
             3 => Fault::PowerOffManager,
             4 | 5 => Fault::PowerOffInStore { operations },
             6 | 7 => Fault::KillAgent { machine },
-            8 if operations % 2 == 0 => Fault::PowerOffAtStart { machine },
+            8 if operations.is_multiple_of(2) => Fault::PowerOffAtStart { machine },
             8 => Fault::PowerOffMachine { machine },
             _ => Fault::PowerOffInAgent {
                 machine,
