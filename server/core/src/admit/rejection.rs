@@ -163,10 +163,8 @@ impl fmt::Display for Rejection {
                 service,
             } => port_taken(*port, *protocol, service),
             Rejection::SpecRevisionMismatch { present } => {
-                format!(
-                "if_spec_revision: revision {present} changed the spec; read it again and repeat \
-                 the change"
-            )
+                let cure = "read it again and repeat the change";
+                format!("if_spec_revision: revision {present} changed the spec; {cure}")
             }
             Rejection::RequestIdReused => {
                 "this request_id was another request's; use a new one for each".to_owned()

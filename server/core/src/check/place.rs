@@ -2,6 +2,7 @@
 //! Rules about the places of services: slots, or nodes with one task a node.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::model::{DesiredState, NodeId, ServiceId, Task, TaskState};
 use crate::state::State;
@@ -11,19 +12,18 @@ use super::Violation;
 /// A service, a slot and, if that is 0, a node.
 pub(super) type Place = (ServiceId, u32, Option<NodeId>);
 
-pub(super) fn place_of(task: &Task) -> Place {
-    let node = task.node.as_ref().filter(|_| task.slot == 0);
-    (task.service, task.slot, node.map(|node| node.id))
-}
-
-/// The tasks of every place, oldest first.
-pub(super) fn places(state: &State) -> BTreeMap<Place, Vec<&Task>> {
+/// The tasks of each place, oldest first.
+pub(super) fn places<'a>(
+    tasks: impl Iterator<Item = &'a Arc<Task>>,
+) -> BTreeMap<Place, Vec<&'a Task>> {
     let mut places: BTreeMap<Place, Vec<&Task>> = BTreeMap::new();
-    for task in state.tasks() {
-        places.entry(place_of(task)).or_default().push(task);
+    for task in tasks {
+        let (slot, node) = task.place();
+        let place = (task.service, slot, node);
+        places.entry(place).or_default().push(task);
     }
     for tasks in places.values_mut() {
-        tasks.sort_by_key(|task| (task.attempt, task.meta.create_revision));
+        tasks.sort_by_key(|task| task.seniority());
     }
     places
 }
@@ -37,7 +37,7 @@ fn holder<'a>(tasks: &[&'a Task]) -> Option<&'a Task> {
 }
 
 pub(super) fn check(state: &State, found: &mut Vec<Violation>) {
-    for tasks in places(state).values() {
+    for tasks in places(state.tasks()).values() {
         check_place(tasks, found);
     }
 }

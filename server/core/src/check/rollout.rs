@@ -12,7 +12,7 @@ use crate::schedule::filter::requirements_hold;
 use crate::state::State;
 
 use super::Violation;
-use super::place::{Place, place_of, places};
+use super::place::{Place, places};
 
 type Places<'a> = BTreeMap<Place, Vec<&'a Task>>;
 
@@ -38,7 +38,7 @@ pub(super) fn check(before: &State, after: &State, found: &mut Vec<Violation>) {
 
 fn by_service(state: &State) -> BTreeMap<ServiceId, Places<'_>> {
     let mut services: BTreeMap<ServiceId, Places<'_>> = BTreeMap::new();
-    for (place, tasks) in places(state) {
+    for (place, tasks) in places(state.tasks()) {
         services.entry(place.0).or_default().insert(place, tasks);
     }
     services
@@ -113,16 +113,11 @@ fn replacement<'a>(
 /// look at nodes.
 #[must_use]
 pub fn replacements<'a>(state: &'a State, service: &Service) -> Vec<(&'a Task, &'a Task)> {
-    let mut places = Places::new();
-    for task in state.service_tasks(service.meta.id) {
-        places.entry(place_of(task)).or_default().push(task);
-    }
-    let mut found = Vec::new();
-    for tasks in places.values_mut() {
-        tasks.sort_by_key(|task| (task.attempt, task.meta.create_revision));
-        found.extend(replacement(state, service, tasks));
-    }
-    found
+    let places = places(state.service_tasks(service.meta.id));
+    let tasks = places.values();
+    tasks
+        .filter_map(|tasks| replacement(state, service, tasks))
+        .collect()
 }
 
 /// Whether a task stands on a node that it need not leave.

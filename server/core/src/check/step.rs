@@ -31,7 +31,7 @@ pub fn step(before: &State, after: &State) -> Vec<Violation> {
 fn check_task(after: &State, old: &Task, new: &Task, found: &mut Vec<Violation>) {
     let same_node = |old: &Task| old.node.as_ref().map(|node| node.id);
     let service = after.service(new.service);
-    let in_mesh = service.is_none_or(|service| service.mesh_ports().next().is_some());
+    let in_mesh = service.is_none_or(|service| service.is_in_mesh());
     let moved_on = old.meta.revision < new.meta.revision;
     let rules = [
         (

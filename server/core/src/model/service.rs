@@ -107,6 +107,12 @@ impl Service {
         let ports = self.ports.iter();
         ports.filter(|port| port.mode == PortMode::Ingress && port.published != 0)
     }
+
+    /// Whether the mesh sends it anything.
+    #[must_use]
+    pub fn is_in_mesh(&self) -> bool {
+        self.mesh_ports().next().is_some()
+    }
 }
 
 /// What follows from the tasks of a service.

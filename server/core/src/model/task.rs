@@ -299,6 +299,19 @@ pub struct Task {
 }
 
 impl Task {
+    /// Its place in the service: the slot, or the node of a service with one task a node.
+    #[must_use]
+    pub fn place(&self) -> (u32, Option<NodeId>) {
+        let node = self.node.as_ref().filter(|_| self.slot == 0);
+        (self.slot, node.map(|node| node.id))
+    }
+
+    /// By this the tasks of a place follow one another.
+    #[must_use]
+    pub fn seniority(&self) -> (u32, Revision) {
+        (self.attempt, self.meta.create_revision)
+    }
+
     /// Whether it has ended.
     #[must_use]
     pub fn is_terminal(&self) -> bool {

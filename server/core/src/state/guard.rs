@@ -5,7 +5,7 @@
 //! decision taken again: never two tasks in one place, two services of one name, or a task
 //! without a service.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::model::{
@@ -42,22 +42,6 @@ impl Earlier {
     }
 }
 
-fn is_stopped(change: &Change, task: TaskId) -> bool {
-    change.writes.iter().any(|write| match write {
-        Write::SetDesired {
-            task: stopped,
-            desired,
-        } => *stopped == task && *desired > DesiredState::Running,
-        Write::DeleteTask { task: deleted } => *deleted == task,
-        _ => false,
-    })
-}
-
-fn is_judged(change: &Change, task: TaskId) -> bool {
-    let judges = |write: &Write| matches!(write, Write::JudgeStep { task: judged, verdict: Some(_), .. } if *judged == task);
-    change.writes.iter().any(judges)
-}
-
 fn ground(object: ObjectId, holds: bool) -> Result<(), Refusal> {
     if holds {
         Ok(())
@@ -82,42 +66,6 @@ impl State {
         for write in &change.writes {
             self.check_write(write, &earlier)?;
             earlier.note(write);
-        }
-        Ok(())
-    }
-
-    /// A rollout does not end over a task that is still on trial, such as one that was made on a
-    /// node which came after the end was decided. The change itself may judge it or stop it.
-    fn check_rollout_ends(&self, change: &Change) -> Result<(), Refusal> {
-        for write in &change.writes {
-            let Write::SetRollout { service, rollout } = write else {
-                continue;
-            };
-            let known = self.service(*service).and_then(|it| it.rollout.as_ref());
-            let Some(known) = known.filter(|it| rollout.state.is_over() && !it.state.is_over())
-            else {
-                continue;
-            };
-            let is_meant = |task: &&Arc<Task>| {
-                task.desired <= DesiredState::Running && !is_stopped(change, task.meta.id)
-            };
-            let mut meant: Vec<&Arc<Task>> =
-                self.service_tasks(*service).filter(is_meant).collect();
-            meant.sort_by_key(|task| (task.attempt, task.meta.create_revision));
-            // In each place the newest counts: of two with one key the later stays.
-            let place = |task: &Task| {
-                let node = task.node.as_ref().filter(|_| task.slot == 0);
-                (task.slot, node.map(|node| node.id))
-            };
-            let newest: BTreeMap<_, _> =
-                meant.into_iter().map(|task| (place(task), task)).collect();
-            let is_open = newest.into_values().any(|task| {
-                let step = task.step.filter(|step| step.leg >= known.began);
-                task.template_revision == known.target
-                    && step.is_some_and(|step| step.verdict.is_none())
-                    && !is_judged(change, task.meta.id)
-            });
-            ground(ObjectId::Service(*service), !is_open)?;
         }
         Ok(())
     }

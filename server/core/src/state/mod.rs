@@ -17,6 +17,7 @@ mod overlap;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod trial;
 
 use std::ops::Bound::{self, Excluded, Unbounded};
 use std::sync::Arc;

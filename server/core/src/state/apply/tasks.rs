@@ -84,7 +84,7 @@ impl Writing<'_> {
         }
         // Of a service that has no port any more the mesh sends nobody anything.
         let service = self.state.service(known.service);
-        let in_mesh = service.is_none_or(|service| service.mesh_ports().next().is_some());
+        let in_mesh = service.is_none_or(|service| service.is_in_mesh());
         self.edit_task(id, |task| {
             let is_told = task.desired <= DesiredState::Running && desired > DesiredState::Running;
             if is_told && in_mesh && task.answers() {
