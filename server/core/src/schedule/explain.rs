@@ -118,7 +118,7 @@ pub(super) fn lacking(capability: &str) -> String {
             format!("cannot enforce a {limit} limit: \"{capability}\" is missing")
         }
         Some(("workload", "container")) => format!(
-            "no Docker engine answers (see \"skep node inspect\"): \"{capability}\" is missing"
+            "no Docker engine runs containers there (see \"skep node inspect\"): \"{capability}\" is missing"
         ),
         Some(("workload", kind)) => {
             format!("does not run a {kind} workload: \"{capability}\" is missing")

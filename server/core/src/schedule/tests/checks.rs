@@ -107,7 +107,7 @@ fn who_has_no_engine_is_told_apart() {
     let lacking = super::super::explain::lacking("workload.container");
     assert_eq!(
         lacking,
-        "no Docker engine answers (see \"skep node inspect\"): \"workload.container\" is missing"
+        "no Docker engine runs containers there (see \"skep node inspect\"): \"workload.container\" is missing"
     );
 }
 
