@@ -244,7 +244,7 @@ fn a_state_and_its_history_survive_a_snapshot() {
     let put = Write::PutServiceSpec {
         service,
         spec: Arc::new(spec),
-        ports: Vec::new(),
+        ports: vec![tcp(80, 20_000, PortMode::Ingress)],
         new_template: true,
     };
     history.push(world.apply([put]).step);
