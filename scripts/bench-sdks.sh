@@ -6,12 +6,12 @@
 #
 #   SKEP_BIN_DIR=target/release scripts/bench-sdks.sh [--rounds N] [--seconds N] [LANGUAGE...]
 #
-# LANGUAGE is go, python, typescript, rust or grpcurl; without one, all. With LOCK=file each round
-# waits until it has that file to itself.
+# LANGUAGE is go, python (blocking), asyncio (the other client for Python), typescript, rust or
+# grpcurl; without one, all. With LOCK=file each row waits until it has that file to itself.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-languages=(go python typescript rust grpcurl)
+languages=(go python asyncio typescript rust grpcurl)
 rows=(get-1 get-16 watch)
 cold_runs=20
 
@@ -34,7 +34,7 @@ if [ "${1:-}" = --beside-daemon ]; then
         if [ -n "${LOCK:-}" ]; then flock "$LOCK" "$@"; else "$@"; fi
     }
     if [ "$name" = grpcurl ]; then
-        for _ in $(seq "$rounds"); do
+        for _ in 1 2 3; do
             echo "grpcurl-ListServices $(alone "$0" --cold "$program" -plaintext \
                 "$SKEP_HOST" skep.v1.ServiceService/ListServices)"
             echo "skep-service-ls $(alone "$0" --cold "$SKEP_BIN_DIR/skep" service ls)"
@@ -43,16 +43,13 @@ if [ "${1:-}" = --beside-daemon ]; then
     fi
     for row in "${rows[@]}"; do
         # The history that is watched is made by the first run, which is not counted.
-        "$program" "$row" 0.1 >/dev/null
-        for _ in $(seq "$rounds"); do
-            alone "$program" "$row" "$seconds" | tr '\n' ' '
-            echo "$row"
-        done
+        "$program" "$row" 0.1 1 >/dev/null
+        alone "$program" "$row" "$seconds" "$rounds" | sed "s/^/$row /"
     done
     exit
 fi
 
-rounds=3 seconds=2
+rounds=20 seconds=0.25
 while [[ ${1:-} == --* ]]; do
     case $1 in
     --rounds) rounds=$2 ;;
@@ -74,13 +71,16 @@ build_go() {
     (cd bench/sdks/go && GOWORK=off GOFLAGS=-buildvcs=false go build -o "$folder/go" .)
     echo "$folder/go"
 }
-build_python() {
+build_python() { # the file that measures
     local installed
     installed=$(dirname "$(scripts/sdk-python.sh --driver)")
-    printf '#!/bin/sh\nexec "%s/bin/python" "%s/bench/sdks/python/measure.py" "$@"\n' \
-        "$installed" "$PWD" >"$folder/python"
+    printf '#!/bin/sh\nexec "%s/bin/python" -B "%s/bench/sdks/python/%s" "$@"\n' \
+        "$installed" "$PWD" "${1:-measure.py}" >"$folder/python"
     chmod +x "$folder/python"
     echo "$folder/python"
+}
+build_asyncio() {
+    build_python measure_asyncio.py
 }
 build_typescript() {
     local installed tools
@@ -106,37 +106,42 @@ build_grpcurl() {
     scripts/grpcurl.sh --path
 }
 
-# Of lines "bare RATE CPU sdk RATE CPU bare RATE CPU ROW": the SDK against the mean of the two
-# around it, and of the rounds of a row the median.
+# Of lines "ROW bare RATE CPU", "ROW sdk RATE CPU" by turns: each part of the SDK against the mean of
+# the two around it, and of these pairs the median; of the CPU ratios the middle half too.
 summarize() { # language
     awk -v language="$1" '
-        function median(list, of, count,    i, j, held) {
+        # The value below which such a part of the list lies.
+        function quantile(list, of, count, part,    i, j, held, at) {
             for (i = 2; i <= count; i++)
                 for (j = i; j > 1 && list[of, j] < list[of, j - 1]; j--) {
                     held = list[of, j]; list[of, j] = list[of, j - 1]; list[of, j - 1] = held
                 }
-            return (list[of, int((count + 1) / 2)] + list[of, int(count / 2) + 1]) / 2
+            at = 1 + part * (count - 1)
+            return list[of, int(at)] + (at - int(at)) * (list[of, int(at + 0.999)] - list[of, int(at)])
         }
-        {
-            row = $10
-            if (!(row in rounds)) order[++rows] = row
+        $1 != row { row = $1; order[++rows] = row; n = 0 }
+        $2 == "sdk" { sdk_rate = $3; sdk_used = $4; next }
+        sdk_rate {
             n = ++rounds[row]
-            bare[row, n] = ($2 + $8) / 2; sdk[row, n] = $5; rate[row, n] = $5 / bare[row, n]
-            bare_cpu[row, n] = ($3 + $9) / 2; sdk_cpu[row, n] = $6
-            cpu[row, n] = $6 / bare_cpu[row, n]
+            bare[row, n] = (rate_before + $3) / 2; sdk[row, n] = sdk_rate
+            bare_cpu[row, n] = (used_before + $4) / 2; sdk_cpu[row, n] = sdk_used
+            rate[row, n] = sdk_rate / bare[row, n]; cpu[row, n] = sdk_used / bare_cpu[row, n]
+            layer[row, n] = sdk_used - bare_cpu[row, n]
         }
+        { rate_before = $3; used_before = $4; sdk_rate = 0 }
         END {
             for (i = 1; i <= rows; i++) {
                 row = order[i]; n = rounds[row]
-                middle = median(rate, row, n); more = median(cpu, row, n)
-                printf "| %s | %s | %.0f | %.0f | %.2f / %.2f | %.1f | %.1f | %.2f / %.2f |\n",
-                    language, row, median(bare, row, n), median(sdk, row, n), rate[row, 1], middle,
-                    median(bare_cpu, row, n), median(sdk_cpu, row, n), more, cpu[row, n]
+                printf "| %s | %s | %.0f | %.0f | %.2f | %.1f | %.1f | %.1f | %.2f (%.2f to %.2f) |\n",
+                    language, row, quantile(bare, row, n, 0.5), quantile(sdk, row, n, 0.5),
+                    quantile(rate, row, n, 0.5), quantile(bare_cpu, row, n, 0.5),
+                    quantile(sdk_cpu, row, n, 0.5), quantile(layer, row, n, 0.5),
+                    quantile(cpu, row, n, 0.5), quantile(cpu, row, n, 0.25), quantile(cpu, row, n, 0.75)
             }
         }'
 }
 
-head='| SDK | row | bare, 1/s | SDK, 1/s | ratio least / median | bare, µs | SDK, µs | CPU ratio median / most |'
+head='| SDK | row | bare, 1/s | SDK, 1/s | ratio | bare, µs | SDK, µs | layer, µs | CPU ratio (middle half) |'
 for language in "${languages[@]}"; do
     program=$("build_$language")
     scripts/dev-daemon.sh scripts/bench-sdks.sh --beside-daemon "$rounds" "$seconds" "$language" \
@@ -145,7 +150,7 @@ for language in "${languages[@]}"; do
         printf '\n| cold, over the socket | least ms | p50 ms | most ms |\n|---|---|---|---|\n'
         awk '{printf "| %s | %s | %s | %s |\n", $1, $2, $3, $4}' "$folder/$language.lines"
     else
-        [ -z "$head" ] || printf '%s\n|---|---|---|---|---|---|---|---|\n' "$head"
+        [ -z "$head" ] || printf '%s\n|---|---|---|---|---|---|---|---|---|\n' "$head"
         head=
         summarize "$language" <"$folder/$language.lines"
     fi

@@ -23,6 +23,7 @@ BLOCKING = [
     (r"Connecting\[Client\]", "Client"),
     (r"Connecting\((.*)\)", r"\1"),
     (r"\bio_asyncio\b", "io_blocking"),
+    (r"AsyncIterator, Callable", "Callable"),
     (r"\bAsyncIterator\b", "Iterator"),
     (r"\bStopAsyncIteration\b", "StopIteration"),
     (r"__a(enter|exit|iter|next)__", r"__\1__"),

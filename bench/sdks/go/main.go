@@ -27,20 +27,25 @@ const (
 	// others are made and removed after it: that is the history.
 	others = 500
 	// warmUp goes before each part.
-	warmUp = 300 * time.Millisecond
+	warmUp = 100 * time.Millisecond
 )
 
 // follow reads a watch from one revision through another and gives the number of its events.
 type follow func(ctx context.Context, from, through uint64) (int, error)
 
 func main() {
-	if err := run(os.Args[1], os.Args[2]); err != nil {
+	if err := run(os.Args[1], os.Args[2], os.Args[3]); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(row, seconds string) error {
+// run measures one row: bare, SDK, bare, SDK, ..., bare.
+func run(row, seconds, rounds string) error {
 	length, err := strconv.ParseFloat(seconds, 64)
+	if err != nil {
+		return err
+	}
+	pairs, err := strconv.Atoi(rounds)
 	if err != nil {
 		return err
 	}
@@ -66,7 +71,8 @@ func run(row, seconds string) error {
 	follows := map[string]follow{
 		"bare": followBare(skepv1.NewWatchServiceClient(bare)), "sdk": followSDK(client),
 	}
-	for _, side := range []string{"bare", "sdk", "bare"} {
+	for part := range 2*pairs + 1 {
+		side := []string{"bare", "sdk"}[part%2]
 		once, callers := getOnce(ctx, stubs[side]), 1
 		switch row {
 		case "get-1":

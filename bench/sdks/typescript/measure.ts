@@ -22,15 +22,15 @@ const SERVICE = "bench-sdks";
 const OTHERS = 500;
 
 /** What goes before each part. */
-const WARM_UP_MS = 300;
+const WARM_UP_MS = 100;
 
 /** What goes before all, for each side: until the engine has compiled what runs often. */
-const COMPILE_MS = 1_500;
+const COMPILE_MS = 3_000;
 
 type Once = () => Promise<number>;
 
-/** Measures one row: bare, SDK, bare. */
-async function main(row: string, ms: number): Promise<void> {
+/** Measures one row: bare, SDK, bare, SDK, ..., bare. */
+async function main(row: string, ms: number, rounds: number): Promise<void> {
   const client = await connect();
   const path = client.host.slice("unix://".length);
   const sessions = new Http2SessionManager("http://localhost", undefined, {
@@ -62,8 +62,10 @@ async function main(row: string, ms: number): Promise<void> {
     await repeat(callers, COMPILE_MS, bare);
     await repeat(callers, COMPILE_MS, sdk);
     await measure("bare", callers, ms, bare);
-    await measure("sdk", callers, ms, sdk);
-    await measure("bare", callers, ms, bare);
+    for (let round = 0; round < rounds; round++) {
+      await measure("sdk", callers, ms, sdk);
+      await measure("bare", callers, ms, bare);
+    }
   } finally {
     sessions.abort();
     client.close();
@@ -176,5 +178,5 @@ async function create(client: Client, name: string): Promise<void> {
   });
 }
 
-const [row = "", seconds = "2"] = process.argv.slice(2);
-await main(row, Number(seconds) * 1_000);
+const [row = "", seconds, rounds] = process.argv.slice(2);
+await main(row, Number(seconds) * 1_000, Number(rounds));

@@ -25,28 +25,39 @@ const SERVICE: &str = "bench-sdks";
 const OTHERS: usize = 500;
 
 /// What goes before each part.
-const WARM_UP: Duration = Duration::from_millis(300);
+const WARM_UP: Duration = Duration::from_millis(100);
+
+/// What is measured of a row: bare, SDK, bare, SDK, ..., bare.
+#[derive(Clone, Copy)]
+struct Plan {
+    /// How long each part is.
+    length: Duration,
+    /// How often the SDK has its turn.
+    rounds: usize,
+}
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let mut args = env::args().skip(1);
     let row = args.next().context("which row: get-1, get-16 or watch?")?;
     let length = Duration::from_secs_f64(args.next().context("how many seconds?")?.parse()?);
+    let rounds = args.next().context("how many rounds?")?.parse()?;
+    let plan = Plan { length, rounds };
     let client = Client::connect(&Context::from_env()?).await?;
     let bare = Endpoint::from_shared(env::var("SKEP_HOST")?)?
         .connect()
         .await?;
     let read = prepare(&client).await?;
     match row.as_str() {
-        "get-1" => calls(&client, &bare, 1, length).await,
-        "get-16" => calls(&client, &bare, 16, length).await,
-        "watch" => events(&client, &bare, &read, length).await,
+        "get-1" => calls(&client, &bare, 1, plan).await,
+        "get-16" => calls(&client, &bare, 16, plan).await,
+        "watch" => events(&client, &bare, &read, plan).await,
         _ => bail!("there is no row {row:?}; there are get-1, get-16, watch"),
     }
 }
 
 /// Reads the service, as often as it goes.
-async fn calls(client: &Client, bare: &Channel, callers: usize, length: Duration) -> Result<()> {
+async fn calls(client: &Client, bare: &Channel, callers: usize, plan: Plan) -> Result<()> {
     let bare = || {
         let mut stub = ServiceServiceClient::new(bare.clone());
         async move || stub.get_service(read_request()).await.map(|_| 1)
@@ -55,9 +66,12 @@ async fn calls(client: &Client, bare: &Channel, callers: usize, length: Duration
         let mut stub = client.services();
         async move || stub.get_service(read_request()).await.map(|_| 1)
     };
-    measure("bare", callers, length, bare).await?;
-    measure("sdk", callers, length, sdk).await?;
-    measure("bare", callers, length, bare).await
+    measure("bare", callers, plan.length, bare).await?;
+    for _ in 0..plan.rounds {
+        measure("sdk", callers, plan.length, sdk).await?;
+        measure("bare", callers, plan.length, bare).await?;
+    }
+    Ok(())
 }
 
 /// Watches the history, as often as it goes.
@@ -65,7 +79,7 @@ async fn events(
     client: &Client,
     bare: &Channel,
     read: &GetServiceResponse,
-    length: Duration,
+    plan: Plan,
 ) -> Result<()> {
     let meta = read.service.as_ref().and_then(|found| found.meta.as_ref());
     let first = meta.context("the service has no meta")?.create_revision;
@@ -75,9 +89,12 @@ async fn events(
         async move || follow_bare(stub.clone(), first, last).await
     };
     let sdk = || async move || follow_sdk(client, first, last).await;
-    measure("bare", 1, length, bare).await?;
-    measure("sdk", 1, length, sdk).await?;
-    measure("bare", 1, length, bare).await
+    measure("bare", 1, plan.length, bare).await?;
+    for _ in 0..plan.rounds {
+        measure("sdk", 1, plan.length, sdk).await?;
+        measure("bare", 1, plan.length, bare).await?;
+    }
+    Ok(())
 }
 
 /// Repeats something for a while and prints how much of it went a second, and what CPU time of

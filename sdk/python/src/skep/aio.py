@@ -15,7 +15,7 @@ import random
 import threading
 import time
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Generic, cast
 
 import grpc
@@ -238,6 +238,7 @@ class Watch(Generic[Kind]):
         """Use `Client.watch_tasks` and its siblings."""
         self._client = client
         self._follower = follower
+        self._events: Iterator[Event[Kind]] = iter(())
         self._frames: Frames | None = None
         self._reopen_at = 0.0
         self._closed = Flag()
@@ -255,19 +256,27 @@ class Watch(Generic[Kind]):
         return self
 
     async def __anext__(self) -> Event[Kind]:
-        while not self._closed.is_set():
-            event = self._follower.event_at_hand()
-            if event is not None:
-                return event
-            try:
-                self._follower.take(await self._frame())
-            except Error as error:
-                await self._drop()
-                if not self._closed.is_set():
-                    self._reopen_at = time.monotonic() + self._follower.recover(error)
-        if self._client._connection.is_closed:
-            raise closed()
-        raise StopAsyncIteration
+        # What was read is handed out at once: a step may have very many events.
+        event = next(self._events, None)
+        while event is None:
+            await self._read()
+            event = next(self._events, None)
+        return event
+
+    async def _read(self) -> None:
+        """Reads a frame, or mends what kept it from that; ends the iteration once it is closed."""
+        if self._closed.is_set():
+            if self._client._connection.is_closed:
+                raise closed()
+            raise StopAsyncIteration
+        try:
+            self._events = self._follower.take(await self._frame())
+        except Error as error:
+            await self._drop()
+            if not self._closed.is_set():
+                self._reopen_at = time.monotonic() + self._follower.recover(error)
+        if self._closed.is_set():
+            self._events = iter(())
 
     async def _frame(self) -> v1.WatchResponse:
         """The next frame, of a new stream if there is none."""
@@ -288,6 +297,8 @@ class Watch(Generic[Kind]):
     async def close(self) -> None:
         """Ends it at once; whoever iterates over it comes to the end."""
         self._closed.set()
+        # Whoever reads meanwhile looks at the flag once there are others.
+        self._events = iter(())
         await self._drop()
 
     async def __aenter__(self) -> Self:

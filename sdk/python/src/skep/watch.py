@@ -4,7 +4,7 @@ restarts of the daemon, without a gap and without a duplicate."""
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -122,39 +122,42 @@ class Follower(Generic[Kind]):
         """How long a stream may be silent."""
         self.revision = from_revision
         """The last revision whose `Progress` was given out."""
-        self._events: deque[Event[Kind]] = deque()
-        self._step: list[Added[Kind] | Changed[Kind] | Left[Kind] | Deleted[Kind]] = []
+        self._step: list[v1.WatchResponse] = []
         self._failures = 0
 
-    def event_at_hand(self) -> Event[Kind] | None:
-        """The next event of those that were read already; None: there is none."""
-        if not self._events:
-            return None
-        event = self._events.popleft()
-        if not self._events:
-            # A step ends with its Progress, and another one is read only now.
-            self.revision = self.request.after_revision
-        return event
-
-    def take(self, frame: v1.WatchResponse) -> None:
-        """Adds a frame to its step, and gives the step out once it is whole. What was read before
-        has been given out."""
+    def take(self, frame: v1.WatchResponse) -> Iterator[Event[Kind]]:
+        """Adds a frame to its step, and gives the events of the step once it is whole. What was
+        given before has been iterated over."""
         self._failures = 0
-        field = self._field
-        for event in frame.events:
-            # An object of a kind that this client does not know is left out.
-            if event.HasField(field):
-                change = _CHANGES.get(event.type, Changed)
-                self._step.append(change(getattr(event, field)))
+        self._step.append(frame)
         if not frame.revision:
-            return
-        if self.request.after_revision == 0:
-            self._events.append(Reset([change.object for change in self._step]))
-        else:
-            self._events.extend(self._step)
-        self._step.clear()
-        self._events.append(Progress(frame.revision, frame.head_revision))
+            return iter(())
+        step, self._step = self._step, []
+        events = self._changes if self.request.after_revision else self._reset
         self.request.after_revision = frame.revision
+        return events(step)
+
+    def _reset(self, step: list[v1.WatchResponse]) -> Iterator[Event[Kind]]:
+        field = self._field
+        found = (event for frame in step for event in frame.events)
+        yield Reset([getattr(event, field) for event in found if event.HasField(field)])
+        yield self._progress(step)
+
+    def _changes(self, step: list[v1.WatchResponse]) -> Iterator[Event[Kind]]:
+        """The changes one by one, for a step may have very many."""
+        field = self._field
+        for frame in step:
+            for event in frame.events:
+                # An object of a kind that this client does not know is left out.
+                if event.HasField(field):
+                    change = _CHANGES.get(event.type, Changed)
+                    yield change(getattr(event, field))
+        yield self._progress(step)
+
+    def _progress(self, step: list[v1.WatchResponse]) -> Progress:
+        """The end of a step."""
+        self.revision = step[-1].revision
+        return Progress(self.revision, step[-1].head_revision)
 
     def recover(self, error: Error) -> float:
         """The stream failed: after how many seconds to ask for another one, which may start over.
