@@ -54,6 +54,8 @@ JSON
 "$examples/watch_tasks" >watch.out 2>&1 &
 watch=$!
 run ok 'runs 2 tasks' quickstart-user
+# The first has left nothing, so there is room for another one of the name.
+run ok 'runs 2 tasks' quickstart
 run ok '2 of 2 tasks run' deploy web.json
 run ok 'is updated' rolling_update web GREETING=hello
 run ok 'has that already' rolling_update web GREETING=hello

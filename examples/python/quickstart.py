@@ -3,6 +3,8 @@
 
 import sys
 
+from google.protobuf.duration_pb2 import Duration
+
 import skep
 from skep import v1
 
@@ -26,11 +28,24 @@ def main() -> None:
                 state = v1.TaskState.Name(task.status.state)
                 print(f"{task.name} on {task.node.name}: {state}")
         finally:
-            client.services.DeleteService(v1.DeleteServiceRequest(service=created.meta.id))
+            # What was made is taken away, however this ends.
+            remove(client, created.meta.id)
+
+
+def remove(client: skep.Client, service: str) -> None:
+    """Removes it, and waits until it is gone."""
+    client.services.DeleteService(v1.DeleteServiceRequest(service=service))
+    # Until its tasks have stopped it has the name.
+    request = v1.WaitServiceRequest(
+        service=service, goal=v1.WaitServiceRequest.GOAL_DELETED, timeout=Duration(seconds=60)
+    )
+    client.services.WaitService(request)
 
 
 if __name__ == "__main__":
     try:
         main()
+    except KeyboardInterrupt:
+        pass
     except skep.Error as error:
         sys.exit(f"Error: {error}")

@@ -2,7 +2,25 @@
 
 // Runs a service, waits until it is up, shows its tasks and removes it.
 
-import { connect, TaskState } from "@skep/client";
+import {
+  type Client,
+  connect,
+  durationFromMs,
+  SkepError,
+  TaskState,
+  WaitServiceRequest_Goal,
+} from "@skep/client";
+
+/** Removes a service, and waits until it is gone. */
+async function remove(client: Client, service: string): Promise<void> {
+  await client.services.deleteService({ service });
+  // Until its tasks have stopped it has the name.
+  const goal = WaitServiceRequest_Goal.DELETED;
+  await client.services.waitService({ service, goal, timeout: durationFromMs(60_000) });
+}
+
+const ending = new AbortController();
+process.once("SIGINT", () => ending.abort());
 
 const client = await connect().catch((error: unknown) => {
   console.error(String(error));
@@ -18,7 +36,7 @@ try {
   });
   const id = created.service?.meta?.id ?? "";
   try {
-    const options = { timeoutMs: 60_000, stableForMs: 1_000 };
+    const options = { timeoutMs: 60_000, stableForMs: 1_000, signal: ending.signal };
     const service = await client.waitConverged(created.service, options);
     console.log(`${service.spec?.name} runs ${service.status?.runningTasks} tasks`);
 
@@ -28,11 +46,14 @@ try {
       console.log(`${task.name} on ${task.node?.name}: ${state}`);
     }
   } finally {
-    await client.services.deleteService({ service: id });
+    // What was made is taken away, however this ends.
+    await remove(client, id);
   }
 } catch (error) {
-  console.error(String(error));
-  process.exitCode = 1;
+  if (!(error instanceof SkepError && error.code === "CANCELLED")) {
+    console.error(String(error));
+    process.exitCode = 1;
+  }
 } finally {
   client.close();
 }

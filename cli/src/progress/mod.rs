@@ -198,6 +198,7 @@ fn lost(subject: &Subject, error: Error) -> Failure {
 mod tests {
     use super::*;
     use crate::sample;
+    use skep_sdk::Status;
 
     const GOAL: Goal = Goal::Converged { spec_revision: 12 };
 
@@ -219,5 +220,23 @@ mod tests {
             failure.text("service create", ""),
             "Operation continues in background.\nUse `skep service ps web` to check progress."
         );
+    }
+
+    #[test]
+    fn managers_that_cannot_serve_end_a_wait_as_its_time_does() {
+        let subject = Subject::new(&sample::service(), 12);
+        for (code, reason, exit) in [
+            (Code::Unavailable, "NO_QUORUM", 124),
+            // No server said this: there is none.
+            (Code::Unavailable, "", 3),
+            (Code::Internal, "INTERNAL", 1),
+        ] {
+            let mut error = Error::from(Status::new(code, "it is so"));
+            error.reason = reason.to_owned();
+            let failure = lost(&subject, error);
+            assert_eq!(failure.code(), exit, "{code:?} {reason}");
+            let text = failure.text("service create", "");
+            assert!(text.starts_with("Error: it is so"), "{text}");
+        }
     }
 }

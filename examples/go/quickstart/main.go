@@ -4,11 +4,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"time"
+
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"skep.dev/skep/sdk/go"
 	skepv1 "skep.dev/skep/sdk/go/skep/v1"
@@ -17,13 +21,13 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx); err != nil {
+	if err := run(ctx); err != nil && !errors.Is(err, context.Canceled) {
 		fmt.Fprintln(os.Stderr, "Error:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context) error {
+func run(ctx context.Context) (err error) {
 	client, err := skep.Connect(ctx)
 	if err != nil {
 		return err
@@ -48,7 +52,8 @@ func run(ctx context.Context) error {
 		return err
 	}
 	id := created.GetService().GetMeta().GetId()
-	defer remove(context.WithoutCancel(ctx), client, id)
+	// What was made is taken away, however this ends.
+	defer func() { err = cmp.Or(remove(context.WithoutCancel(ctx), client, id), err) }()
 
 	patience, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -69,9 +74,14 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-func remove(ctx context.Context, client *skep.Client, id string) {
+func remove(ctx context.Context, client *skep.Client, id string) error {
 	_, err := client.Services.DeleteService(ctx, &skepv1.DeleteServiceRequest{Service: id})
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "Error:", err)
+		return err
 	}
+	// Until its tasks have stopped it has the name.
+	_, err = client.Services.WaitService(ctx, &skepv1.WaitServiceRequest{
+		Service: id, Goal: skepv1.WaitServiceRequest_GOAL_DELETED, Timeout: durationpb.New(time.Minute),
+	})
+	return err
 }

@@ -256,12 +256,11 @@ class Watch(Generic[Kind]):
         return self
 
     async def __anext__(self) -> Event[Kind]:
-        # What was read is handed out at once: a step may have very many events.
-        event = next(self._events, None)
-        while event is None:
+        while True:
+            # The next of what was read is handed out at once: a step may have very many events.
+            for event in self._events:
+                return event
             await self._read()
-            event = next(self._events, None)
-        return event
 
     async def _read(self) -> None:
         """Reads a frame, or mends what kept it from that; ends the iteration once it is closed."""
