@@ -49,7 +49,7 @@ if [ "${1:-}" = --beside-daemon ]; then
     exit
 fi
 
-rounds=20 seconds=0.25
+rounds=30 seconds=0.2
 while [[ ${1:-} == --* ]]; do
     case $1 in
     --rounds) rounds=$2 ;;

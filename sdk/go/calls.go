@@ -97,7 +97,7 @@ func (c calls) told(ctx context.Context, conn *grpc.ClientConn, err error) error
 	case !failure.isLocal():
 		return failure
 	case conn.GetState() == connectivity.Shutdown:
-		return local(codes.Canceled, err, "the client of %s is closed", c.host)
+		return local(codes.Canceled, err, "the client is closed")
 	case failure.Code == codes.DeadlineExceeded,
 		failure.Code == codes.Canceled && ctx.Err() != nil:
 		return ended(ctx, "canceled before "+c.host+" answered",

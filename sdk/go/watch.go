@@ -205,7 +205,7 @@ func (w *follower[O]) tell(step []Event[O], last *skepv1.WatchResponse) bool {
 func (w *follower[O]) recover(ctx context.Context, err error) error {
 	// The end of a stream is no Error, and no end of the watch.
 	if failure, failed := errors.AsType[*Error](err); failed && ctx.Err() == nil {
-		if failure.Code == codes.OutOfRange {
+		if failure.Code == codes.OutOfRange && !failure.isLocal() {
 			w.request.AfterRevision = 0
 		} else if !w.client.isPassing(failure) {
 			return failure

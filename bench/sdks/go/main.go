@@ -27,7 +27,7 @@ const (
 	// others are made and removed after it: that is the history.
 	others = 500
 	// warmUp goes before each part.
-	warmUp = 100 * time.Millisecond
+	warmUp = 20 * time.Millisecond
 )
 
 // follow reads a watch from one revision through another and gives the number of its events.

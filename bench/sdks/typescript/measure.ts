@@ -22,7 +22,7 @@ const SERVICE = "bench-sdks";
 const OTHERS = 500;
 
 /** What goes before each part. */
-const WARM_UP_MS = 100;
+const WARM_UP_MS = 20;
 
 /** What goes before all, for each side: until the engine has compiled what runs often. */
 const COMPILE_MS = 3_000;

@@ -15,6 +15,7 @@ from fake import STAY, Fake, Refusal, frame, task
 
 import skep
 from skep import Code, Error, View, v1
+from skep.watch import Follower
 
 ADDED, CHANGED = v1.EVENT_TYPE_ADDED, v1.EVENT_TYPE_CHANGED
 LEFT, DELETED = v1.EVENT_TYPE_LEFT, v1.EVENT_TYPE_DELETED
@@ -183,6 +184,11 @@ def test_silence_is_a_broken_connection(either: Either, fake: tuple[Fake, str]) 
     assert [words(either.next(watch)) for _ in range(3)] == ["reset", "at 3", "at 4"]
     assert after(server) == [0, 3, 3]
     assert server.asked["Watch"][0].progress_interval.ToTimedelta() == timedelta(seconds=0.1)
+
+
+def test_a_server_has_the_time_to_refuse_an_interval() -> None:
+    for interval, silence in ((0.001, 1), (0.1, 1), (2, 6), (None, 15)):
+        assert Follower(v1.Task, None, 0, interval).silence_seconds == silence
 
 
 def test_silence_adds_up_while_others_wait_their_turn(fake: tuple[Fake, str]) -> None:

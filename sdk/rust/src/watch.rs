@@ -22,6 +22,9 @@ const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
 /// How many intervals of silence mean that the other side is gone.
 const SILENT_INTERVALS: u32 = 3;
 
+/// The least silence that means so: a server has to have the time to refuse an interval.
+const SILENCE_MIN: Duration = Duration::from_secs(1);
+
 /// A running watch. It ends only with an error that repeating cannot cure, such as a filter
 /// that is refused. Dropping the future of its next event loses nothing.
 pub type Watch<O> = BoxStream<'static, Result<WatchEvent<O>, Error>>;
@@ -115,9 +118,10 @@ impl<O: Identified> Follower<O> {
                 none.insert(answer.into_inner())
             }
         };
+        let silence = interval.saturating_mul(SILENT_INTERVALS).max(SILENCE_MIN);
         let mut step = Vec::new();
         loop {
-            let frame = timeout(interval * SILENT_INTERVALS, frames.message()).await;
+            let frame = timeout(silence, frames.message()).await;
             let frame = frame.map_err(|_| Status::unavailable("the server is silent"))??;
             let frame = frame.ok_or_else(|| Status::unavailable("the server ended the watch"))?;
             self.failures = 0;

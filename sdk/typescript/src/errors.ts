@@ -99,7 +99,7 @@ export function failure(error: unknown, host: string, timeoutMs: number): SkepEr
     return told(cause);
   }
   if (cause.code === ConnectCode.DeadlineExceeded) {
-    const message = `no answer from ${host} within ${timeoutMs / 1_000} s`;
+    const message = `no answer from ${host} within ${timeoutMs / 1_000}s`;
     return new SkepError("DEADLINE_EXCEEDED", `${message}; a change may have been made or not`);
   }
   const message = `the connection to ${host} is lost: ${whyLost(cause)}`;

@@ -16,9 +16,6 @@ const CALL_MAX_MS = 3_600_000;
 /** How much longer its answer may take. */
 const MARGIN_MS = 5_000;
 
-/** The reasons of a manager whose time to wait is over. */
-const ENDS_OF_TIME = ["UNPLACED", "NOT_CONVERGED"];
-
 /** How to wait. */
 export interface WaitOptions {
   /** The longest wait, in milliseconds; unset or 0: for ever. */
@@ -65,10 +62,11 @@ export async function waitConverged(
         throw error;
       }
       told = error.reason ? error : told;
-      if (ENDS_OF_TIME.includes(error.reason) && performance.now() < until) {
+      const isLate = error.code === "DEADLINE_EXCEEDED";
+      if (isLate && error.reason !== "" && performance.now() < until) {
         continue; // Only the time of this call is over.
       }
-      const isLost = error.reason === "" && error.code === "DEADLINE_EXCEEDED";
+      const isLost = isLate && error.reason === "";
       if (!isLost && !isRetryable(error.code)) {
         throw about(name, error);
       }

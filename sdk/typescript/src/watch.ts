@@ -25,6 +25,9 @@ const DEFAULT_INTERVAL_MS = 5_000;
 /** How many intervals of silence mean that the other side is gone. */
 const SILENT_INTERVALS = 3;
 
+/** The least silence that means so: a server has to have the time to refuse an interval. */
+const SILENCE_MIN_MS = 1_000;
+
 /**
  * The names of types. All others are changes: also one of a later release says that the object is
  * there and is new.
@@ -146,12 +149,13 @@ export class Watch<T extends Watched> implements AsyncIterable<WatchEvent<T>> {
   async *#frames(): AsyncGenerator<WatchResponse, void, undefined> {
     const { progressInterval } = this.#request;
     const interval = progressInterval ? durationMs(progressInterval) : DEFAULT_INTERVAL_MS;
+    const silenceMs = Math.max(interval * SILENT_INTERVALS, SILENCE_MIN_MS);
     const silent = new AbortController();
     const signal = anyOf(silent.signal, this.#signal);
     const frames = this.#stub.watch(this.#request, { signal })[Symbol.asyncIterator]();
     try {
       for (;;) {
-        const timer = setTimeout(() => silent.abort(), interval * SILENT_INTERVALS);
+        const timer = setTimeout(() => silent.abort(), silenceMs);
         const next = await frames.next().finally(() => clearTimeout(timer));
         if (next.done) {
           return;

@@ -114,7 +114,7 @@ test("a call has the deadline of its caller, else one of a minute", options, asy
   await assert.rejects(client.daemon.getDaemon({}, { timeoutMs: 500 }), {
     code: "DEADLINE_EXCEEDED",
     reason: "",
-    message: `no answer from ${fake.host} within 0.5 s; a change may have been made or not`,
+    message: `no answer from ${fake.host} within 0.5s; a change may have been made or not`,
   });
   const [first, second] = seen.map((header) => Number(header?.replace(/m$/, "")));
   assert.ok(first !== undefined && first > 1_000 && first <= 60_000, `${first}`);

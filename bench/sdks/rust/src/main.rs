@@ -25,7 +25,7 @@ const SERVICE: &str = "bench-sdks";
 const OTHERS: usize = 500;
 
 /// What goes before each part.
-const WARM_UP: Duration = Duration::from_millis(100);
+const WARM_UP: Duration = Duration::from_millis(20);
 
 /// What is measured of a row: bare, SDK, bare, SDK, ..., bare.
 #[derive(Clone, Copy)]

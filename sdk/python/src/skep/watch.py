@@ -18,6 +18,9 @@ _PROGRESS_SECONDS = 5.0
 _SILENT_INTERVALS = 3
 """So many intervals without a frame mean that the other side is gone."""
 
+_SILENCE_SECONDS_MIN = 1.0
+"""The least silence that means so: a server has to have the time to refuse an interval."""
+
 Kind = TypeVar("Kind", bound="v1.Task | v1.Service | v1.Node")
 """A kind of object that can be watched."""
 
@@ -118,7 +121,8 @@ class Follower(Generic[Kind]):
             wanted.CopyFrom(filter)
         if progress_interval is not None:
             self.request.progress_interval.FromNanoseconds(round(progress_interval * 1e9))
-        self.silence_seconds = _SILENT_INTERVALS * (progress_interval or _PROGRESS_SECONDS)
+        silence_seconds = _SILENT_INTERVALS * (progress_interval or _PROGRESS_SECONDS)
+        self.silence_seconds = max(silence_seconds, _SILENCE_SECONDS_MIN)
         """How long a stream may be silent."""
         self.revision = from_revision
         """The last revision whose `Progress` was given out."""
