@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc/connectivity"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/status"
 
 	skepv1 "skep.dev/skep/sdk/go/skep/v1"
 )
@@ -120,9 +121,13 @@ func (c *Client) Host() string {
 	return c.host
 }
 
-// Close ends the connection, and with it every call and watch that is under way.
+// Close ends the connection, and with it every call and watch that is under way. To close again
+// does nothing.
 func (c *Client) Close() error {
-	return c.conn.Close()
+	if err := c.conn.Close(); status.Code(err) != codes.Canceled {
+		return err
+	}
+	return nil
 }
 
 // dial connects to one address.

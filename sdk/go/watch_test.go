@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	skepv1 "skep.dev/skep/sdk/go/skep/v1"
 )
@@ -138,6 +139,19 @@ func TestHistoryThatIsGoneMeansANewSnapshot(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, f, seen, []string{"Reset[z]", "50/51", "Deleted z", "51/52"}, []uint64{7, 0, 0})
+}
+
+func TestOnlyAServerCanSayThatHistoryIsGone(t *testing.T) {
+	f := start(t)
+	f.watches.script(
+		frames{err: status.Error(codes.OutOfRange, "said on the way")},
+		frames{frames: []*skepv1.WatchResponse{frame(8, task(added, "b"))}},
+	)
+	seen, err := follow(limited(t), f.client(t), 8, FromRevision(7))
+	if err != nil {
+		t.Fatal(err)
+	}
+	expect(t, f, seen, []string{"Added b", "8/9"}, []uint64{7, 7})
 }
 
 func TestAWatchOutlivesARestartOfTheDaemon(t *testing.T) {

@@ -177,6 +177,18 @@ def test_cancelling_a_task_loses_nothing(fake: tuple[Fake, str]) -> None:
     asyncio.run(asyncio.wait_for(main(), LIMIT_SECONDS))
 
 
+def test_what_was_read_is_not_told_after_the_end(either: Either, fake: tuple[Fake, str]) -> None:
+    server, host = fake
+    server.script("Watch", [frame(3), STAY])
+    watch = either.connect(host).watch_tasks()
+    assert words(either.next(watch)) == "reset"
+    either.do(watch.close)
+    for _ in range(2):
+        with pytest.raises(StopAsyncIteration if either.is_async else StopIteration):
+            either.next(watch)
+    assert watch.revision == 0
+
+
 def test_silence_is_a_broken_connection(either: Either, fake: tuple[Fake, str]) -> None:
     server, host = fake
     server.script("Watch", [frame(3), STAY], [STAY], [frame(4), STAY])

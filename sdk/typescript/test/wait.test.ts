@@ -123,6 +123,13 @@ test("without a manager the wait goes on for the rest of its time", options, asy
   assert.ok((times[7] ?? 0) < (times[0] ?? 0), `${times}`);
 });
 
+test("a call that was not answered in its time is no end of the wait", options, async (test) => {
+  const late = refuse(refusal(Code.DeadlineExceeded, "DEADLINE_EXCEEDED", "the disk hangs"));
+  const { client, asked } = await scripted(test, late, () => undefined);
+  await client.waitConverged(web(), { timeoutMs: 60_000 });
+  assert.equal(asked.length, 2);
+});
+
 test("when the time is over a manager says what is missing", options, async (test) => {
   const { client } = await scripted(test, async () => {
     const end = performance.now() + SHORT_MS;
