@@ -9,7 +9,7 @@ use skep_sdk::v1::health_check::Probe;
 use skep_sdk::v1::mount::Source;
 use skep_sdk::v1::{Container, HealthCheck, LogDriver, Mount, Security};
 
-use super::service::quote;
+use super::runs::quote;
 use super::service_pretty::Page;
 use crate::parse::ulimit::format_ulimit;
 

@@ -9,7 +9,7 @@ use skep_sdk::v1::{Rollout, UpdatePolicy};
 
 use super::service_pretty::Page;
 use super::{age, ahead};
-use crate::output::human::{ago, span};
+use crate::output::human::{ago, coming};
 
 /// The present or last roll-out.
 pub(super) fn rollout(page: &mut Page, rollout: &Rollout, now: SystemTime) {
@@ -34,7 +34,7 @@ pub(super) fn rollout(page: &mut Page, rollout: &Rollout, now: SystemTime) {
     );
     page.line(" Tasks", &tasks);
     if let Some(next) = &rollout.next_step_time {
-        page.line(" Next Step", &format!("in {}", span(ahead(next, now))));
+        page.line(" Next Step", &coming(ahead(next, now)));
     }
     page.text_if(" Reason", &rollout.reason);
     page.text_if(" Message", &rollout.message);

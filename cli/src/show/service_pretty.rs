@@ -14,7 +14,8 @@ use skep_sdk::v1::{
     ServiceSpec, ServiceStatus, StopPolicy, TaskTemplate,
 };
 
-use super::service::{container_of, process_of, quote};
+use super::runs::quote;
+use super::service::{container_of, process_of};
 use super::{age, container_pretty, rollout_pretty, span_text};
 use crate::output::human::ago;
 use crate::parse::constraint::format_requirement;
