@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use skep_sdk::Identified;
 use skep_sdk::v1::{Task, TaskState, TaskStatus};
 
-use super::task::{failure, place};
+use super::task::{failure, place, trouble};
 use super::{age, ahead};
 use crate::output::human::{coming, one_line};
 
@@ -76,8 +76,8 @@ fn of_place(newest: &Task, earlier: &[&Task], now: SystemTime) -> Option<String>
         let words = || format!("attempt {} was the last", newest.attempt);
         return is_over.then(|| with_end(words(), &status));
     }
-    let is_placed = status.unplaced.is_none();
-    (is_placed && is_loop(newest, earlier, now)).then(|| {
+    // What keeps it from running now comes first.
+    (trouble(&status).is_empty() && is_loop(newest, earlier, now)).then(|| {
         let next = match &status.restart_time {
             Some(time) if !ahead(time, now).is_zero() => format!(" {}", coming(ahead(time, now))),
             _ => String::new(),
