@@ -112,7 +112,7 @@ pub(crate) fn container_service() -> Service {
     service.spec = Some(ServiceSpec {
         name: "shop".into(),
         template: Some(template),
-        update: Some(policy.clone()),
+        update: Some(policy),
         rollback: Some(UpdatePolicy {
             parallelism: Some(0),
             ..policy

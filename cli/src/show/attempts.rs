@@ -214,12 +214,12 @@ mod tests {
     fn the_last_attempt_is_said_to_be_that() {
         let mut task = sample::last_attempt(3, 1);
         assert_eq!(
-            said(&[task.clone()]),
+            said(std::slice::from_ref(&task)),
             [format!("attempt 3 was the last: {BOOM}")]
         );
         // Another may follow what has just ended, and what it made room for.
         task.meta.as_mut().unwrap().update_time = sample::ago(0);
-        assert!(said(&[task.clone()]).is_empty());
+        assert!(said(std::slice::from_ref(&task)).is_empty());
         assert!(said(&[ended(3, 0)]).is_empty());
         task.status
             .as_mut()
