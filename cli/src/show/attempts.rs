@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn three_early_ends_in_a_row_are_a_crash_loop() {
         let looping = format!("crash loop, attempt 4: {BOOM}");
-        assert_eq!(said(&attempts(&[0, 4, 1])), [looping.clone()]);
+        assert_eq!(said(&attempts(&[0, 4, 1])), std::slice::from_ref(&looping));
         for calm in [&[][..], &[0, 0], &[0, 0, 5], &[0, 0, 60, 0, 0]] {
             assert!(said(&attempts(calm)).is_empty(), "{calm:?}");
         }
