@@ -10,6 +10,9 @@ use skep_sdk::{Client, Error};
 /// Most objects on a page: what the contract allows.
 const PAGE_SIZE: u32 = 1_000;
 
+/// Most objects that a filter names: what the contract allows.
+pub(crate) const REFERENCES_MAX: usize = 100;
+
 /// One function a kind: their requests and answers have one shape.
 macro_rules! pages {
     ($(

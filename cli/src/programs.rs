@@ -8,10 +8,7 @@ use skep_sdk::v1::{Service, ServiceFilter, ServiceRevision, Task};
 use skep_sdk::{Client, Error, Identified};
 
 use crate::pages;
-use crate::show::service::runs;
-
-/// Most services asked for at once: what the contract allows.
-const SERVICES_MAX: usize = 100;
+use crate::show::runs::runs;
 
 /// The command lines of processes, by service and revision.
 #[derive(Debug, Default)]
@@ -73,7 +70,7 @@ pub(crate) async fn of_tasks(client: &Client, tasks: &[Task]) -> Result<Programs
         .collect();
     let services: BTreeSet<&String> = wanted.iter().map(|(service, _)| service).collect();
     let services: Vec<String> = services.into_iter().cloned().collect();
-    for some in services.chunks(SERVICES_MAX) {
+    for some in services.chunks(pages::REFERENCES_MAX) {
         let filter = ServiceFilter {
             services: some.to_vec(),
             ..ServiceFilter::default()

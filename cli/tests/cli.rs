@@ -6,6 +6,8 @@
 
 #[path = "it/commands.rs"]
 mod commands;
+#[path = "it/docker.rs"]
+mod docker;
 #[path = "it/failures.rs"]
 mod failures;
 #[path = "it/fake/mod.rs"]

@@ -35,6 +35,11 @@ pub(crate) fn ago(past: Duration) -> String {
     format!("{} ago", span(past))
 }
 
+/// A span on from now: `in 9 seconds`, `in about a minute`.
+pub(crate) fn coming(ahead: Duration) -> String {
+    format!("in {}", span(ahead).to_lowercase())
+}
+
 /// The beginning of an id, or all of it.
 pub(crate) fn id(id: &str, whole: bool) -> String {
     if whole {
@@ -91,6 +96,8 @@ mod tests {
             assert_eq!(span(Duration::from_secs(seconds)), text, "{seconds}");
         }
         assert_eq!(ago(Duration::from_secs(9)), "9 seconds ago");
+        assert_eq!(coming(Duration::from_secs(9)), "in 9 seconds");
+        assert_eq!(coming(Duration::from_secs(60)), "in about a minute");
     }
 
     #[test]

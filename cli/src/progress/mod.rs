@@ -196,7 +196,14 @@ fn lost(subject: &Subject, error: Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use skep_sdk::WatchEvent;
+    use skep_sdk::v1::rollout::State;
+
+    use super::picture::tests::view;
     use super::*;
+    use crate::args::WaitFlags;
     use crate::sample;
     use skep_sdk::Status;
 
@@ -210,6 +217,45 @@ mod tests {
             reached(&subject, Goal::Deleted),
             "verify: Service web removed"
         );
+    }
+
+    /// What is said of a change of three tasks, one after the other, until it is done.
+    fn told(rollout: State) -> String {
+        let flags = ConvergeFlags {
+            wait: WaitFlags {
+                detach: false,
+                quiet: false,
+                progress: None,
+                timeout: Duration::from_secs(600),
+            },
+            stable_for: Duration::from_secs(5),
+        };
+        let subject = Subject::new(&sample::service(), 12);
+        let mut milestones = Milestones::new(GOAL, 12, settling(&flags));
+        let mut lines = Vec::new();
+        for updated in 0..=3 {
+            let mut service = sample::service();
+            let status = service.status.as_mut().unwrap();
+            status.updated_tasks = updated;
+            status.rollout.get_or_insert_default().set_state(rollout);
+            let mut seen = view(&[]);
+            seen.apply(WatchEvent::Changed(Object::Service(service)));
+            let is_done = updated == 3;
+            let phase = if is_done {
+                Phase::Settling
+            } else {
+                Phase::Moving
+            };
+            lines.extend(milestones.feed(&seen, phase));
+        }
+        lines.push(reached(&subject, GOAL));
+        lines.join("\n") + "\n"
+    }
+
+    #[test]
+    fn a_change_is_told_in_dockers_words() {
+        crate::golden::check("progress-update.txt", &told(State::Updating));
+        crate::golden::check("progress-rollback.txt", &told(State::RollingBack));
     }
 
     #[test]

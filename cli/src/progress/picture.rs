@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use skep_sdk::v1::{ServiceStatus, Task, TaskState};
+use skep_sdk::v1::{ServiceStatus, Task, TaskState, rollout};
 use skep_sdk::{Identified, Object, View};
 
 use crate::output::human::one_line;
@@ -92,8 +92,13 @@ fn status(view: &View<Object>) -> Option<&ServiceStatus> {
 /// Docker's sentence.
 fn overall(view: &View<Object>) -> String {
     let status = status(view).cloned().unwrap_or_default();
+    let state = status.rollout.as_ref().map(|rollout| rollout.state());
+    let direction = match state {
+        Some(rollout::State::RollingBack) => "rolling back update: ",
+        _ => "",
+    };
     format!(
-        "overall progress: {} out of {}",
+        "overall progress: {direction}{} out of {}",
         status.updated_tasks.min(status.desired_tasks),
         words::count(status.desired_tasks, "task")
     )

@@ -5,10 +5,23 @@ use skep_sdk::v1::condition::Status as Truth;
 use skep_sdk::v1::task_template::Workload;
 use skep_sdk::v1::*;
 
-use super::{ago, condition, global_service, id, seconds, service};
+use super::{ago, condition, global_service, host_port, id, port, seconds, service};
+
+/// A service of containers with all there is in its spec, whose roll-out is over.
+pub(crate) fn updated_service() -> Service {
+    let mut service = container_service();
+    let status = service.status.get_or_insert_default();
+    status.conditions = vec![condition("CONVERGED", Truth::True, "", "")];
+    let rollout = status.rollout.get_or_insert_default();
+    rollout.set_state(rollout::State::Completed);
+    rollout.message = "update completed".into();
+    (rollout.updated_tasks, rollout.updating_tasks) = (6, 0);
+    service
+}
 
 /// A service of containers with all there is in its spec, whose roll-out paused.
 pub(crate) fn container_service() -> Service {
+    let web = service().spec.unwrap_or_default();
     let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     let texts = |all: &[&str]| all.iter().map(|text| (*text).to_owned()).collect();
     let container = Container {
@@ -84,7 +97,7 @@ pub(crate) fn container_service() -> Service {
             start_period: seconds(20),
             start_interval: seconds(1),
         }),
-        ..TaskTemplate::default()
+        ..web.template.clone().unwrap_or_default()
     };
     let policy = UpdatePolicy {
         parallelism: Some(2),
@@ -102,9 +115,9 @@ pub(crate) fn container_service() -> Service {
         update: Some(policy),
         rollback: Some(UpdatePolicy {
             parallelism: Some(0),
-            ..UpdatePolicy::default()
+            ..policy
         }),
-        ..ServiceSpec::default()
+        ..web
     });
     let status = service.status.get_or_insert_default();
     let why = "update paused: task shop.1 failed: exit code 1";
@@ -112,6 +125,7 @@ pub(crate) fn container_service() -> Service {
         condition("CONVERGED", Truth::False, "ROLLOUT_PAUSED", why),
         condition("STALLED", Truth::True, "ROLLOUT_PAUSED", why),
     ];
+    status.ports = vec![port(80, 8_080), host_port(9_100, 9_100)];
     status.rollout = Some(Rollout {
         state: rollout::State::Paused.into(),
         template_revision: 12,

@@ -3,6 +3,7 @@
 
 mod container;
 mod node;
+mod task;
 
 use std::time::{Duration, SystemTime};
 
@@ -10,11 +11,11 @@ use skep_sdk::v1::condition::Status as Truth;
 use skep_sdk::v1::port::{Mode as PortMode, Protocol};
 use skep_sdk::v1::service_spec::Mode;
 use skep_sdk::v1::task_template::Workload;
-use skep_sdk::v1::unplaced::Cause;
 use skep_sdk::v1::*;
 
 pub(crate) use container::*;
 pub(crate) use node::*;
+pub(crate) use task::*;
 
 /// Seconds since 1970 at which the samples are looked at.
 pub(crate) const NOW: i64 = 1_795_424_400;
@@ -202,71 +203,4 @@ pub(crate) fn host_port(target: u32, published: u32) -> Port {
         mode: PortMode::Host.into(),
         ..port(target, published)
     }
-}
-
-/// A task of `web` that runs.
-pub(crate) fn task(number: u32, slot: u32) -> Task {
-    Task {
-        meta: Some(meta("tsk", number)),
-        name: format!("web.{slot}"),
-        service: Some(Ref {
-            id: id("svc", 1),
-            name: "web".into(),
-        }),
-        labels: [("team".into(), "shop".into())].into(),
-        slot,
-        attempt: 1,
-        template_revision: 12,
-        image: String::new(),
-        node: Some(Ref {
-            id: id("nod", 1),
-            name: "node-1".into(),
-        }),
-        desired_state: TaskState::Running.into(),
-        status: Some(TaskStatus {
-            state: TaskState::Running.into(),
-            transition_time: ago(9),
-            pid: 4_711,
-            ports: vec![port(80, 20_001)],
-            ..TaskStatus::default()
-        }),
-    }
-}
-
-/// A task of `web` in another state, for a cause.
-pub(crate) fn task_in(number: u32, slot: u32, state: TaskState, message: &str) -> Task {
-    let mut task = task(number, slot);
-    if state > TaskState::Running {
-        task.desired_state = TaskState::Stopped.into();
-    }
-    let status = task.status.get_or_insert_default();
-    status.state = state.into();
-    status.message = message.into();
-    status.transition_time = ago(75);
-    task
-}
-
-/// A task of `web` without a node.
-pub(crate) fn pending_task(number: u32, slot: u32) -> Task {
-    let cause = Cause {
-        check: PlacementCheck::Memory.into(),
-        nodes: 3,
-        message: "needs 4096 MiB, most free is 2048 MiB".into(),
-    };
-    let unplaced = Unplaced {
-        service: Some(Ref {
-            id: id("svc", 1),
-            name: "web".into(),
-        }),
-        tasks: 1,
-        nodes: 3,
-        causes: vec![cause],
-    };
-    let mut task = task_in(number, slot, TaskState::Pending, "");
-    task.node = None;
-    let status = task.status.get_or_insert_default();
-    status.unplaced = Some(unplaced);
-    status.ports.clear();
-    status.pid = 0;
-    task
 }

@@ -9,7 +9,7 @@ use skep_sdk::v1::health_check::Probe;
 use skep_sdk::v1::mount::Source;
 use skep_sdk::v1::{Container, HealthCheck, LogDriver, Mount, Security};
 
-use super::service::quote;
+use super::runs::quote;
 use super::service_pretty::Page;
 use crate::parse::ulimit::format_ulimit;
 
@@ -27,6 +27,7 @@ pub(super) fn container(page: &mut Page, container: &Container, pinned: &str) {
     page.text_if(" Args", &quote(container.args.iter()));
     page.text_if(" Env", &pairs(&container.env));
     page.text_if(" Dir", &container.dir);
+    page.flag_if(" Init", container.init);
     page.text_if(" User", &container.user);
     page.text_if(" Groups", &container.groups.join(" "));
     page.text_if(" Hostname", &container.hostname);
@@ -47,7 +48,6 @@ fn surroundings(page: &mut Page, container: &Container) {
         page.text_if(" DNS Options", &dns.options.join(" "));
     }
     page.text_if(" Labels", &pairs(&container.labels));
-    page.flag_if(" Init", container.init);
     page.flag_if(" TTY", container.tty);
     page.flag_if(" Read Only", container.read_only);
     page.text_if(" Capabilities", &capabilities(container));
@@ -120,9 +120,9 @@ pub(super) fn mounts(page: &mut Page, mounts: &[Mount]) {
 /// Where output goes.
 pub(super) fn log_driver(page: &mut Page, driver: Option<&LogDriver>) {
     let Some(driver) = driver else { return };
-    page.heading("LogDriver");
+    page.heading("Log Driver");
     page.text_if(" Name", &driver.name);
-    page.text_if(" Options", &pairs(&driver.options));
+    page.text_if(" LogOpts", &pairs(&driver.options));
 }
 
 /// How it is told that a task works.

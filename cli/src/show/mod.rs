@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From objects of the API to text: pure functions of the object and the time.
 
+pub(crate) mod attempts;
 mod container_pretty;
 pub(crate) mod event;
 pub(crate) mod info;
@@ -9,6 +10,7 @@ pub(crate) mod node;
 pub(crate) mod node_pretty;
 pub(crate) mod revision;
 mod rollout_pretty;
+pub(crate) mod runs;
 pub(crate) mod service;
 pub(crate) mod service_pretty;
 pub(crate) mod task;

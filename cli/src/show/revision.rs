@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use skep_sdk::v1::ServiceRevision;
 
 use super::age;
-use super::service::runs;
+use super::runs::runs;
 use crate::output::human::{ago, cut};
 use crate::output::listing::{Column, Listing, Row, hidden, shown};
 

@@ -9,7 +9,7 @@ use skep_sdk::v1::{Rollout, UpdatePolicy};
 
 use super::service_pretty::Page;
 use super::{age, ahead};
-use crate::output::human::{ago, span};
+use crate::output::human::{ago, coming};
 
 /// The present or last roll-out.
 pub(super) fn rollout(page: &mut Page, rollout: &Rollout, now: SystemTime) {
@@ -34,7 +34,7 @@ pub(super) fn rollout(page: &mut Page, rollout: &Rollout, now: SystemTime) {
     );
     page.line(" Tasks", &tasks);
     if let Some(next) = &rollout.next_step_time {
-        page.line(" Next Step", &format!("in {}", span(ahead(next, now))));
+        page.line(" Next Step", &coming(ahead(next, now)));
     }
     page.text_if(" Reason", &rollout.reason);
     page.text_if(" Message", &rollout.message);
@@ -53,24 +53,24 @@ fn state(state: State) -> &'static str {
     }
 }
 
-/// How changes are rolled out, or taken back.
-pub(super) fn policy(page: &mut Page, heading: &str, policy: Option<&UpdatePolicy>) {
+/// How changes are rolled out (`Update`), or taken back (`Rollback`).
+pub(super) fn policy(page: &mut Page, kind: &str, policy: Option<&UpdatePolicy>) {
     let Some(policy) = policy else { return };
-    page.heading(heading);
+    page.heading(&format!("{kind}Config"));
     match policy.parallelism {
         None => {}
         Some(0) => page.line(" Parallelism", "all at a time"),
         Some(number) => page.line(" Parallelism", &number.to_string()),
     }
     page.span_if(" Delay", policy.delay);
-    page.text_if(" On Failure", on_failure(policy.on_failure()));
+    page.text_if(" On failure", on_failure(policy.on_failure()));
     page.span_if(" Monitoring Period", policy.monitor);
     page.span_if(" Progress Deadline", policy.progress_deadline);
     if policy.max_failure_percent > 0 {
         let ratio = format!("{}%", policy.max_failure_percent);
-        page.line(" Max Failure Ratio", &ratio);
+        page.line(" Max failure ratio", &ratio);
     }
-    page.text_if(" Order", order(policy.order()));
+    page.text_if(&format!(" {kind} order"), order(policy.order()));
 }
 
 fn on_failure(action: OnFailure) -> &'static str {

@@ -4,15 +4,13 @@
 use skep_sdk::Identified;
 use skep_sdk::v1::port::Mode as PortMode;
 use skep_sdk::v1::task_template::Workload;
-use skep_sdk::v1::{Container, Port, Process, Service, ServiceSpec, TaskTemplate};
+use skep_sdk::v1::{Container, Port, Process, Service, ServiceSpec};
 
-use crate::output::human::{cut, id};
+use super::runs::{runs, runs_cell};
+use crate::output::human::id;
 use crate::output::listing::{Column, Listing, Row, hidden, shown};
 use crate::output::words;
 use crate::parse::publish::{format_ports, mode_of};
-
-/// Most characters of an image or a command in a table.
-const COMMAND_WIDTH: usize = 30;
 
 const COLUMNS: [Column; 7] = [
     shown("ID", "ID"),
@@ -84,42 +82,6 @@ pub(super) fn container_of(spec: &ServiceSpec) -> Option<&Container> {
     }
 }
 
-/// What tasks run: their image, or the command line of their program.
-pub(crate) fn runs(template: Option<&TaskTemplate>) -> String {
-    match template.and_then(|template| template.workload.as_ref()) {
-        Some(Workload::Container(container)) => container.image.clone(),
-        Some(Workload::Process(process)) => quote(process.command.iter().chain(&process.args)),
-        None => String::new(),
-    }
-}
-
-/// The same as a table has room for it: without the digest of an image that has a tag, and with the
-/// end of a long command line left out.
-pub(super) fn runs_cell(what: &str, whole: bool) -> String {
-    if whole {
-        return what.to_owned();
-    }
-    let name = what.split_once("@sha256:").map_or(what, |(name, _)| name);
-    let has_tag = name
-        .rsplit('/')
-        .next()
-        .is_some_and(|last| last.contains(':'));
-    cut(if has_tag { name } else { what }, COMMAND_WIDTH)
-}
-
-/// Words as a shell would need them.
-pub(super) fn quote<'a>(words: impl Iterator<Item = &'a String>) -> String {
-    let quoted = |word: &'a String| {
-        let is_plain = |c: char| c.is_alphanumeric() || "-_./:=@,+%".contains(c);
-        if !word.is_empty() && word.chars().all(is_plain) {
-            word.clone()
-        } else {
-            format!("'{}'", word.replace('\'', "'\\''"))
-        }
-    };
-    words.map(quoted).collect::<Vec<_>>().join(" ")
-}
-
 /// `2/3`, with the limit per node if there is one.
 pub(crate) fn replicas(service: &Service) -> String {
     let status = service.status.clone().unwrap_or_default();
@@ -169,28 +131,5 @@ mod tests {
         crate::golden::check("service-ls.txt", &text);
         let text = listing(services, true).render(&flags).unwrap();
         crate::golden::check("service-ls-no-trunc.txt", &text);
-    }
-
-    #[test]
-    fn a_digest_is_left_out_where_a_tag_says_enough() {
-        let digest = format!("@sha256:{}", "0".repeat(64));
-        for (what, cell) in [
-            (format!("web:1{digest}"), "web:1"),
-            (format!("host:5000/web:1{digest}"), "host:5000/web:1"),
-            (
-                format!("host:5000/web{digest}"),
-                "host:5000/web@sha256:00000000…",
-            ),
-            ("/bin/a b".to_owned(), "/bin/a b"),
-        ] {
-            assert_eq!(runs_cell(&what, false), cell);
-            assert_eq!(runs_cell(&what, true), what);
-        }
-    }
-
-    #[test]
-    fn words_are_quoted_when_a_shell_would_need_it() {
-        let words = ["/bin/sh", "-c", "it's $x", ""].map(String::from);
-        assert_eq!(quote(words.iter()), "/bin/sh -c 'it'\\''s $x' ''");
     }
 }

@@ -14,7 +14,8 @@ use skep_sdk::v1::{
     ServiceSpec, ServiceStatus, StopPolicy, TaskTemplate,
 };
 
-use super::service::{container_of, process_of, quote};
+use super::runs::quote;
+use super::service::{container_of, process_of};
 use super::{age, container_pretty, rollout_pretty, span_text};
 use crate::output::human::ago;
 use crate::parse::constraint::format_requirement;
@@ -42,8 +43,8 @@ pub(crate) fn text(service: &Service, now: SystemTime) -> String {
     }
     let template = spec.template.clone().unwrap_or_default();
     placement(&mut page, template.placement.as_ref());
-    rollout_pretty::policy(&mut page, "UpdateConfig", spec.update.as_ref());
-    rollout_pretty::policy(&mut page, "RollbackConfig", spec.rollback.as_ref());
+    rollout_pretty::policy(&mut page, "Update", spec.update.as_ref());
+    rollout_pretty::policy(&mut page, "Rollback", spec.rollback.as_ref());
     if let Some(found) = process_of(&spec) {
         process(&mut page, found);
     }
@@ -286,6 +287,7 @@ mod tests {
             ("service-pretty.txt", sample::service()),
             ("service-pretty-global.txt", sample::global_service()),
             ("service-pretty-container.txt", sample::container_service()),
+            ("service-pretty-updated.txt", sample::updated_service()),
         ] {
             crate::golden::check(file, &text(&service, sample::now()));
         }

@@ -8,8 +8,8 @@ use skep_sdk::Identified;
 use skep_sdk::v1::port::Mode as PortMode;
 use skep_sdk::v1::{Ref, Task, TaskState, TaskStatus};
 
-use super::age;
-use super::service::runs_cell;
+use super::runs::runs_cell;
+use super::{age, attempts};
 use crate::output::human::{ago, cut, id, one_line};
 use crate::output::listing::{Column, Listing, Row, hidden, shown};
 use crate::output::words;
@@ -37,6 +37,8 @@ const COLUMNS: [Column; 10] = [
 pub(crate) struct Look<'a> {
     /// What they run.
     pub(crate) programs: &'a Programs,
+    /// Attempts that came before those listed, and are not listed themselves.
+    pub(crate) earlier: &'a [Task],
     /// The time.
     pub(crate) now: SystemTime,
     /// Show ids and errors whole.
@@ -57,13 +59,15 @@ pub(crate) fn listing(mut tasks: Vec<Task>, look: &Look<'_>) -> Listing<Task> {
             task.id().to_owned(),
         )
     });
+    let mut words = attempts::words(&tasks, look.earlier, look.now);
     let mut rows = Vec::with_capacity(tasks.len());
     let mut last = None;
     for task in tasks {
         let here = place(&task);
         let is_earlier = last.as_ref() == Some(&here);
         last = Some(here);
-        rows.push(row(task, is_earlier, look));
+        let words = words.remove(task.id());
+        rows.push(row(task, words, is_earlier, look));
     }
     Listing {
         columns: &COLUMNS,
@@ -73,7 +77,7 @@ pub(crate) fn listing(mut tasks: Vec<Task>, look: &Look<'_>) -> Listing<Task> {
 }
 
 /// Where tasks follow one another: a slot of a service, or with one task a node the node.
-fn place(task: &Task) -> (String, u32, String) {
+pub(super) fn place(task: &Task) -> (String, u32, String) {
     let service = task.service.as_ref();
     let service = service.map_or_else(String::new, |s| format!("{}/{}", s.name, s.id));
     let node = if task.slot == 0 {
@@ -84,7 +88,7 @@ fn place(task: &Task) -> (String, u32, String) {
     (service, task.slot, node)
 }
 
-fn row(object: Task, is_earlier: bool, look: &Look<'_>) -> Row<Task> {
+fn row(object: Task, words: Option<String>, is_earlier: bool, look: &Look<'_>) -> Row<Task> {
     let status = object.status.clone().unwrap_or_default();
     let state = words::task_now(&status);
     let since = ago(age(since(&object, &status), look.now));
@@ -114,7 +118,7 @@ fn row(object: Task, is_earlier: bool, look: &Look<'_>) -> Row<Task> {
         node,
         words::task_state(object.desired_state()).to_owned(),
         format!("{state} {since}"),
-        error(&status, look),
+        error(&words.unwrap_or_else(|| trouble(&status)), look),
         format_ports(&host_ports),
         service,
         object.slot.to_string(),
@@ -145,8 +149,8 @@ fn node_word(node: &Ref, look: &Look<'_>) -> String {
 }
 
 /// What went wrong, in quotes, on one line.
-fn error(status: &TaskStatus, look: &Look<'_>) -> String {
-    let text = one_line(&trouble(status));
+fn error(trouble: &str, look: &Look<'_>) -> String {
+    let text = one_line(trouble);
     if text.is_empty() {
         return text;
     }
@@ -171,12 +175,14 @@ pub(crate) fn trouble(status: &TaskStatus) -> String {
     }
 }
 
-fn failure(status: &TaskStatus) -> String {
+/// How a task ended, in words: those of its node, if it sent some.
+pub(super) fn failure(status: &TaskStatus) -> String {
     if !status.message.is_empty() {
         return status.message.clone();
     }
     match (status.signal, status.exit_code) {
         (0, None) => status.reason.to_lowercase().replace('_', " "),
+        (0, Some(0)) => "exited with code 0".to_owned(),
         (0, Some(code)) => format!("task: non-zero exit ({code})"),
         (signal, _) => format!("task: ended by signal {signal}"),
     }
@@ -208,8 +214,11 @@ mod tests {
         draining.set_desired_state(TaskState::Stopped);
         draining.status.get_or_insert_default().reason = "DRAINING".into();
         draining.meta.get_or_insert_default().update_time = sample::ago(2);
+        let mut looping = sample::looping(11, 5);
+        looping.push(sample::last_attempt(15, 6));
         let mut tasks = vec![crashed, pending, sample::task(1, 1), global, host, complete];
         tasks.push(draining);
+        tasks.extend(looping);
         tasks
     }
 
@@ -228,10 +237,11 @@ mod tests {
         let programs = Programs::of_samples();
         let look = Look {
             programs: &programs,
+            earlier: &[],
             now: sample::now(),
             whole: false,
             resolve: true,
-            error_width: 40,
+            error_width: 50,
         };
         crate::golden::check("service-ps.txt", &table(&look));
         let look = Look {

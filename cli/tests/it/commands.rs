@@ -210,7 +210,7 @@ async fn history_lists_where_to_go_back_to() {
 async fn a_list_of_tasks_shows_what_they_run() {
     let swarm = Swarm::start().await;
     let ran = swarm.line("ps --format {{.Name}}:{{.Image}}").await;
-    let program = "/usr/local/bin/shop --serve '…";
+    let program = "…/local/bin/shop --serve 'a b'";
     assert_eq!(
         (ran.code, ran.out),
         (0, format!("web.1:{program}\nweb.2:{program}\n"))

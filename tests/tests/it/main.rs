@@ -21,3 +21,4 @@ mod stored;
 mod terminal;
 mod traffic;
 mod user;
+mod without_engine;

@@ -10,7 +10,8 @@ mod watch;
 use std::time::SystemTime;
 
 use clap::{Args, Subcommand};
-use skep_sdk::Client;
+use skep_sdk::v1::{Task, TaskFilter};
+use skep_sdk::{Client, Error};
 
 use crate::args::ListFlags;
 use crate::failure::Failure;
@@ -68,13 +69,14 @@ impl TaskListFlags {
     pub(crate) async fn show(&self, client: &Client, query: TaskQuery) -> Result<(), Failure> {
         let mut tasks = pages::tasks(client, query.request).await?;
         tasks.retain(|task| query.ids.allows(task));
-        let programs = if self.list.shows_columns() {
-            programs::of_tasks(client, &tasks).await?
-        } else {
-            Programs::default()
-        };
+        let (mut programs, mut earlier) = (Programs::default(), Vec::new());
+        if self.list.shows_columns() {
+            programs = programs::of_tasks(client, &tasks).await?;
+            earlier = earlier_than(client, &tasks).await?;
+        }
         let look = show::task::Look {
             programs: &programs,
+            earlier: &earlier,
             now: SystemTime::now(),
             whole: self.list.no_trunc,
             resolve: !self.no_resolve,
@@ -83,6 +85,19 @@ impl TaskListFlags {
         print(&show::task::listing(tasks, &look).render(&self.list)?);
         Ok(())
     }
+}
+
+/// The attempts before those tasks that may be in a crash loop, where the list does not have them.
+async fn earlier_than(client: &Client, tasks: &[Task]) -> Result<Vec<Task>, Error> {
+    let mut earlier = Vec::new();
+    for services in show::attempts::unknown(tasks).chunks(pages::REFERENCES_MAX) {
+        let filter = TaskFilter {
+            services: services.to_vec(),
+            ..TaskFilter::default()
+        };
+        earlier.extend(pages::tasks(client, filter).await?);
+    }
+    Ok(earlier)
 }
 
 /// Runs a verb.

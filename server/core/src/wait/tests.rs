@@ -193,7 +193,7 @@ fn what_does_not_become_better_is_not_waited_for() {
         Verdict::Failed(Ending::Stalled {
             service: name(),
             reason: "ATTEMPTS_EXHAUSTED".to_owned(),
-            message: "1 slots failed and have no attempt left".to_owned(),
+            message: "1 slot failed and has no attempt left".to_owned(),
         })
     );
 }

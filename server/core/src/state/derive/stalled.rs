@@ -80,7 +80,9 @@ fn gave_up(service: &Service, tally: Tally) -> Option<Reason> {
     let count = tally.gave_up;
     let message = match service.spec.mode {
         _ if count == 0 => return None,
+        Mode::Replicated { .. } if count == 1 => "1 slot failed and has no attempt left".to_owned(),
         Mode::Replicated { .. } => format!("{count} slots failed and have no attempt left"),
+        Mode::EveryNode if count == 1 => "the task on 1 node failed, no attempt is left".to_owned(),
         Mode::EveryNode => format!("tasks on {count} nodes failed, no attempt is left"),
     };
     Some(("ATTEMPTS_EXHAUSTED", message))
