@@ -85,13 +85,19 @@ impl Engine {
     /// If it cannot be run.
     #[must_use]
     pub fn docker(&self, arguments: &[&str]) -> Output {
+        let mut command = self.command(arguments);
+        command.output().expect("docker can be run")
+    }
+
+    /// `docker` with these arguments, to be run against it.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("docker");
         command.arg("-H").arg(self.host()).args(arguments);
         command
             .env_remove("DOCKER_HOST")
             .env("HOME", self.dir.path())
             .stdin(Stdio::null());
-        command.output().expect("docker can be run")
+        command
     }
 
     /// Runs `docker` against it, expects it to succeed, and gives back what it printed.

@@ -8,6 +8,8 @@ mod images;
 mod life;
 mod logs;
 mod outage;
+mod rolling;
+mod rollout;
 mod spec;
 mod swarm;
 
