@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Tasks as containers of a real engine. Each of the engine's traps that we know has a test here.
 
+mod behind;
 mod foreign;
 mod hands;
 mod health;
