@@ -69,3 +69,55 @@ impl Story {
         self.live.len() == slots && self.live.values().all(|runs| runs == version)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Steps such as "+1a" and "-1a": slot 1 starts, and ends, version a as a task of its own.
+    fn steps(text: &str) -> Vec<Step> {
+        let step = |(number, word): (usize, &str)| {
+            let mut letters = word.chars();
+            let mut next = || letters.next().expect("three letters");
+            let (sign, slot, version) = (next(), next(), next());
+            Step {
+                starts: sign == '+',
+                slot: slot.to_string(),
+                version: version.to_string(),
+                task: number.to_string(),
+            }
+        };
+        text.split(' ').enumerate().map(step).collect()
+    }
+
+    #[test]
+    fn it_knows_what_runs_and_how_few_ran() {
+        let story = Story::of(&steps("+1a +2a -1a +1b -2a +2b"), 2);
+        assert!(story.is_all(2, "b") && !story.is_all(2, "a") && !story.is_all(3, "b"));
+        assert_eq!((story.tasks.len(), story.fewest), (4, Some(1)));
+        story.had_at_least(1);
+        assert!(Story::of(&steps("+1a"), 2).fewest.is_none());
+    }
+
+    #[test]
+    #[should_panic(expected = "only 0 slots ran at a time")]
+    fn too_few_are_found() {
+        Story::of(&steps("+1a +2a -1a -2a"), 2).had_at_least(1);
+    }
+
+    #[test]
+    #[should_panic(expected = "slot 1 ran twice at once")]
+    fn doubles_are_found() {
+        let _ = Story::of(&steps("+1a +2a +1b"), 2);
+    }
+
+    #[test]
+    #[should_panic(expected = "7 was started twice")]
+    fn a_task_that_starts_again_is_found() {
+        let mut again = steps("+1a -1a +1a");
+        for step in &mut again {
+            step.task = "7".to_owned();
+        }
+        let _ = Story::of(&again, 1);
+    }
+}

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use skep_sdk::v1::{Task, TaskState};
+use skep_sdk::v1::{Task, TaskState, TaskStatus};
 use skep_tests::{DEADLINE, Daemon, Engine, until};
 
 use super::swarm::{daemon, service};
@@ -43,6 +43,15 @@ impl<'a> Scene<'a> {
     fn tasks(&self) -> Vec<Task> {
         let tasks = self.api.tasks("web").into_iter();
         tasks.filter(|task| task.slot == 1).collect()
+    }
+
+    /// The status of a task that may have ended.
+    fn status(&self, wanted: &Task) -> TaskStatus {
+        let mut tasks = self.tasks().into_iter();
+        let found = tasks.find(|task| id(task) == id(wanted));
+        found
+            .and_then(|task| task.status)
+            .expect("it is remembered")
     }
 
     /// The containers of the service that run, and all that there are, as the engine says.
@@ -114,11 +123,7 @@ fn a_container_that_is_removed_is_replaced_once_and_its_task_says_why() {
         "two tasks, two containers"
     );
 
-    let old = scene
-        .tasks()
-        .into_iter()
-        .find(|task| id(task) == id(&before));
-    let status = old.and_then(|task| task.status).expect("it is remembered");
+    let status = scene.status(&before);
     assert_eq!(
         (status.state(), &*status.reason),
         (TaskState::Failed, "LOST")
@@ -181,4 +186,57 @@ fn a_container_that_is_restarted_runs_on_or_is_replaced_once() {
         eprintln!("restarted with a grace of {grace} s: {tasks} tasks so far");
         scene.is_settled(tasks);
     }
+}
+
+#[test]
+fn a_container_that_is_stopped_or_killed_is_replaced_once() {
+    let Some(engine) = Engine::shared() else {
+        return;
+    };
+    let mut scene = Scene::of(&engine);
+    let ends = [
+        ("stop", TaskState::Completed, ""),
+        ("kill", TaskState::Failed, "exited with code 137"),
+    ];
+    for (tasks, (order, ended, said)) in (2..).zip(ends) {
+        let before = scene.first();
+        engine.docker_ok(&[order, &container(&before)]);
+        scene.replaced(&before);
+        scene.is_settled(tasks);
+        let status = scene.status(&before);
+        assert_eq!(status.state(), ended, "{status:?}");
+        assert!(status.message.contains(said), "{status:?}");
+    }
+}
+
+/// The daemon is away meanwhile: what was restarted is found as it was, what was removed is missed.
+#[test]
+fn what_is_done_without_the_daemon_makes_no_second_one() {
+    let Some(engine) = Engine::shared() else {
+        return;
+    };
+    let mut scene = Scene::of(&engine);
+    let before = scene.first();
+    scene.daemon.kill();
+    engine.docker_ok(&["restart", "-t", "0", &container(&before)]);
+    scene.daemon.start_again();
+    scene.is_settled(1);
+    let after = scene.first();
+    assert_eq!(
+        (id(&after), container(&after)),
+        (id(&before), container(&before))
+    );
+
+    scene.daemon.kill();
+    engine.docker_ok(&["rm", "-f", &container(&before)]);
+    scene.daemon.start_again();
+    scene.replaced(&before);
+    scene.is_settled(2);
+    let status = scene.status(&before);
+    assert_eq!(
+        (status.state(), &*status.reason),
+        (TaskState::Failed, "LOST")
+    );
+    let said = "it was started here before, and nothing of it is left";
+    assert!(status.message.contains(said), "{status:?}");
 }
