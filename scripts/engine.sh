@@ -65,7 +65,9 @@ trap 'exit 143' TERM HUP
 
 # A bridge with a name and addresses that nobody has: whoever makes the one of a number has both.
 for number in $(shuf -i 0-255); do
-    ip link add name "skep-own-$number" type bridge 2>/dev/null || continue
+    # With an address of its own: else it changes as containers come and go, and loses packets.
+    own=$(printf '02:73:6b:65:6f:%02x' "$number")
+    ip link add name "skep-own-$number" address "$own" type bridge 2>/dev/null || continue
     bridge=skep-own-$number
     ip addr add "10.214.$number.1/24" dev "$bridge"
     ip link set "$bridge" up

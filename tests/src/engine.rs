@@ -85,13 +85,19 @@ impl Engine {
     /// If it cannot be run.
     #[must_use]
     pub fn docker(&self, arguments: &[&str]) -> Output {
+        let mut command = self.command(arguments);
+        command.output().expect("docker can be run")
+    }
+
+    /// `docker` with these arguments, to be run against it.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("docker");
         command.arg("-H").arg(self.host()).args(arguments);
         command
             .env_remove("DOCKER_HOST")
             .env("HOME", self.dir.path())
             .stdin(Stdio::null());
-        command.output().expect("docker can be run")
+        command
     }
 
     /// Runs `docker` against it, expects it to succeed, and gives back what it printed.
@@ -279,7 +285,13 @@ fn make_bridge() -> String {
         let third = number.wrapping_add(offset);
         let name = format!("skep-test-{third}");
         // Whoever makes the bridge of this number has its addresses.
-        if !ip(&["link", "add", "name", &name, "type", "bridge"]) {
+        // Without an address of its own a bridge takes the lowest of its containers': a new one
+        // whenever these come and go, which nobody on it knows for seconds.
+        let own = format!("02:73:6b:65:70:{third:02x}");
+        let made = ip(&[
+            "link", "add", "name", &name, "address", &own, "type", "bridge",
+        ]);
+        if !made {
             continue;
         }
         let address = format!("10.213.{third}.1/24");

@@ -3,10 +3,12 @@
 
 pub mod daemon;
 pub mod engine;
+pub mod events;
 pub mod page;
 pub mod registry;
 pub mod sim;
 mod skip;
+pub mod story;
 pub mod transcript;
 pub mod wait;
 

@@ -24,11 +24,13 @@ fn seconds(seconds: i64) -> Option<prost_types::Duration> {
 }
 
 /// skep-hello, which gets connections once it answers its health check.
-fn checked(replicas: u32, order: Order) -> ServiceSpec {
-    let mut spec = hello(replicas);
+pub(crate) fn checked(spec: ServiceSpec, order: Order) -> ServiceSpec {
+    let mut spec = rolled(spec, order);
+    let ports = &spec.endpoint.get_or_insert_default().ports;
+    let port = ports.first().expect("it is published").target;
     spec.template.get_or_insert_default().health_check = Some(HealthCheck {
         probe: Some(Probe::Http(HttpProbe {
-            port: 80,
+            port,
             path: "/healthz".to_owned(),
         })),
         interval: Some(prost_types::Duration {
@@ -37,6 +39,11 @@ fn checked(replicas: u32, order: Order) -> ServiceSpec {
         }),
         ..Default::default()
     });
+    spec
+}
+
+/// A service whose roll-outs go in this order, and wait for nothing.
+pub(crate) fn rolled(mut spec: ServiceSpec, order: Order) -> ServiceSpec {
     spec.update = Some(UpdatePolicy {
         order: order.into(),
         monitor: seconds(0),
@@ -71,7 +78,7 @@ fn scale(api: &Api, spec: &mut ServiceSpec, replicas: u32) {
 }
 
 /// Starts a service, and clients that ask it at every node, each request on a new connection.
-fn under_load(daemon: &Daemon, api: &Api, spec: &ServiceSpec) -> Load {
+pub(crate) fn under_load(daemon: &Daemon, api: &Api, spec: &ServiceSpec) -> Load {
     api.create(spec.clone());
     let tasks = ids(&api.converged("web"));
     for address in addresses(daemon) {
@@ -83,7 +90,7 @@ fn under_load(daemon: &Daemon, api: &Api, spec: &ServiceSpec) -> Load {
 }
 
 /// Waits until only the tasks that are wanted are left.
-fn only_wanted(api: &Api) {
+pub(crate) fn only_wanted(api: &Api) {
     let wanted = ids(&api.converged("web"));
     until("the others have stopped", DEADLINE, || {
         let tasks = api.tasks("web").into_iter();
@@ -95,7 +102,7 @@ fn only_wanted(api: &Api) {
 }
 
 /// Changes what the tasks are made from, and waits until all of them are made from it.
-fn roll(api: &Api, load: &Load, spec: &mut ServiceSpec, token: &str) {
+pub(crate) fn roll(api: &Api, load: &Load, spec: &mut ServiceSpec, token: &str) {
     let before = ids(&api.converged("web"));
     spec.template.get_or_insert_default().restart_token = token.to_owned();
     update(api, spec);
@@ -113,7 +120,7 @@ fn roll(api: &Api, load: &Load, spec: &mut ServiceSpec, token: &str) {
 fn an_update_that_starts_first_loses_no_request() {
     let daemon = Daemon::start(NODES);
     let api = Api::of(&daemon);
-    let mut spec = checked(1, Order::StartFirst);
+    let mut spec = checked(hello(1), Order::StartFirst);
     let load = under_load(&daemon, &api, &spec);
     for token in ["first", "second", "third"] {
         roll(&api, &load, &mut spec, token);
@@ -126,7 +133,7 @@ fn an_update_that_starts_first_loses_no_request() {
 fn an_update_that_stops_first_loses_no_request() {
     let daemon = Daemon::start(NODES);
     let api = Api::of(&daemon);
-    let mut spec = checked(2, Order::StopFirst);
+    let mut spec = checked(hello(2), Order::StopFirst);
     let load = under_load(&daemon, &api, &spec);
     for token in ["first", "second"] {
         roll(&api, &load, &mut spec, token);
@@ -138,7 +145,7 @@ fn an_update_that_stops_first_loses_no_request() {
 fn fewer_replicas_and_a_drained_node_lose_no_request() {
     let daemon = Daemon::start(NODES);
     let api = Api::of(&daemon);
-    let mut spec = checked(6, Order::StopFirst);
+    let mut spec = checked(hello(6), Order::StopFirst);
     let load = under_load(&daemon, &api, &spec);
     scale(&api, &mut spec, 3);
     only_wanted(&api);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A roll-out whose daemon is killed over and over, and that goes on as if nothing had happened.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -9,6 +8,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use skep_sdk::v1::Rollout;
 use skep_sdk::v1::rollout::State;
+use skep_tests::story::{Step, Story};
 use skep_tests::{DEADLINE, Daemon, until};
 
 use crate::api::Api;
@@ -25,20 +25,12 @@ const IN_ALL: Duration = Duration::from_secs(90);
 const REPLICAS: usize = 6;
 const PARALLELISM: usize = 2;
 
+/// What changes the version.
+const FLAG: &str = "--env-add";
+
 /// What each task writes down of itself: a line when it starts, and one when it ends.
 struct Diary {
     file: PathBuf,
-}
-
-/// What a diary says.
-#[derive(Default)]
-struct Told {
-    /// The version that runs in each slot.
-    live: BTreeMap<String, String>,
-    /// The tasks that started.
-    tasks: BTreeSet<String>,
-    /// The fewest slots that ran at a time, since all did.
-    fewest: Option<usize>,
 }
 
 impl Diary {
@@ -60,101 +52,69 @@ impl Diary {
     }
 
     /// Reads it from the first line to the last.
-    ///
-    /// # Panics
-    /// If a slot ran twice at a time, or a task was started twice.
-    fn read(&self) -> Told {
+    fn read(&self) -> Story {
         let text = std::fs::read_to_string(&self.file).expect("tasks have started");
-        let mut told = Told::default();
-        for line in text.lines() {
+        let steps = text.lines().map(|line| {
             let words: Vec<&str> = line.split(' ').collect();
             let [what, slot, version, task] = words[..] else {
                 panic!("{line:?}")
             };
-            if what == "start" {
-                let other = told.live.insert(slot.to_owned(), version.to_owned());
-                assert_eq!(other, None, "slot {slot} ran twice at once:\n{text}");
-                let is_new = told.tasks.insert(task.to_owned());
-                assert!(is_new, "{task} was started twice:\n{text}");
-            } else {
-                told.live.remove(slot);
+            Step {
+                starts: what == "start",
+                slot: slot.to_owned(),
+                version: version.to_owned(),
+                task: task.to_owned(),
             }
-            let running = told.live.len();
-            if running == REPLICAS || told.fewest.is_some() {
-                let fewest = told.fewest.unwrap_or(REPLICAS);
-                told.fewest = Some(fewest.min(running));
-            }
-        }
-        told
+        });
+        Story::of(&steps.collect::<Vec<_>>(), REPLICAS)
     }
 
     /// No slot ran twice at a time, no task twice, and never more slots were down than may be.
-    fn check(&self) -> Told {
-        let told = self.read();
-        let fewest = told.fewest.unwrap_or(REPLICAS);
-        assert!(
-            fewest >= REPLICAS - PARALLELISM,
-            "only {fewest} of {REPLICAS} ran"
-        );
-        told
+    fn check(&self) -> Story {
+        let story = self.read();
+        story.had_at_least(REPLICAS - PARALLELISM);
+        story
     }
 }
 
-fn rollout(api: &Api) -> Rollout {
+/// The roll-out of the service.
+pub(crate) fn rollout(api: &Api) -> Rollout {
     let status = api.service("web").status.unwrap_or_default();
     status.rollout.unwrap_or_default()
 }
 
-/// Begins to roll out this version.
-fn roll_out(daemon: &Daemon, version: &str) {
-    let version = format!("VERSION={version}");
-    daemon.skep_ok([
-        "service",
-        "update",
-        "--detach",
-        "--env-add",
-        &version,
-        "web",
-    ]);
+/// Begins to roll out what this flag changes.
+pub(crate) fn roll_out(daemon: &Daemon, flag: &str, value: &str) {
+    daemon.skep_ok(["service", "update", "--detach", flag, value, "web"]);
+}
+
+/// Waits until the roll-out is done.
+///
+/// # Panics
+/// If it is paused.
+pub(crate) fn until_completed(api: &Api) {
+    until("the roll-out is done", DEADLINE, || {
+        let rollout = rollout(api);
+        assert_ne!(rollout.state(), State::Paused, "{rollout:?}");
+        (rollout.state() == State::Completed).then_some(())
+    });
+    api.converged("web");
 }
 
 /// Waits until the roll-out is done, and every slot runs this version.
 fn until_done(api: &Api, diary: &Diary, version: &str) {
-    until("the roll-out is done", DEADLINE, || {
-        let state = rollout(api).state();
-        assert_ne!(state, State::Paused, "{:?}", rollout(api));
-        (state == State::Completed).then_some(())
-    });
-    api.converged("web");
-    let live = diary.check().live;
-    let all = live.values().all(|runs| runs == version);
-    assert!(live.len() == REPLICAS && all, "{live:?}, not all {version}");
+    until_completed(api);
+    let story = diary.check();
+    assert!(
+        story.is_all(REPLICAS, version),
+        "{story:?}, not all {version}"
+    );
 }
 
-/// Kills the daemon some moment after it was ready, and starts it again.
-fn kill_and_start(daemon: &mut Daemon, api: &Api, random: &mut StdRng) {
-    let moment = random.random_range(Duration::ZERO..MOMENT_MAX);
-    let _ = api.within(moment, std::future::pending::<()>());
-    daemon.kill();
-    daemon.start_again();
-}
-
-/// `SKEP_KILL_SEED` repeats a run as far as the machine allows.
-#[test]
-fn a_rollout_goes_on_whenever_the_daemon_is_killed() {
-    let seed = match std::env::var("SKEP_KILL_SEED") {
-        Ok(text) => text.parse().expect("SKEP_KILL_SEED is a number"),
-        Err(_) => rand::random(),
-    };
-    eprintln!("SKEP_KILL_SEED={seed}");
-    let mut random = StdRng::seed_from_u64(seed);
-    let start = Instant::now();
-    let mut daemon = Daemon::start(2);
-    let api = Api::of(&daemon);
-    let diary = Diary::of(&daemon);
-    let (replicas, parallelism) = (REPLICAS.to_string(), PARALLELISM.to_string());
-    let script = diary.script();
-    daemon.skep_ok([
+/// The flags of a service that is rolled out while its daemon dies.
+pub(crate) fn create(replicas: usize, parallelism: usize) -> Vec<String> {
+    let (replicas, parallelism) = (replicas.to_string(), parallelism.to_string());
+    let words = [
         "service",
         "create",
         "--detach",
@@ -168,6 +128,38 @@ fn a_rollout_goes_on_whenever_the_daemon_is_killed() {
         "300ms",
         "--update-delay",
         "100ms",
+    ];
+    words.map(str::to_owned).to_vec()
+}
+
+/// Kills the daemon some moment after it was ready, and starts it again.
+pub(crate) fn kill_and_start(daemon: &mut Daemon, api: &Api, random: &mut StdRng) {
+    let moment = random.random_range(Duration::ZERO..MOMENT_MAX);
+    let _ = api.within(moment, std::future::pending::<()>());
+    daemon.kill();
+    daemon.start_again();
+}
+
+/// The seed of the moments of kills: of the environment, else a new one, which is said.
+pub(crate) fn kill_seed() -> u64 {
+    let seed = match std::env::var("SKEP_KILL_SEED") {
+        Ok(text) => text.parse().expect("SKEP_KILL_SEED is a number"),
+        Err(_) => rand::random(),
+    };
+    eprintln!("SKEP_KILL_SEED={seed}");
+    seed
+}
+
+/// `SKEP_KILL_SEED` repeats a run as far as the machine allows.
+#[test]
+fn a_rollout_goes_on_whenever_the_daemon_is_killed() {
+    let mut random = StdRng::seed_from_u64(kill_seed());
+    let start = Instant::now();
+    let mut daemon = Daemon::start(2);
+    let api = Api::of(&daemon);
+    let diary = Diary::of(&daemon);
+    let script = diary.script();
+    let task = [
         "--env",
         "VERSION=0",
         "--process",
@@ -175,14 +167,17 @@ fn a_rollout_goes_on_whenever_the_daemon_is_killed() {
         "/bin/sh",
         "-c",
         &script,
-    ]);
+    ];
+    let mut words = create(REPLICAS, PARALLELISM);
+    words.extend(task.map(str::to_owned));
+    daemon.skep_ok(words);
     api.converged("web");
 
     let mut version = 0;
     for _ in 0..KILLS {
         if version == 0 || rollout(&api).state() == State::Completed {
             version += 1;
-            roll_out(&daemon, &version.to_string());
+            roll_out(&daemon, FLAG, &format!("VERSION={version}"));
         }
         kill_and_start(&mut daemon, &api, &mut random);
         diary.check();
@@ -191,7 +186,7 @@ fn a_rollout_goes_on_whenever_the_daemon_is_killed() {
     until_done(&api, &diary, &last);
 
     // What is paused stays so, and everything that runs goes on as what it is.
-    roll_out(&daemon, "bad");
+    roll_out(&daemon, FLAG, "VERSION=bad");
     let paused = || {
         let rollout = rollout(&api);
         (rollout.state() == State::Paused).then_some(rollout)
@@ -205,7 +200,7 @@ fn a_rollout_goes_on_whenever_the_daemon_is_killed() {
         assert_eq!(after.template_revision, before.template_revision);
         assert_eq!(diary.check().live, live, "nothing moves");
     }
-    roll_out(&daemon, "good");
+    roll_out(&daemon, FLAG, "VERSION=good");
     until_done(&api, &diary, "good");
     let took = start.elapsed();
     eprintln!(

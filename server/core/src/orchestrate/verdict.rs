@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::model::{
-    NO_PROGRESS, NODE_PAUSED, Rollout, RolloutState, RolloutStep, TASK_FAILED, Verdict,
+    NO_PROGRESS, NODE_PAUSED, Rollout, RolloutState, RolloutStep, TASK_FAILED, TaskState, Verdict,
 };
 use crate::rollout::{self, Decision, Judgement, Proof, Watch};
 use crate::state::{Because, Write};
@@ -81,6 +81,10 @@ impl Run {
                 (NO_PROGRESS, format!("found no node in time: {causes}"))
             }
             (true, None) => (NO_PROGRESS, "did not come to run in time".to_owned()),
+            (false, _) if attempt.state == TaskState::Completed => (
+                TASK_FAILED,
+                "failed: it ended by itself, with exit code 0".to_owned(),
+            ),
             (false, _) if status.message.is_empty() => (TASK_FAILED, "failed".to_owned()),
             (false, _) => (TASK_FAILED, format!("failed: {}", status.message)),
         };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Tasks as containers of a real engine. Each of the engine's traps that we know has a test here.
 
+mod behind;
 mod foreign;
 mod hands;
 mod health;
@@ -8,6 +9,8 @@ mod images;
 mod life;
 mod logs;
 mod outage;
+mod rolling;
+mod rollout;
 mod spec;
 mod swarm;
 

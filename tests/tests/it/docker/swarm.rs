@@ -21,7 +21,7 @@ use crate::api::{Api, id, program, state};
 
 const PORT: u16 = 8080;
 
-fn service(name: &str, image: &str, replicas: u32) -> ServiceSpec {
+pub(super) fn service(name: &str, image: &str, replicas: u32) -> ServiceSpec {
     let container = Container {
         image: image.to_owned(),
         pull: PullPolicy::Never.into(),
@@ -40,7 +40,7 @@ fn service(name: &str, image: &str, replicas: u32) -> ServiceSpec {
     }
 }
 
-fn daemon(engine: &Engine, nodes: u32) -> Daemon {
+pub(super) fn daemon(engine: &Engine, nodes: u32) -> Daemon {
     let (nodes, host) = (nodes.to_string(), engine.host());
     Daemon::start_with(&["--dev", "--nodes", &nodes, "--docker-host", &host])
 }

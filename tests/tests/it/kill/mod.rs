@@ -16,6 +16,7 @@ use tokio::sync::watch;
 
 use self::client::{Account, Pace, Writer};
 use crate::api::Api;
+use crate::rollout::kill_seed;
 
 const KILLS: u32 = 50;
 const CLIENTS: u64 = 16;
@@ -30,11 +31,7 @@ const CHANGES_MAX: u64 = 24;
 /// `SKEP_KILL_SEED` repeats a run as far as the machine allows.
 #[test]
 fn nothing_acknowledged_is_lost_by_kills() {
-    let seed = match std::env::var("SKEP_KILL_SEED") {
-        Ok(text) => text.parse().expect("SKEP_KILL_SEED is a number"),
-        Err(_) => rand::random(),
-    };
-    eprintln!("SKEP_KILL_SEED={seed}");
+    let seed = kill_seed();
     let start = Instant::now();
     let mut daemon = Daemon::start(1);
     let api = Api::of(&daemon);

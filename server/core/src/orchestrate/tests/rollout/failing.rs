@@ -274,3 +274,20 @@ fn what_ends_well_for_good_has_passed() {
          good v2\n"
     );
 }
+
+/// Such as one whose engine was stopped: it ends as it is asked to, and says nothing.
+#[test]
+fn what_ends_well_too_soon_is_told_so() {
+    let mut case = running(1, 1);
+    case.new_template("new");
+    through(&mut case, "web.1");
+    case.observe("web.1", TaskState::Completed);
+    case.tell("it is done");
+    let (holds, reason, message) = case.fact("STALLED");
+    assert!(holds && reason == "ROLLOUT_PAUSED", "{reason}");
+    let id = case.task_of("web.1", 2).meta.id;
+    assert_eq!(
+        message,
+        format!("update paused: task web.1 {id} failed: it ended by itself, with exit code 0")
+    );
+}
