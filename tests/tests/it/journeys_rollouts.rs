@@ -13,7 +13,7 @@ fn said(output: &Output) -> (i32, String) {
 }
 
 /// Runs `skep`, which has to end with this code; what it said.
-fn ends(daemon: &Daemon, words: &[&str], code: i32) -> String {
+pub(super) fn ends(daemon: &Daemon, words: &[&str], code: i32) -> String {
     let (found, text) = said(&daemon.skep(words));
     assert_eq!(found, code, "skep {words:?}: {text}");
     text

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Tasks as containers of a real engine. Each of the engine's traps that we know has a test here.
 
+mod failing;
 mod foreign;
 mod hands;
 mod health;
@@ -8,8 +9,10 @@ mod images;
 mod life;
 mod logs;
 mod outage;
+mod probes;
 mod spec;
 mod swarm;
+mod tags;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;

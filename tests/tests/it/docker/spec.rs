@@ -223,6 +223,20 @@ async fn what_the_engine_refuses_is_refused_with_its_field() {
     let text = node.refusal(memory).await;
     assert!(text.ends_with("(field limits.memory_bytes)"), "{text}");
 
+    let mut signal = hello(&[]);
+    signal.stop.signal = 99;
+    let text = node.refusal(signal).await;
+    assert!(text.contains("99"), "{text}");
+    assert!(text.ends_with("(field stop.signal)"), "{text}");
+
+    let copy = engine.docker_ok(&["create", "skep-hello:1"]);
+    engine.docker_ok(&["commit", "--change", "ENTRYPOINT []", &copy, "idle:1"]);
+    engine.docker_ok(&["rm", &copy]);
+    let text = node.refusal(image("idle:1", &[])).await;
+    let want = "No command specified (field container.command)";
+    assert!(text.to_lowercase().contains(&want.to_lowercase()), "{text}");
+    engine.docker_ok(&["rmi", "idle:1"]);
+
     let text = node.refusal(image("skep-hello:9", &[])).await;
     assert!(text.contains("does not have \"skep-hello:9\""), "{text}");
 
