@@ -254,7 +254,13 @@ fn a_health_check_that_never_passes_ends_by_the_deadline() {
     ];
     let create = ["service", "create", "--name", "sick"];
     let quick = ["--restart-delay", "10ms", "--stable-for", "500ms"];
-    let process = ["--process", "--", "/bin/sleep", "1000"];
+    let process = [
+        "--process",
+        "--",
+        "/bin/sh",
+        "-c",
+        "echo no database; exec sleep 1000",
+    ];
     let text = ends(
         &daemon,
         &[&create[..], &quick, &check, &process].concat(),
@@ -264,7 +270,8 @@ fn a_health_check_that_never_passes_ends_by_the_deadline() {
         text.contains("Error: service sick is in a crash loop"),
         "{text}"
     );
-    assert!(text.contains("not yet"), "the check's own words: {text}");
+    let words = "health checks failed: not yet; last output: no database";
+    assert!(text.contains(words), "{text}");
 
     let well = [
         "service",

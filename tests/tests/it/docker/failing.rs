@@ -85,6 +85,12 @@ fn a_command_that_is_not_in_the_image_is_named() {
     ends(&daemon, &create("good", &["skep-hello:1"]), 0);
     let text = ends(&daemon, &update(&[&missing[..], &["good"]].concat()), 10);
     said(&text);
+    for signal in ["SIGNOPE", "99"] {
+        let unknown = ["--stop-signal", signal, "skep-hello:1"];
+        let text = ends(&daemon, &create("signal", &unknown), 1);
+        let words = format!("(--stop-signal): is \"{signal}\", not a signal such as SIGTERM");
+        assert!(text.contains(&words), "{text}");
+    }
     let mended = update(&["--entrypoint", "/skep-hello", "missing"]);
     ends(&daemon, &mended, 0);
 }

@@ -233,7 +233,7 @@ fn a_password_is_nowhere_but_in_its_file() {
     let image = format!("{}:1", yard.name);
     let said = yard.daemon.dir().join("watched");
     let told = std::fs::File::create(&said).expect("a file");
-    let mut watch = yard.daemon.command(["events", "--format", "json"]);
+    let mut watch = yard.daemon.command(["watch", "--format", "json"]);
     let mut watch = watch.stdout(told).spawn().expect("skep can be run");
     yard.service("create", &["--name", "web", &image]);
     // A refusal is told with more words than a pull.
@@ -248,7 +248,7 @@ fn a_password_is_nowhere_but_in_its_file() {
     });
     for (number, words) in [
         &["service", "inspect", "web", "nope"][..],
-        &["inspect", &task],
+        &["task", "inspect", &task],
         &["node", "inspect", "self"],
         &["service", "ps", "--no-trunc", "nope"],
     ]
