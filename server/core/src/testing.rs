@@ -8,7 +8,7 @@ use crate::model::{
     Protocol, Resources, Revision, ServiceId, ServiceSpec, SwarmId, SwarmSpec, TaskId, TaskState,
     TaskTemplate, Timestamp, Workload,
 };
-use crate::orchestrate::{Plan, reconcile_service};
+use crate::orchestrate::{Moment, Plan, reconcile_service};
 use crate::state::{Applied, Change, Observation, State, Write};
 
 /// A template that runs a program for ever.
@@ -98,6 +98,8 @@ pub struct World {
     pub state: State,
     /// The clock.
     pub now: Timestamp,
+    /// Since when the leader leads; by default for very long.
+    pub led_since: Timestamp,
     ids: u128,
 }
 
@@ -169,7 +171,11 @@ impl World {
             *ids += 1;
             *ids
         };
-        reconcile_service(&self.state, service, self.now, &mut source)
+        let moment = Moment {
+            now: self.now,
+            led_since: self.led_since,
+        };
+        reconcile_service(&self.state, service, moment, &mut source)
     }
 
     /// Lets the orchestrator do it.

@@ -70,10 +70,12 @@ fn is_settled(state: &State, service: &Service) -> bool {
     {
         return false;
     }
-    // What is to run and waits for a check says something yet.
+    // What is to run and waits for a check says something yet, as does what failed its last one.
     let starts = |task: &Task| {
-        task.desired == DesiredState::Running
-            && (TaskState::Assigned..TaskState::Running).contains(&task.status.state)
+        let begins = (TaskState::Assigned..TaskState::Running).contains(&task.status.state);
+        let ails =
+            task.status.state == TaskState::Running && !task.status.health_message.is_empty();
+        task.desired == DesiredState::Running && (begins || ails)
     };
     let mut tasks = state.service_tasks(service.meta.id);
     if tasks.any(|task| starts(task)) {
@@ -85,15 +87,21 @@ fn is_settled(state: &State, service: &Service) -> bool {
         return service.status.desired_tasks == 0 || kept.is_some_and(|kept| kept.good);
     }
     if holds(service, STALLED) && !goes_on(service) {
-        // What runs on trial is judged also while a rollout is paused.
+        // What runs on trial is judged also while a rollout is paused, until it is over. What does
+        // not run is late one day, unless it is paused.
+        let rollout = service.rollout.as_ref();
+        let is_open = rollout.is_some_and(|it| !it.state.is_over());
+        let is_going = rollout.is_some_and(|it| it.state.is_going());
         let on_trial = |task: &Task| {
-            task.status.state == TaskState::Running
+            (is_going || task.status.state == TaskState::Running)
                 && task.is_wanted()
                 && task.template_revision == service.template_revision
                 && task.step.is_some_and(|step| step.verdict.is_none())
         };
+        // Another attempt is still to come.
+        let waits = |task: &Task| task.is_wanted() && task.status.restart_time.is_some();
         let mut tasks = state.service_tasks(service.meta.id);
-        return !tasks.any(|task| on_trial(task));
+        return !tasks.any(|task| waits(task) || (is_open && on_trial(task)));
     }
     if service
         .rollout

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{IdSource, ServiceId, Timestamp};
-use crate::orchestrate::{Dirty, dirty, reconcile_service};
+use crate::orchestrate::{Dirty, Moment, dirty, reconcile_service};
 use crate::session::backoff;
 use crate::state::{Change, State, Step};
 
@@ -23,6 +23,8 @@ pub struct Wanted {
 /// Services that are due, now or at a time.
 #[derive(Clone, Debug)]
 pub struct Reconciler {
+    /// Since when it looks; never ahead of the clock, also after that was set back.
+    led_since: Option<Timestamp>,
     all: bool,
     due: BTreeSet<ServiceId>,
     wakes: BTreeSet<(Timestamp, ServiceId)>,
@@ -42,6 +44,7 @@ impl Reconciler {
     #[must_use]
     pub fn new() -> Reconciler {
         Reconciler {
+            led_since: None,
             all: true,
             due: BTreeSet::new(),
             wakes: BTreeSet::new(),
@@ -104,6 +107,8 @@ impl Reconciler {
     /// Looks at services that are due, some of them if there are many, and gives back the
     /// changes to propose.
     pub fn turn(&mut self, state: &State, now: Timestamp, ids: &mut dyn IdSource) -> Vec<Wanted> {
+        let led_since = self.led_since.map_or(now, |since| since.min(now));
+        self.led_since = Some(led_since);
         if std::mem::take(&mut self.all) {
             self.due
                 .extend(state.services().map(|service| service.meta.id));
@@ -119,7 +124,7 @@ impl Reconciler {
             let Some(service) = self.due.pop_first() else {
                 break;
             };
-            wanted.extend(self.look(state, service, now, ids));
+            wanted.extend(self.look(state, service, Moment { now, led_since }, ids));
         }
         wanted
     }
@@ -128,10 +133,10 @@ impl Reconciler {
         &mut self,
         state: &State,
         service: ServiceId,
-        now: Timestamp,
+        moment: Moment,
         ids: &mut dyn IdSource,
     ) -> Option<Wanted> {
-        let plan = reconcile_service(state, service, now, ids);
+        let plan = reconcile_service(state, service, moment, ids);
         self.forget_wake(service);
         if let Some(time) = plan.wake_at {
             self.wake(service, time);
@@ -142,7 +147,7 @@ impl Reconciler {
         }
         Some(Wanted {
             service,
-            change: plan.into_change(now),
+            change: plan.into_change(moment.now),
         })
     }
 

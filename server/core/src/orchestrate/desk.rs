@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use crate::model::{
-    IdSource, KeptTemplate, ObjectId, RestartPolicy, Revision, Service, SwarmSpec, TaskId,
-    Timestamp,
+    IdSource, KeptTemplate, NodeState, ObjectId, RestartPolicy, Revision, Service, SwarmSpec, Task,
+    TaskId, Timestamp,
 };
 use crate::state::{CHANGE_WRITES_MAX, Precondition, State, Write, rollout_revision};
 
-use super::Plan;
+use super::{Moment, Plan};
 
 /// Writes for which room is always left: how far the rollout is, and that it is good.
 const RESERVED_WRITES: usize = 2;
@@ -20,6 +20,8 @@ pub(super) struct Desk<'a> {
     pub(super) service: &'a Service,
     pub(super) swarm: Arc<SwarmSpec>,
     pub(super) now: Timestamp,
+    /// Since when this leader leads.
+    pub(super) led_since: Timestamp,
     ids: &'a mut dyn IdSource,
     plan: Plan,
     again: bool,
@@ -29,7 +31,7 @@ impl<'a> Desk<'a> {
     pub(super) fn new(
         state: &'a State,
         service: &'a Service,
-        now: Timestamp,
+        moment: Moment,
         ids: &'a mut dyn IdSource,
     ) -> Desk<'a> {
         Desk {
@@ -39,7 +41,8 @@ impl<'a> Desk<'a> {
                 .swarm()
                 .map(|swarm| swarm.spec.clone())
                 .unwrap_or_default(),
-            now,
+            now: moment.now,
+            led_since: moment.led_since,
             ids,
             plan: Plan::default(),
             again: false,
@@ -79,6 +82,18 @@ impl<'a> Desk<'a> {
     pub(super) fn wake_at(&mut self, time: Timestamp) {
         let earliest = self.plan.wake_at.map_or(time, |known| known.min(time));
         self.plan.wake_at = Some(earliest);
+    }
+
+    /// Since when this leader hears the node of a task, if the task has one; nothing: it does not,
+    /// and nobody knows what its tasks do.
+    pub(super) fn heard_since(&self, task: &Task) -> Option<Timestamp> {
+        let Some(node) = &task.node else {
+            return Some(self.led_since);
+        };
+        let status = &self.state.node(node.id)?.status;
+        // A time ahead of the clock was written by one that was ahead.
+        let since = status.transition_time.min(self.now).max(self.led_since);
+        (status.state == NodeState::Ready).then_some(since)
     }
 
     pub(super) fn next_task_id(&mut self) -> TaskId {

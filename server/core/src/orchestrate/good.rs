@@ -32,7 +32,7 @@ pub(super) fn mark(desk: &mut Desk<'_>) {
     let monitor = service.spec.policy(false).monitor();
     let good_at = match service.rollout {
         Some(_) => converged.transition_time,
-        None => converged.transition_time.after(monitor),
+        None => converged.transition_time.max(desk.led_since).after(monitor),
     };
     if good_at > desk.now {
         desk.wake_at(good_at);

@@ -48,6 +48,15 @@ use place::Places;
 pub use dirty::{Dirty, dirty};
 pub use plan::Plan;
 
+/// When a service is looked at, by the clock of who looks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Moment {
+    /// Now.
+    pub now: Timestamp,
+    /// Since when this manager leads: what tasks did before, it has not seen itself.
+    pub led_since: Timestamp,
+}
+
 /// What to write for one service, whatever its state. Applied to the same state, the plan
 /// leaves nothing to do until something happens or [`Plan::wake_at`] comes; unless there was
 /// more to do than fits in one change, see [`Plan::more`].
@@ -55,13 +64,13 @@ pub use plan::Plan;
 pub fn reconcile_service(
     state: &State,
     service: ServiceId,
-    now: Timestamp,
+    moment: Moment,
     ids: &mut dyn IdSource,
 ) -> Plan {
     let Some(service) = state.service(service) else {
         return Plan::default();
     };
-    let mut desk = Desk::new(state, service, now, ids);
+    let mut desk = Desk::new(state, service, moment, ids);
     let mut places = Places::of(&desk);
     if service.is_deleting() {
         reaper::remove_service(&mut desk, &mut places);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::model::{
-    NodeState, Outcome, RestartCondition, RestartMemory, RestartPolicy, Task, TaskState, Timestamp,
+    Outcome, RestartCondition, RestartMemory, RestartPolicy, Task, TaskState, Timestamp,
 };
 use crate::state::Write;
 
@@ -78,13 +78,10 @@ pub(super) fn remembered(policy: &RestartPolicy, task: &Task, now: Timestamp) ->
 pub(super) fn calm(desk: &mut Desk<'_>, places: &Places<'_>) {
     let attempts = places.iter().flat_map(|place| &place.attempts);
     let wanted = attempts.filter(|it| it.holds() && it.state == TaskState::Running);
-    let state = desk.state;
-    // Of a node that is not heard nobody knows what its tasks do.
-    let heard = wanted.filter(|it| {
-        let node = it.task.node.as_ref().and_then(|node| state.node(node.id));
-        node.is_some_and(|node| node.status.state == NodeState::Ready)
-    });
-    for attempt in heard.filter(|it| it.task.restart.is_loop()) {
+    for attempt in wanted.filter(|it| it.task.restart.is_loop()) {
+        if desk.heard_since(attempt.task).is_none() {
+            continue;
+        }
         // When the managers learned of it, by their own clock: that of the node may be ahead.
         let task = &attempt.task;
         let since = task.running_since.unwrap_or(task.meta.update_time);

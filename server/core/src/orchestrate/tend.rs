@@ -38,23 +38,26 @@ impl Next {
     }
 
     /// The same again without delay: what was before is not held against it. A step that is
-    /// open begins anew.
+    /// open begins anew; once its rollout is over nobody judges it any more, and it is dropped.
     pub(super) fn moved(desk: &Desk<'_>, attempt: &Attempt<'_>) -> Next {
         let template = attempt.task.template_revision;
         let policy = desk.restart_policy(template);
+        let rollout = desk.service.rollout.as_ref();
+        let is_over = rollout.is_none_or(|it| it.state.is_over());
         let anew = |step: RolloutStep| match step.verdict {
-            Some(_) => step,
-            None => RolloutStep {
+            Some(_) => Some(step),
+            None if is_over => None,
+            None => Some(RolloutStep {
                 begun: desk.now,
                 turn_over: None,
                 ..step
-            },
+            }),
         };
         Next {
             template,
             memory: restart::remembered(&policy, attempt.task, desk.now),
             restart_time: attempt.task.status.restart_time,
-            step: attempt.step.map(anew),
+            step: attempt.step.and_then(anew),
         }
     }
 

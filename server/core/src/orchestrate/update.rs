@@ -230,7 +230,7 @@ impl Run {
             _ => None,
         });
         let monitor = self.policy.monitor();
-        open.map(|runs| runs.map_or(NEVER, |time| time.after(monitor)))
+        open.map(|runs| runs.map_or(NEVER, |time| time.max(desk.led_since).after(monitor)))
             .max()
             .unwrap_or(NEVER)
     }
@@ -264,31 +264,6 @@ impl Run {
             verdict: None,
             leg: step.leg,
         }]);
-    }
-
-    /// Asks for a look when time alone will judge a step.
-    fn wake(&self, desk: &mut Desk<'_>, places: &Places<'_>, wanted: &[PlaceKey]) {
-        let Some(rollout) = self.rollout.as_ref().filter(|it| !it.state.is_over()) else {
-            return;
-        };
-        let deadline = self.policy.progress_deadline();
-        for place in wanted.iter().filter_map(|key| places.get(*key)) {
-            let Standing::Open(step) = Standing::of(desk, place, rollout) else {
-                continue;
-            };
-            let meant = place.meant().filter(|_| place.made.is_none());
-            let at = if meant.is_some_and(|it| it.state == TaskState::Running) {
-                let since = step.turn_over.unwrap_or(step.begun);
-                since.after(self.policy.monitor())
-            } else if rollout.state.is_paused() {
-                continue;
-            } else {
-                step.begun.max(rollout.leg_time).after(deadline)
-            };
-            if at > desk.now {
-                desk.wake_at(at);
-            }
-        }
     }
 
     /// Notes how far the rollout has come.

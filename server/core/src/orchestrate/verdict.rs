@@ -3,12 +3,15 @@
 
 use std::sync::Arc;
 
-use crate::model::{NO_PROGRESS, NODE_PAUSED, RolloutState, RolloutStep, TASK_FAILED, Verdict};
-use crate::rollout::{self, Decision, Judgement, Proof};
+use crate::model::{
+    NO_PROGRESS, NODE_PAUSED, Rollout, RolloutState, RolloutStep, TASK_FAILED, Verdict,
+};
+use crate::rollout::{self, Decision, Judgement, Proof, Watch};
 use crate::state::{Because, Write};
 
 use super::desk::Desk;
 use super::place::{Attempt, Place, PlaceKey, Places};
+use super::standing::Standing;
 use super::update::Run;
 
 impl Run {
@@ -16,7 +19,7 @@ impl Run {
     pub(super) fn judge(&mut self, desk: &mut Desk<'_>, place: &mut Place<'_>) {
         let Some(rollout) = &self.rollout else { return };
         let leg = rollout.leg;
-        let when = (rollout.leg_time, rollout.state.is_paused());
+        let watch = watch(desk, rollout, place.meant());
         let Some(attempt) = place.meant_mut() else {
             return;
         };
@@ -24,14 +27,11 @@ impl Run {
         let Some(step) = step.filter(|_| attempt.task.template_revision == self.target) else {
             return;
         };
-        let proof = Proof {
-            state: attempt.state,
-            outcome: attempt.outcome,
-        };
         if attempt.ground.is_lost() && !attempt.has_ended() {
             return;
         }
-        let verdict = match rollout::judge(&self.policy, &step, proof, when, desk.now) {
+        let proof = proof(attempt);
+        let verdict = match rollout::judge(&self.policy, &step, proof, watch, desk.now) {
             Judgement::Open(_) => return,
             Judgement::Passed => Verdict::Passed,
             judgement => {
@@ -50,6 +50,25 @@ impl Run {
             verdict: Some(verdict),
             leg,
         }]);
+    }
+
+    /// Asks for a look when time alone will judge a step.
+    pub(super) fn wake(&self, desk: &mut Desk<'_>, places: &Places<'_>, wanted: &[PlaceKey]) {
+        let Some(rollout) = self.rollout.as_ref().filter(|it| !it.state.is_over()) else {
+            return;
+        };
+        for place in wanted.iter().filter_map(|key| places.get(*key)) {
+            let Standing::Open(step) = Standing::of(desk, place, rollout) else {
+                continue;
+            };
+            let meant = place.meant().filter(|_| place.made.is_none());
+            let proof = meant.map_or(Proof::NONE, proof);
+            let watch = watch(desk, rollout, meant);
+            let judgement = rollout::judge(&self.policy, &step, proof, watch, desk.now);
+            if let Judgement::Open(Some(at)) = judgement {
+                desk.wake_at(at);
+            }
+        }
     }
 
     fn failed(&mut self, attempt: &Attempt<'_>, late: bool) {
@@ -158,5 +177,25 @@ impl Run {
         }]);
         self.is_another = true;
         desk.look_again();
+    }
+}
+
+/// How a step is looked at whose task is `meant`; nothing: it is only being made.
+fn watch(desk: &Desk<'_>, rollout: &Rollout, meant: Option<&Attempt<'_>>) -> Watch {
+    Watch {
+        leg_time: rollout.leg_time,
+        is_paused: rollout.state.is_paused(),
+        heard_since: match meant {
+            Some(attempt) => desk.heard_since(attempt.task),
+            None => Some(desk.led_since),
+        },
+        heard_by: desk.led_since.after(desk.swarm.down_after()),
+    }
+}
+
+fn proof(attempt: &Attempt<'_>) -> Proof {
+    Proof {
+        state: attempt.state,
+        outcome: attempt.outcome,
     }
 }

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What comes of one step: the task that it made has to come to run, and to go on running.
 
-use std::time::Duration;
-
 use crate::model::{Outcome, RolloutStep, TaskState, Timestamp, UpdatePolicy};
 
 /// What is known of the task of a step.
@@ -12,6 +10,14 @@ pub struct Proof {
     pub state: TaskState,
     /// Whether anything follows it, once it has ended.
     pub outcome: Outcome,
+}
+
+impl Proof {
+    /// Of a task that is only being made.
+    pub const NONE: Proof = Proof {
+        state: TaskState::Pending,
+        outcome: Outcome::Open,
+    };
 }
 
 /// What comes of a step.
@@ -27,48 +33,67 @@ pub enum Judgement {
     Late,
 }
 
-/// Judges a step of a leg that began at `leg_time`. Of a rollout that is `paused` no step is
-/// late.
+/// How a step is looked at.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Watch {
+    /// When its leg began.
+    pub leg_time: Timestamp,
+    /// Nothing moves: no step is late.
+    pub is_paused: bool,
+    /// Since when this leader hears the node of its task; nothing: it does not. What was heard
+    /// before is old news: the task may have ended while nobody led.
+    pub heard_since: Option<Timestamp>,
+    /// When every node that is there has been heard by this leader.
+    pub heard_by: Timestamp,
+}
+
+/// Judges a step. A task proves itself under the eyes of one leader, from the beginning to the
+/// end of its trial.
 #[must_use]
 pub fn judge(
     policy: &UpdatePolicy,
     step: &RolloutStep,
     proof: Proof,
-    (leg_time, paused): (Timestamp, bool),
+    watch: Watch,
     now: Timestamp,
 ) -> Judgement {
     match proof.state {
-        TaskState::Completed if proof.outcome == Outcome::Finished => Judgement::Passed,
-        TaskState::Completed | TaskState::Failed | TaskState::Rejected => Judgement::Ended,
+        TaskState::Completed if proof.outcome == Outcome::Finished => return Judgement::Passed,
+        TaskState::Completed | TaskState::Failed | TaskState::Rejected => return Judgement::Ended,
         // What was stopped, or lost with its node, says nothing about what it was made from.
-        TaskState::Stopped | TaskState::Orphaned => Judgement::Open(None),
+        TaskState::Stopped | TaskState::Orphaned => return Judgement::Open(None),
+        _ => {}
+    }
+    let Some(heard_since) = watch.heard_since else {
+        return Judgement::Open(None);
+    };
+    // A time ahead of the clock was written by one that was ahead: it counts from when this
+    // leader heard of it.
+    let known = |time: Timestamp| if time > now { heard_since } else { time };
+    match proof.state {
         TaskState::Running => {
-            let since = step.turn_over.unwrap_or(step.begun);
+            let since = known(step.turn_over.unwrap_or(step.begun));
             let watched = if cfg!(skep_bug = "rollout_hurries") {
                 policy.monitor() / 2
             } else {
                 policy.monitor()
             };
-            due(since, watched, now, Judgement::Passed)
+            let passes = since.max(heard_since).after(watched);
+            due(passes, now, Judgement::Passed)
         }
-        _ if paused => Judgement::Open(None),
+        _ if watch.is_paused => Judgement::Open(None),
         _ => {
-            let since = step.begun.max(leg_time);
-            due(since, policy.progress_deadline(), now, Judgement::Late)
+            let since = known(step.begun.max(watch.leg_time));
+            let late = since.after(policy.progress_deadline());
+            due(late.max(watch.heard_by), now, Judgement::Late)
         }
     }
 }
 
-/// What comes of a wait. One that begins only later was written by a clock that was ahead, before
-/// the manager was started again or by another one: it counts from now, or not at all.
-fn due(since: Timestamp, span: Duration, now: Timestamp, then: Judgement) -> Judgement {
-    let at = since.after(span);
+fn due(at: Timestamp, now: Timestamp, then: Judgement) -> Judgement {
     if now >= at {
-        return then;
-    }
-    match (since > now, then) {
-        (true, Judgement::Passed) => then,
-        (true, _) => Judgement::Open(Some(now.after(span))),
-        (false, _) => Judgement::Open(Some(at)),
+        then
+    } else {
+        Judgement::Open(Some(at))
     }
 }

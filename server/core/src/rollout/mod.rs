@@ -20,5 +20,5 @@ mod machine;
 mod tests;
 
 pub use back::{back_to, spec_at, taken_port};
-pub use judge::{Judgement, Proof, judge};
+pub use judge::{Judgement, Proof, Watch, judge};
 pub use machine::{Decision, Event, decide, is_too_many, next};

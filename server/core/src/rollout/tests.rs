@@ -124,7 +124,17 @@ fn failures_act_by_the_policy() {
     assert_eq!(decide(Updating, &policy, all, 1), Decision::Stay);
 }
 
-fn judged(state: TaskState, turn_over: Option<i64>, now: i64, paused: bool) -> Judgement {
+fn judged(state: TaskState, turn_over: Option<i64>, now: i64, is_paused: bool) -> Judgement {
+    let watch = Watch {
+        leg_time: Timestamp::from_millis(10_000),
+        is_paused,
+        heard_since: Some(Timestamp::from_millis(-60_000)),
+        heard_by: Timestamp::from_millis(-45_000),
+    };
+    judged_by(watch, state, turn_over, now)
+}
+
+fn judged_by(watch: Watch, state: TaskState, turn_over: Option<i64>, now: i64) -> Judgement {
     let policy = UpdatePolicy {
         progress_deadline: Some(Duration::from_secs(60)),
         ..UpdatePolicy::default()
@@ -137,14 +147,8 @@ fn judged(state: TaskState, turn_over: Option<i64>, now: i64, paused: bool) -> J
         verdict: None,
     };
     let outcome = Outcome::Open;
-    let leg = (Timestamp::from_millis(10_000), paused);
-    judge(
-        &policy,
-        &step,
-        Proof { state, outcome },
-        leg,
-        Timestamp::from_millis(now),
-    )
+    let now = Timestamp::from_millis(now);
+    judge(&policy, &step, Proof { state, outcome }, watch, now)
 }
 
 #[test]
@@ -163,6 +167,41 @@ fn a_step_is_judged_by_its_times() {
     for lost in [Stopped, Orphaned] {
         assert_eq!(judged(lost, Some(0), 90_000, false), Judgement::Open(None));
     }
+}
+
+#[test]
+fn what_went_by_while_nobody_led_proves_nothing() {
+    use TaskState::{Failed, Pending, Running};
+    let at = |millis| Judgement::Open(Some(Timestamp::from_millis(millis)));
+    let new = Watch {
+        leg_time: Timestamp::from_millis(0),
+        is_paused: false,
+        heard_since: Some(Timestamp::from_millis(100_000)),
+        heard_by: Timestamp::from_millis(115_000),
+    };
+    let deaf = Watch {
+        heard_since: None,
+        ..new
+    };
+    let open = Judgement::Open(None);
+    // The trial begins again under the eyes of the new leader, who has to hear the node first.
+    assert_eq!(judged_by(new, Running, Some(3_000), 104_999), at(105_000));
+    let passed = judged_by(new, Running, Some(3_000), 105_000);
+    assert_eq!(passed, Judgement::Passed);
+    assert_eq!(judged_by(deaf, Running, Some(3_000), 900_000), open);
+    // Nor is a task late of which there was no way to hear.
+    assert_eq!(judged_by(new, Pending, None, 114_999), at(115_000));
+    assert_eq!(judged_by(new, Pending, None, 115_000), Judgement::Late);
+    assert_eq!(judged_by(deaf, Pending, None, 900_000), open);
+    // An end is an end, whoever heard of it.
+    let failed = judged_by(deaf, Failed, Some(3_000), 100_000);
+    assert_eq!(failed, Judgement::Ended);
+    // What the clock of another leader wrote ahead of this one counts from when this one began.
+    assert_eq!(judged_by(new, Running, Some(300_000), 104_999), at(105_000));
+    assert_eq!(
+        judged_by(new, Running, Some(300_000), 105_000),
+        Judgement::Passed
+    );
 }
 
 proptest! {

@@ -9,7 +9,7 @@ use prost_types::Duration as Span;
 use skep_core::model::{
     NodeId, PlacementCheck, ServiceId, Task, TaskState, Unplaced, UnplacedCause,
 };
-use skep_core::orchestrate::reconcile_service;
+use skep_core::orchestrate::{Moment, reconcile_service};
 use skep_core::state::derive::STALL_REASONS;
 use skep_core::state::{Change, Observation, Write};
 use skep_core::wait::Ending;
@@ -94,7 +94,11 @@ async fn reconcile(desk: &Desk, service: &v1::Service) {
     let state = desk.view();
     let ids = &mut rand::random::<u128>;
     let now = state.time().after(Duration::from_secs(120));
-    let plan = reconcile_service(&state, service_id(service), now, ids);
+    let moment = Moment {
+        now,
+        led_since: state.time(),
+    };
+    let plan = reconcile_service(&state, service_id(service), moment, ids);
     if !plan.is_empty() {
         let proposed = desk.cluster.propose(plan.into_change(now)).await;
         assert_eq!(proposed.expect("it is written").refusal, None);

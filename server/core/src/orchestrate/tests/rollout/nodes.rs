@@ -118,3 +118,55 @@ fn a_successor_whose_node_is_lost_is_made_again() {
          wake at 602000 ms\n"
     );
 }
+
+#[test]
+fn a_new_leader_lets_nothing_pass_on_old_news() {
+    let mut case = running(1, 1);
+    case.new_template("new");
+    let _ = case.tell("a new template");
+    let _ = through(&mut case, "web.1");
+    // The manager is killed then, and started again when the trial would be over.
+    case.pass_ms(60_000);
+    case.world.led_since = case.world.now;
+    let mut story = case.tell("another leader");
+    case.set_node(1, NodeState::Unknown);
+    case.pass_ms(6_000);
+    story += &case.tell("which has not heard the node");
+    case.set_node(1, NodeState::Ready);
+    case.observe("web.1", TaskState::Failed);
+    story += &case.tell("which says that the task has failed meanwhile");
+    assert_eq!(
+        story,
+        "-- another leader\n\
+         rollout UPDATING: 0 done, 1 open, 0 failed of 1, next at 65000 ms\n\
+         wake at 65000 ms\n\
+         -- which has not heard the node\n\
+         -- which says that the task has failed meanwhile\n\
+         rollout PAUSED TASK_FAILED: 0 done, 0 open, 1 failed of 1\n\
+         fail web.1#2\n\
+         stop web.1#2\n\
+         make 1#3 v2: run at 67000 ms, streak 1\n\
+         wake at 67000 ms\n"
+    );
+}
+
+/// What was on trial when its node was lost is made anew once the node is back. By then the
+/// rollout has ended without it: nobody would judge it.
+#[test]
+fn what_comes_back_after_the_end_is_on_no_trial() {
+    let mut case = Case::running(2, every_node("agent"));
+    case.policy(|it| {
+        it.monitor = Some(Duration::ZERO);
+        it.parallelism = Some(0);
+    });
+    case.new_template("new");
+    let _ = case.tell("a new template");
+    let _ = through(&mut case, "agent.node-1");
+    case.set_node(2, NodeState::Down);
+    let story = case.tell("the other node is lost");
+    assert!(story.contains("rollout COMPLETED"), "{story}");
+    case.set_node(2, NodeState::Ready);
+    let _ = case.tell("it is back");
+    let task = case.task("agent.node-2");
+    assert_eq!((task.attempt, task.step), (3, None));
+}
