@@ -19,6 +19,9 @@ use crate::programs::Programs;
 /// What stands before the name of a task that another has followed.
 const EARLIER: &str = " \\_ ";
 
+/// The reason of a task whose last try to get on its way failed: the next one follows.
+const RETRYING: &str = "RETRYING";
+
 const COLUMNS: [Column; 10] = [
     shown("ID", "ID"),
     shown("Name", "NAME"),
@@ -170,7 +173,8 @@ pub(crate) fn trouble(status: &TaskStatus) -> String {
             .as_ref()
             .map_or_else(String::new, words::unplaced),
         TaskState::Failed | TaskState::Rejected | TaskState::Orphaned => failure(status),
-        // A word on a task that is still on its way, such as why it takes so long.
+        state if state < TaskState::Running && status.reason == RETRYING => status.message.clone(),
+        // Any other word on a task that is still on its way says how far it is.
         _ => String::new(),
     }
 }
@@ -261,6 +265,10 @@ mod tests {
             reason: reason.into(),
             ..TaskStatus::default()
         };
+        let on_its_way = |reason: &str, message: &str| TaskStatus {
+            message: message.into(),
+            ..status(TaskState::Preparing, None, 0, reason)
+        };
         let failed = TaskState::Failed;
         for (status, words) in [
             (
@@ -276,6 +284,8 @@ mod tests {
                 "start failed",
             ),
             (status(TaskState::Running, None, 0, ""), ""),
+            (on_its_way("PULLING", "3 of 4 MB"), ""),
+            (on_its_way("RETRYING", "no such host"), "no such host"),
             (status(TaskState::Completed, Some(0), 0, "EXITED"), ""),
         ] {
             assert_eq!(trouble(&status), words);

@@ -44,6 +44,24 @@ pub(crate) fn login(words: &str, registry: &str) -> Option<String> {
     })
 }
 
+/// What registries and engines say of an image that is not there.
+const MISSING: [&str; 2] = ["manifest unknown", "name unknown"];
+
+/// What engines say of a registry that they cannot reach.
+const UNREACHABLE: [&str; 3] = ["connection refused", "no such host", "i/o timeout"];
+
+/// What helps when a registry has no such image, or cannot be reached; nothing: the words are
+/// about something else.
+pub(crate) fn registry(words: &str, registry: &str) -> Option<String> {
+    let about = |known: &[&str]| known.iter().any(|known| words.contains(known));
+    if about(&MISSING) {
+        return Some("push it, or correct its name or tag".to_owned());
+    }
+    about(&UNREACHABLE).then(|| {
+        format!("start the registry {registry} or mend the way to it, or correct the image's name")
+    })
+}
+
 /// What helps when the path of a bind mount is missing; nothing: the words are about something
 /// else. `field` is that of the mount.
 pub(crate) fn bind_source(words: &str, field: &str) -> Option<String> {
@@ -104,6 +122,25 @@ mod tests {
         let hub = login("denied", HUB).expect("denied");
         assert!(hub.starts_with("run \"docker login\" on the node"), "{hub}");
         assert_eq!(login("manifest unknown", HUB), None);
+    }
+
+    #[test]
+    fn what_a_registry_lacks_and_one_that_is_away_have_a_cure() {
+        let cure = |words: &str| registry(words, "r.example:5000").unwrap_or_default();
+        let missing = "manifest for web:9 not found: manifest unknown: manifest unknown";
+        assert_eq!(cure(missing), "push it, or correct its name or tag");
+        for words in [
+            "dial tcp 127.0.0.1:1: connect: connection refused",
+            "dial tcp: lookup r.example: no such host",
+            "dial tcp 192.0.2.1:443: i/o timeout",
+        ] {
+            let cure = cure(words);
+            assert!(
+                cure.starts_with("start the registry r.example:5000 or "),
+                "{cure}"
+            );
+        }
+        assert_eq!(cure("denied"), "");
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub(crate) struct Cutter {
     open: Vec<u8>,
     /// The number of the last line.
     number: u64,
+    /// The last whole entry, and where it was printed.
+    before: (Option<LogSource>, Vec<u8>),
 }
 
 impl Cutter {
@@ -36,6 +38,7 @@ impl Cutter {
     pub(crate) fn reconnected(&mut self) {
         self.come = 0;
         self.open.clear();
+        self.before.0 = None;
     }
 
     /// The moment to ask for what came since.
@@ -48,7 +51,7 @@ impl Cutter {
         let Some((time, data)) = apart(entry) else {
             return Vec::new();
         };
-        if !self.is_new(time) {
+        if self.is_repeat(source, entry) || !self.is_new(time) {
             return Vec::new();
         }
         let (data, whole) = match data.strip_suffix(b"\n") {
@@ -80,6 +83,19 @@ impl Cutter {
             .into_iter()
             .flat_map(|entry| self.entry(LogSource::Stdout, entry))
             .collect()
+    }
+
+    /// Whether an entry is the one before it once more: an engine that begins another file says the
+    /// last line of the old one twice to those who follow. Pieces of one line may be the same.
+    fn is_repeat(&mut self, source: LogSource, entry: &[u8]) -> bool {
+        let (from, bytes) = &mut self.before;
+        if *from == Some(source) && bytes == entry {
+            return true;
+        }
+        *from = entry.ends_with(b"\n").then_some(source);
+        bytes.clear();
+        bytes.extend_from_slice(entry);
+        false
     }
 
     /// Whether this entry was not given yet. Entries of one moment are told apart by their order.
@@ -217,12 +233,16 @@ mod tests {
         };
         assert_eq!(give(&mut cutter, ONE, "a\n"), [whole("a")]);
         assert_eq!(give(&mut cutter, TWO, "b\n"), [whole("b")]);
-        assert_eq!(give(&mut cutter, TWO, "b\n"), [whole("b")]);
+        assert_eq!(give(&mut cutter, TWO, "B\n"), [whole("B")]);
+        // Nor what an engine says twice because it begins another file.
+        assert_eq!(give(&mut cutter, TWO, "B\n"), []);
         cutter.reconnected();
         assert_eq!(give(&mut cutter, ONE, "a\n"), []);
         assert_eq!(give(&mut cutter, TWO, "b\n"), []);
-        assert_eq!(give(&mut cutter, TWO, "b\n"), []);
-        assert_eq!(give(&mut cutter, TWO, "c\n"), [whole("c")]);
+        assert_eq!(give(&mut cutter, TWO, "B\n"), []);
+        assert_eq!(give(&mut cutter, TWO, "B\n"), []);
+        assert_eq!(give(&mut cutter, TWO, "c"), [("c".to_owned(), true)]);
+        assert_eq!(give(&mut cutter, TWO, "c"), [("c".to_owned(), true)]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use bollard::query_parameters::{LogsOptions, LogsOptionsBuilder};
 use futures::stream::{self, StreamExt};
 use skep_agent::executor::{ExecutorError, Exit, ExitCause, MESSAGE_CHARS, Phase};
 use skep_agent::logs::{LastLines, LogItem, LogItems, LogLine, LogQuery, LogSource};
-use skep_core::model::{HealthState, TaskId};
+use skep_core::model::TaskId;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -197,12 +197,15 @@ fn take(cutter: &mut Cutter, tty: bool, entry: &LogOutput) -> Vec<LogLine> {
     }
 }
 
-/// The end of a task with the last lines it printed, if it failed, or was stopped because its check
-/// did.
+/// The end of a task with the last lines it printed, if it failed, or was stopped: that may have been
+/// because it was not well.
 pub(crate) async fn with_last_lines(engine: &Engine, seen: &Seen, mut exit: Exit) -> Exit {
-    let failed = matches!(exit.cause, ExitCause::Exited | ExitCause::OutOfMemory);
-    let sick = exit.cause == ExitCause::Stopped && seen.health.state() == HealthState::Unhealthy;
-    if !sick && (!failed || exit.code == Some(0)) {
+    let wanted = match exit.cause {
+        ExitCause::Exited | ExitCause::OutOfMemory => exit.code != Some(0),
+        ExitCause::Stopped => true,
+        ExitCause::NotStarted | ExitCause::Lost => false,
+    };
+    if !wanted {
         return exit;
     }
     let mut last = LastLines::default();

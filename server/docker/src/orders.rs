@@ -21,7 +21,7 @@ use crate::labels::{Owner, container_name};
 use crate::logs;
 use crate::observe::{self, SIGNAL_BASE, Seen, Told, stopped_before_start};
 use crate::pulls::Pulls;
-use crate::refusal::cannot_create;
+use crate::refusal::{self, cannot_create};
 use crate::sync::LOOKS_AT_ONCE;
 use crate::table::{Known, Table};
 
@@ -223,8 +223,11 @@ impl Inner {
         };
         self.table.set_stopped(task, true);
         if let Err(error) = self.engine.kill(&seen.container, &first).await {
-            self.table.set_stopped(task, false);
-            return Err(error.into());
+            if is_kill || !refusal::is_about_signal(&error) {
+                self.table.set_stopped(task, false);
+                return Err(error.into());
+            }
+            tracing::warn!(%task, %error, "a container is not told to stop, but killed after its grace");
         }
         if !is_kill {
             self.kill_after(task, seen, grace);

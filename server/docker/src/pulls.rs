@@ -248,10 +248,8 @@ async fn carry_out(
 
 fn failure(words: String, platform: &str, registry: &str) -> PullFailure {
     let lower = words.to_lowercase();
-    let words = match (
-        cure::foreign(&words, platform),
-        cure::login(&words, registry),
-    ) {
+    let cure = cure::login(&words, registry).or_else(|| cure::registry(&words, registry));
+    let words = match (cure::foreign(&words, platform), cure) {
         (Some(words), _) => words,
         (None, Some(cure)) => format!("{words}; {cure}"),
         (None, None) => words,

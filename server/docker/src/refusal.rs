@@ -56,6 +56,15 @@ pub(crate) fn cannot_create(
     ExecutorError::refused(field, words)
 }
 
+/// Whether the engine did not send a signal because it knows none of that name or number: images
+/// may name what they like.
+pub(crate) fn is_about_signal(error: &EngineError) -> bool {
+    let words = error.words().to_lowercase();
+    ["invalid signal", "not support signal"]
+        .iter()
+        .any(|known| words.contains(known))
+}
+
 /// What was wrong with a start, without the names of all those who passed it on.
 pub(crate) fn plain(words: &str) -> &str {
     const PASSED_ON: [&str; 2] = [

@@ -13,7 +13,7 @@ fn said(output: &Output) -> (i32, String) {
 }
 
 /// Runs `skep`, which has to end with this code; what it said.
-fn ends(daemon: &Daemon, words: &[&str], code: i32) -> String {
+pub(super) fn ends(daemon: &Daemon, words: &[&str], code: i32) -> String {
     let (found, text) = said(&daemon.skep(words));
     assert_eq!(found, code, "skep {words:?}: {text}");
     text
@@ -254,7 +254,13 @@ fn a_health_check_that_never_passes_ends_by_the_deadline() {
     ];
     let create = ["service", "create", "--name", "sick"];
     let quick = ["--restart-delay", "10ms", "--stable-for", "500ms"];
-    let process = ["--process", "--", "/bin/sleep", "1000"];
+    let process = [
+        "--process",
+        "--",
+        "/bin/sh",
+        "-c",
+        "echo no database; exec sleep 1000",
+    ];
     let text = ends(
         &daemon,
         &[&create[..], &quick, &check, &process].concat(),
@@ -264,7 +270,8 @@ fn a_health_check_that_never_passes_ends_by_the_deadline() {
         text.contains("Error: service sick is in a crash loop"),
         "{text}"
     );
-    assert!(text.contains("not yet"), "the check's own words: {text}");
+    let words = "not yet; last output: no database";
+    assert!(text.contains(words), "{text}");
 
     let well = [
         "service",

@@ -72,7 +72,10 @@ impl Update {
             return progress::converge(&client, &service, going.revision, &self.wait).await;
         }
         if !edited.changed {
-            notice("nothing to change");
+            notice(match &self.update.image {
+                Some(_) => "nothing to change; --force asks the registry for the tag again",
+                None => "nothing to change",
+            });
         }
         progress::converge(&client, &edited.object, edited.revision, &self.wait).await
     }

@@ -89,6 +89,22 @@ async fn a_connection_is_enough_for_tcp_and_none_is_said_so() {
     );
 }
 
+#[tokio::test]
+async fn a_connection_that_is_closed_at_once_is_none_unless_it_says_something() {
+    let (listener, at) = listener().await;
+    let server = tokio::spawn(async move {
+        // As the proxy before a container does if nobody listens behind it.
+        drop(listener.accept().await);
+        let (mut greeter, _) = listener.accept().await.expect("somebody asks");
+        greeter.write_all(b"hello").await.expect("said");
+    });
+    let tcp = || Probe::Tcp { port: 80 };
+    let want = format!("the connection to {at} is closed at once");
+    assert_eq!(said(tcp(), at).await, want);
+    assert_eq!(said(tcp(), at).await, "well");
+    server.await.expect("both were served");
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_does_not_answer_in_time_has_failed() {
     let (listener, at) = listener().await;

@@ -108,7 +108,8 @@ pub(super) fn exit(seen: &Seen, spec: &Spec, last: &LastLines, at: Timestamp) ->
     if seen.left_some {
         message.push_str("; some of its processes could not be killed");
     }
-    if cause != ExitCause::Stopped && code != 0 {
+    // One that was stopped may have been so because it was not well.
+    if cause == ExitCause::Stopped || code != 0 {
         message = last.behind(message, MESSAGE_CHARS);
     }
     Exit {
@@ -246,10 +247,11 @@ mod tests {
             told(&seen(Ending::Signal(11))),
             (Exited, Some(139), Some(11), words)
         );
-        let words = "stopped with SIGTERM".to_owned();
+        let words = "stopped with SIGTERM; last output:\none\ntwo".to_owned();
         let ended = stopped(Ending::Signal(15), false);
         assert_eq!(told(&ended), (Stopped, Some(143), Some(15), words));
-        let words = "killed: it did not end within 1.5 s of SIGTERM".to_owned();
+        let words =
+            "killed: it did not end within 1.5 s of SIGTERM; last output:\none\ntwo".to_owned();
         let ended = stopped(Ending::Signal(9), true);
         assert_eq!(told(&ended), (Stopped, Some(137), Some(9), words));
         let starved = Seen {

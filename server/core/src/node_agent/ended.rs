@@ -32,10 +32,11 @@ pub(super) fn observation(record: &TaskRecord, exit: &Exit) -> Observation {
         }
         Some(StopCause::Unhealthy) => {
             let said = &record.reported.health_message;
-            let output = exit.message.find(LAST_OUTPUT).unwrap_or(exit.message.len());
-            let output = &exit.message[output..];
+            let (_, output) = apart(&exit.message);
             format!("too many of its health checks failed: {said}{output}")
         }
+        // What it printed before it was stopped as it should be explains nothing.
+        _ if exit.cause == ExitCause::Stopped => apart(&exit.message).0.to_owned(),
         Some(StopCause::Wanted) | None => exit.message.to_string(),
     };
     let mut observation = Observation::of(state, exit.at.max(record.reported.time));
@@ -46,6 +47,11 @@ pub(super) fn observation(record: &TaskRecord, exit: &Exit) -> Observation {
     observation.image = record.reported.image.clone();
     observation.health_message = record.reported.health_message.clone();
     observation.because(reason, clip(message))
+}
+
+/// How a task ended, and what it printed last.
+fn apart(message: &str) -> (&str, &str) {
+    message.split_at(message.find(LAST_OUTPUT).unwrap_or(message.len()))
 }
 
 /// The text, cut to what a status holds.

@@ -184,24 +184,33 @@ impl Desk<'_> {
             Health::Healthy(_) => self.enter(TaskState::Running, self.view.now),
             Health::Starting(_) | Health::Unhealthy(_) => self.enter(TaskState::Starting, since),
         }
-        if let Some(record) = &mut self.turn.record {
-            let reported = &mut record.reported;
-            reported.pid = pid;
-            reported.health = observed.health.state();
-            reported.health_message = clip(observed.health.message().to_string()).into();
-            record.started = true;
-        }
+        self.report(pid, &observed.health);
         if task.desired >= DesiredState::Stopped {
             if self.may_stop(task) {
                 self.stop(StopCause::Wanted);
                 self.note("STOPPING", "");
             }
-        } else if let Health::Unhealthy(said) = &observed.health {
+        } else if let Health::Unhealthy(_) = &observed.health {
             self.stop(StopCause::Unhealthy);
-            self.note(
-                "UNHEALTHY",
-                &format!("too many of its health checks failed: {said}"),
-            );
+            let record = self.turn.record.as_ref();
+            let said = record.map_or("", |record| &record.reported.health_message);
+            let message = format!("too many of its health checks failed: {said}");
+            self.note("UNHEALTHY", &message);
+        }
+    }
+
+    /// Reports what a program that runs is like.
+    fn report(&mut self, pid: u32, health: &Health) {
+        let Some(record) = &mut self.turn.record else {
+            return;
+        };
+        record.started = true;
+        record.reported.pid = pid;
+        record.reported.health = health.state();
+        // What is being ended for its health fails each further check, for another reason.
+        let stopping = record.stopping.as_ref().map(|stopping| stopping.cause);
+        if stopping != Some(StopCause::Unhealthy) {
+            record.reported.health_message = clip(health.message().to_string()).into();
         }
     }
 

@@ -38,33 +38,42 @@ fn condition(world: &World, service: ServiceId, kind: &str) -> Condition {
     found.expect("a service has the condition").clone()
 }
 
+/// A service whose tasks are made from an image.
+fn of_image(image: &str, pull: Option<PullPolicy>) -> ServiceSpec {
+    let container = Container {
+        image: image.to_owned(),
+        pull,
+        ..Container::default()
+    };
+    ServiceSpec {
+        template: Arc::new(TaskTemplate::of(Workload::Container(Box::new(container)))),
+        ..replicated("web", 5)
+    }
+}
+
+/// A new task is first seen with this reason and image.
+fn see(world: &mut World, service: ServiceId, slot: u32, (reason, image): (&'static str, &str)) {
+    let new = new_task(world, service, slot);
+    let task = new.id;
+    world.apply([Write::CreateTask(new)]);
+    let ready = Observation::of(TaskState::Ready, world.now).because(reason, "");
+    let running = Observation::of(TaskState::Running, world.now);
+    for observation in [ready, running] {
+        let observation = Observation {
+            image: image.into(),
+            ..observation
+        };
+        world.apply([Write::ObserveTask { task, observation }]);
+    }
+}
+
 /// The image that a service is pinned to once its tasks, one after the other, were first seen
 /// with these reasons and images.
 fn pinned(pull: Option<PullPolicy>, seen: &[(&'static str, &str)]) -> String {
     let mut world = World::with_nodes(1);
-    let container = Container {
-        image: "web:1".to_owned(),
-        pull,
-        ..Container::default()
-    };
-    let service = world.create_service(ServiceSpec {
-        template: Arc::new(TaskTemplate::of(Workload::Container(Box::new(container)))),
-        ..replicated("web", 5)
-    });
-    for (slot, (reason, image)) in (1..).zip(seen) {
-        let task = new_task(&mut world, service, slot);
-        let id = task.id;
-        world.apply([Write::CreateTask(task)]);
-        let ready = Observation::of(TaskState::Ready, world.now).because(*reason, "");
-        let running = Observation::of(TaskState::Running, world.now);
-        for observation in [ready, running] {
-            let observation = Observation {
-                image: (*image).into(),
-                ..observation
-            };
-            let task = id;
-            world.apply([Write::ObserveTask { task, observation }]);
-        }
+    let service = world.create_service(of_image("web:1", pull));
+    for (slot, seen) in (1..).zip(seen) {
+        see(&mut world, service, slot, *seen);
     }
     let revision = world
         .state
@@ -85,6 +94,37 @@ fn only_what_a_registry_said_is_pinned() {
     // Where nothing is pulled other nodes could not get what this one has.
     assert_eq!(pinned(Some(PullPolicy::Never), &[("", old)]), "");
     assert_eq!(pinned(Some(PullPolicy::IfMissing), &[("", old)]), old);
+}
+
+#[test]
+fn going_back_takes_the_image_along() {
+    let mut world = World::with_nodes(1);
+    let old = of_image("web:1", None);
+    let service = world.create_service(old.clone());
+    let stands = |world: &World| {
+        let service = world.state.service(service).expect("it is there");
+        (service.template_revision, service.image.to_string())
+    };
+    see(&mut world, service, 1, ("", "web@sha256:0"));
+    let before = stands(&world);
+    assert_eq!(before.1, "web@sha256:0");
+    world.apply([Write::PutServiceSpec {
+        service,
+        spec: Arc::new(of_image("web:2", None)),
+        ports: Vec::new(),
+        new_template: true,
+    }]);
+    assert_eq!(stands(&world).1, "");
+    see(&mut world, service, 2, ("", "web@sha256:1"));
+    assert_eq!(stands(&world).1, "web@sha256:1");
+    world.apply([Write::ReuseTemplate {
+        service,
+        spec: Arc::new(old),
+        ports: Vec::new(),
+        revision: before.0,
+        back: None,
+    }]);
+    assert_eq!(stands(&world), before);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use super::images::{owner, pulled, stocked};
+use super::images::{owner, pulled, signed_in, stocked};
 use super::*;
 
 /// The smallest ELF program of a machine that no engine of tests runs on: one segment, which
@@ -102,15 +102,7 @@ async fn an_image_that_is_not_made_for_the_platform_is_refused_with_its_cure() {
     // A list of images by platform, in which that of the engine is missing.
     let (one, list) = (format!("{name}:s390x"), format!("{name}:list"));
     import(&engine, &one);
-    let config = home.path().display().to_string();
-    let docker = |arguments: &[&str]| {
-        let all: Vec<_> = ["--config", &config]
-            .iter()
-            .chain(arguments)
-            .copied()
-            .collect();
-        engine.docker_ok(&all)
-    };
+    let docker = |arguments: &[&str]| signed_in(&engine, home.path(), arguments);
     docker(&["push", &one]);
     docker(&["manifest", "create", "--insecure", &list, &one]);
     docker(&[

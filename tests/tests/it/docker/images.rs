@@ -13,21 +13,27 @@ use super::*;
 pub(super) fn stocked(engine: &Engine, home: &Path) -> Option<(Registry, PathBuf, String)> {
     let registry = Registry::start()?;
     let address = registry.address();
-    let settings = home.display().to_string();
-    let docker = |arguments: &[&str]| {
-        let all: Vec<_> = ["--config", &settings]
-            .iter()
-            .chain(arguments)
-            .copied()
-            .collect();
-        engine.docker_ok(&all)
-    };
-    docker(&["login", "-u", USER, "-p", PASSWORD, &address]);
+    signed_in(
+        engine,
+        home,
+        &["login", "-u", USER, "-p", PASSWORD, &address],
+    );
     let image = format!("{address}/bees/hello");
-    docker(&["tag", "skep-hello:1", &format!("{image}:1")]);
-    docker(&["push", &format!("{image}:1")]);
-    engine.docker_ok(&["rmi", &format!("{image}:1")]);
+    push(engine, home, "skep-hello:1", &format!("{image}:1"));
     Some((registry, home.join("config.json"), image))
+}
+
+/// Runs `docker` with the settings of somebody who may use the registry.
+pub(super) fn signed_in(engine: &Engine, home: &Path, arguments: &[&str]) -> String {
+    let home = home.display().to_string();
+    engine.docker_ok(&[&["--config", &home], arguments].concat())
+}
+
+/// Gives the registry an image by another name, under which the engine then has none.
+pub(super) fn push(engine: &Engine, home: &Path, image: &str, name: &str) {
+    engine.docker_ok(&["tag", image, name]);
+    signed_in(engine, home, &["push", name]);
+    engine.docker_ok(&["rmi", name]);
 }
 
 pub(super) fn pulled(reference: &str, policy: Option<PullPolicy>) -> ContainerWork {

@@ -101,8 +101,10 @@ async fn ends_say_how_they_came() {
     );
     assert!(exit.message.contains("exiting with 3"), "{}", exit.message);
 
-    // An engine that has too much to do may lose the cause for good: it is told of by another
-    // program than the end. What comes late is not lost, see the tests of `sync`.
+    // What comes late is not lost, see the tests of `sync`. But an engine that has too much to do
+    // may lose the cause for good, so that neither an event nor the container ever says it: the
+    // kernel tells containerd's shim of it through the control group, which is gone, with its
+    // counters, as soon as the last program in it is.
     let mut exit = None;
     for _ in 0..10 {
         let mut greedy = hello(&["--eat-memory=64M"]);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What containers print, read back.
 
+use std::path::Path;
+
 use skep_agent::logs::{LogItem, LogLine, LogQuery, LogSource};
 use skep_core::model::LogDriver;
 
@@ -81,6 +83,63 @@ async fn lines_come_in_order_until_the_end() {
         ..LogQuery::default()
     };
     assert_eq!(lines(&node, task, none).await, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lines_go_on_when_the_engine_begins_another_file() {
+    let Some(engine) = Engine::shared() else {
+        return;
+    };
+    let node = Node::new(&engine).await;
+    let mut work = hello(&["--print-every=1ms", "--exit-after=2s"]);
+    let options = [("max-size", "20k"), ("max-file", "20")];
+    work.launch.log_driver = Some(LogDriver {
+        name: "json-file".to_owned(),
+        options: options
+            .map(|(name, value)| (name.into(), value.into()))
+            .into(),
+    });
+    let task = node.run(work).await;
+    let followed = lines(&node, task, follow()).await;
+    let path = node.inspect(task, "{{.LogPath}}");
+    assert!(
+        Path::new(&format!("{path}.1")).exists(),
+        "it is the second file"
+    );
+    // Those who followed have seen each line once, and so does who asks later.
+    node.exit(task).await;
+    let later = lines(&node, task, LogQuery::default()).await;
+    assert_eq!(texts(&followed), texts(&later));
+    assert_eq!(followed, later);
+    let last = texts(&later).pop().unwrap_or_default();
+    assert!(last.contains("exiting with 0"), "{last}");
+    let numbered = texts(&later).into_iter().filter_map(|text| {
+        let (_, number) = text.rsplit_once("line ")?;
+        number.parse().ok()
+    });
+    let numbered: Vec<usize> = numbered.collect();
+    assert!(numbered.len() > 300, "{numbered:?}");
+    assert!(
+        numbered.windows(2).all(|pair| pair[1] == pair[0] + 1),
+        "{numbered:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_line_comes_in_pieces() {
+    let Some(engine) = Engine::shared() else {
+        return;
+    };
+    let node = Node::new(&engine).await;
+    let long = format!("--{}", "long".repeat(10_000));
+    let task = node.run(hello(&[&long])).await;
+    node.exit(task).await;
+    let read = lines(&node, task, LogQuery::default()).await;
+    let first = read.iter().take_while(|line| line.partial).count();
+    assert!(first >= 2, "{first} pieces that go on");
+    let whole: String = texts(&read[..=first]).concat();
+    assert!(whole.ends_with(&long), "{} characters", whole.len());
+    assert!(read[first + 1..].iter().all(|line| !line.partial));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 //! Tasks as containers of a real engine. Each of the engine's traps that we know has a test here.
 
 mod behind;
+mod failing;
 mod foreign;
 mod hands;
 mod health;
@@ -9,10 +10,12 @@ mod images;
 mod life;
 mod logs;
 mod outage;
+mod probes;
 mod rolling;
 mod rollout;
 mod spec;
 mod swarm;
+mod tags;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;

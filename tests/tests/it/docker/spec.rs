@@ -193,6 +193,24 @@ async fn volumes_are_made_and_only_a_tasks_own_go_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stop_signal_that_the_engine_does_not_know_is_no_reason_to_run_for_ever() {
+    let Some(engine) = Engine::shared() else {
+        return;
+    };
+    let node = Node::new(&engine).await;
+    // An engine takes it for a container, as for an image, and does not send it.
+    let mut work = hello(&[]);
+    work.stop.signal = 99;
+    let task = node.run(work).await;
+    let grace = Duration::from_secs(1);
+    let stop = node.executor.stop(task, signal::OWN, grace).await;
+    stop.expect("told to stop");
+    let exit = node.exit(task).await;
+    assert_eq!(exit.cause, ExitCause::Stopped, "{}", exit.message);
+    node.executor.remove(task).await.expect("removed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_the_engine_refuses_is_refused_with_its_field() {
     let Some(engine) = Engine::shared() else {
         return;
@@ -222,6 +240,18 @@ async fn what_the_engine_refuses_is_refused_with_its_field() {
     memory.limits.memory_bytes = 4 << 20;
     let text = node.refusal(memory).await;
     assert!(text.ends_with("(field limits.memory_bytes)"), "{text}");
+
+    // An image that says nothing of what to run.
+    let archive = tempfile::NamedTempFile::new().expect("a file");
+    let archive = archive.path().display().to_string();
+    let container = engine.docker_ok(&["create", "skep-hello:1"]);
+    engine.docker_ok(&["export", "-o", &archive, &container]);
+    engine.docker_ok(&["import", &archive, "idle:1"]);
+    engine.docker_ok(&["rm", &container]);
+    let text = node.refusal(image("idle:1", &[])).await;
+    let want = "No command specified (field container.command)";
+    assert!(text.to_lowercase().contains(&want.to_lowercase()), "{text}");
+    engine.docker_ok(&["rmi", "idle:1"]);
 
     let text = node.refusal(image("skep-hello:9", &[])).await;
     assert!(text.contains("does not have \"skep-hello:9\""), "{text}");

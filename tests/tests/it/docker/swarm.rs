@@ -56,7 +56,7 @@ fn ask(address: SocketAddr) -> Option<String> {
     Some(body.trim().to_owned())
 }
 
-fn containers(engine: &Engine, service: &str) -> BTreeSet<String> {
+pub(super) fn containers(engine: &Engine, service: &str) -> BTreeSet<String> {
     let filter = format!("name={service}.");
     let listed = engine.docker_ok(&["ps", "-aq", "--no-trunc", "--filter", &filter]);
     listed.lines().map(str::to_owned).collect()

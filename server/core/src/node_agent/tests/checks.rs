@@ -171,6 +171,9 @@ fn a_task_runs_only_once_it_is_healthy_and_an_unhealthy_one_is_stopped() {
         (told.state, &*told.reason),
         (TaskState::Running, "UNHEALTHY")
     );
+    // While it is being ended it fails for another reason, which explains nothing.
+    let told = healthy(&mut bench, Health::Unhealthy("refused".into()));
+    assert!(told.message.ends_with("HTTP 500"), "{}", told.message);
     bench.done(OrderKind::Stop);
     let exit = Exit {
         cause: ExitCause::Stopped,

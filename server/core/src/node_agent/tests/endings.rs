@@ -42,6 +42,27 @@ fn while_it_is_being_stopped_every_end_is_a_stop() {
 }
 
 #[test]
+fn what_was_stopped_as_it_should_be_needs_no_last_words() {
+    for wanted in [true, false] {
+        let mut bench = Bench::running();
+        if wanted {
+            bench.want(DesiredState::Stopped);
+            bench.step();
+        }
+        bench.see(Phase::Exited(Exit {
+            cause: ExitCause::Stopped,
+            code: Some(0),
+            signal: 0,
+            at: bench.now,
+            message: "stopped with SIGTERM; last output:\nbye".into(),
+        }));
+        bench.step();
+        let told = &bench.worker.records()[&TASK].reported;
+        assert_eq!(&*told.message, "stopped with SIGTERM");
+    }
+}
+
+#[test]
 fn what_ended_before_it_was_stopped_ended_by_itself() {
     let mut bench = Bench::running();
     let before = bench.now;

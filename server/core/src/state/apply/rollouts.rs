@@ -22,6 +22,8 @@ impl Writing<'_> {
     ) {
         let time = self.time;
         self.renew_template(id, target, spec, ports);
+        let kept = self.state.template(id, target);
+        let image = kept.map(|kept| kept.image.clone()).unwrap_or_default();
         self.edit_service(id, |service, revision| {
             service.meta.spec_revision = revision;
             service.spec = spec.clone();
@@ -41,6 +43,7 @@ impl Writing<'_> {
             }
             service.rollout = Some(rollout);
             service.template_revision = target;
+            service.image = image;
         });
     }
 
