@@ -280,6 +280,7 @@ fn what_ends_well_for_good_has_passed() {
 fn what_ends_well_too_soon_is_told_so() {
     let mut case = running(1, 1);
     case.new_template("new");
+    case.tell("a new template");
     through(&mut case, "web.1");
     case.observe("web.1", TaskState::Completed);
     case.tell("it is done");
