@@ -101,7 +101,11 @@ impl Cutter {
     /// Whether this entry was not given yet. Entries of one moment are told apart by their order.
     fn is_new(&mut self, time: Timestamp) -> bool {
         match self.last {
-            Some(last) if time < last => false,
+            // The engine has gone back, more than one line: what follows comes again.
+            Some(last) if time < last => {
+                self.come = 0;
+                false
+            }
             Some(last) if time == last => {
                 self.come += 1;
                 let new = self.come > self.given;
@@ -235,6 +239,10 @@ mod tests {
         assert_eq!(give(&mut cutter, TWO, "b\n"), [whole("b")]);
         assert_eq!(give(&mut cutter, TWO, "B\n"), [whole("B")]);
         // Nor what an engine says twice because it begins another file.
+        assert_eq!(give(&mut cutter, TWO, "B\n"), []);
+        // It may go back further than that.
+        assert_eq!(give(&mut cutter, ONE, "a\n"), []);
+        assert_eq!(give(&mut cutter, TWO, "b\n"), []);
         assert_eq!(give(&mut cutter, TWO, "B\n"), []);
         cutter.reconnected();
         assert_eq!(give(&mut cutter, ONE, "a\n"), []);
