@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -42,11 +43,19 @@ fn begin(engine: &Engine, daemon: &Daemon, api: &Api, more: &[&str]) -> String {
     api.service("web").meta.unwrap_or_default().id
 }
 
-/// The slots whose containers run, as the engine says.
+/// The slots of the containers that run, by the word of the kernel: an engine that has just come
+/// back still lists some that ended meanwhile.
 fn running(engine: &Engine, service: &str) -> Vec<String> {
     let label = format!("label=skep.service={service}");
-    let listed = engine.docker_ok(&["ps", "--filter", &label, "--format", "{{.Names}}"]);
-    let slot = |name: &str| name.rsplit_once('.').map(|(slot, _)| slot.to_owned());
+    let listed = engine.docker_ok(&["ps", "-q", "--filter", &label]);
+    let slot = |container: &str| {
+        let words =
+            engine.docker_ok(&["inspect", "--format", "{{.Name}} {{.State.Pid}}", container]);
+        let (name, pid) = words.trim().split_once(' ')?;
+        let (slot, _) = name.trim_start_matches('/').rsplit_once('.')?;
+        let lives = pid != "0" && Path::new("/proc").join(pid).exists();
+        lives.then(|| slot.to_owned())
+    };
     listed.lines().filter_map(slot).collect()
 }
 
