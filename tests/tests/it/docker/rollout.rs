@@ -49,8 +49,9 @@ fn running(engine: &Engine, service: &str) -> Vec<String> {
     let label = format!("label=skep.service={service}");
     let listed = engine.docker_ok(&["ps", "-q", "--filter", &label]);
     let slot = |container: &str| {
-        let words =
-            engine.docker_ok(&["inspect", "--format", "{{.Name}} {{.State.Pid}}", container]);
+        // One that is removed meanwhile has no words.
+        let asked = engine.docker(&["inspect", "--format", "{{.Name}} {{.State.Pid}}", container]);
+        let words = String::from_utf8_lossy(&asked.stdout);
         let (name, pid) = words.trim().split_once(' ')?;
         let (slot, _) = name.trim_start_matches('/').rsplit_once('.')?;
         let lives = pid != "0" && Path::new("/proc").join(pid).exists();
