@@ -190,7 +190,7 @@ impl Desk<'_> {
                 self.stop(StopCause::Wanted);
                 self.note("STOPPING", "");
             }
-        } else if let Health::Unhealthy(_) = &observed.health {
+        } else if matches!(observed.health, Health::Unhealthy(_)) || self.is_ended_for_health() {
             self.stop(StopCause::Unhealthy);
             let record = self.turn.record.as_ref();
             let said = record.map_or("", |record| &record.reported.health_message);
@@ -208,10 +208,15 @@ impl Desk<'_> {
         record.reported.pid = pid;
         record.reported.health = health.state();
         // What is being ended for its health fails each further check, for another reason.
-        let stopping = record.stopping.as_ref().map(|stopping| stopping.cause);
-        if stopping != Some(StopCause::Unhealthy) {
+        if !is_ended_for_health(record) {
             record.reported.health_message = clip(health.message().to_string()).into();
         }
+    }
+
+    /// Whether it was decided to end it for its health. That stands, also if it becomes well before
+    /// it has ended, or if the agent that saw it is gone.
+    fn is_ended_for_health(&self) -> bool {
+        self.turn.record.as_ref().is_some_and(is_ended_for_health)
     }
 
     fn prepared(&mut self, task: &AssignedTask) {
@@ -370,4 +375,9 @@ impl Desk<'_> {
         let known = self.turn.wake_at;
         self.turn.wake_at = Some(known.map_or(at, |known| known.min(at)));
     }
+}
+
+fn is_ended_for_health(record: &TaskRecord) -> bool {
+    let cause = record.stopping.as_ref().map(|stopping| stopping.cause);
+    cause == Some(StopCause::Unhealthy)
 }

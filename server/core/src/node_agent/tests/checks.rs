@@ -174,6 +174,12 @@ fn a_task_runs_only_once_it_is_healthy_and_an_unhealthy_one_is_stopped() {
     // While it is being ended it fails for another reason, which explains nothing.
     let told = healthy(&mut bench, Health::Unhealthy("refused".into()));
     assert!(told.message.ends_with("HTTP 500"), "{}", told.message);
+    // That it seems well again, while nothing stopped it, takes nothing back.
+    let told = healthy(&mut bench, Health::Healthy("".into()));
+    assert_eq!(
+        (&*told.reason, &*told.health_message),
+        ("UNHEALTHY", "HTTP 500")
+    );
     bench.done(OrderKind::Stop);
     let exit = Exit {
         cause: ExitCause::Stopped,
