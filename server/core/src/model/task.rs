@@ -331,6 +331,35 @@ impl Task {
         matches!(self.status.state, Completed | Failed | Rejected)
     }
 
+    /// How it ended, on one line: in the words of its node, else its exit code or the reason.
+    #[must_use]
+    pub fn end_in_words(&self) -> String {
+        let status = &self.status;
+        let said: Vec<&str> = status.message.split_whitespace().collect();
+        match (said.is_empty(), status.exit_code) {
+            (false, _) => said.join(" "),
+            (true, Some(code)) => format!("exited with code {code}"),
+            (true, None) if status.state == TaskState::Completed => "exited with code 0".to_owned(),
+            (true, None) => status.reason.to_lowercase().replace('_', " "),
+        }
+    }
+
+    /// Whether it waits for a node because none will do.
+    #[must_use]
+    pub fn has_no_node(&self) -> bool {
+        self.status.state == TaskState::Pending && self.status.unplaced.is_some()
+    }
+
+    /// Whether the place that it is meant to fill is in a crash loop. It stays so while another
+    /// attempt runs, until that has become stable.
+    #[must_use]
+    pub fn is_in_crash_loop(&self) -> bool {
+        self.desired <= DesiredState::Running
+            && self.restart.is_loop()
+            && self.outcome == Outcome::Open
+            && !self.has_no_node()
+    }
+
     /// Whether it has not ended as far as is known, but its node is down and it was given up.
     #[must_use]
     pub fn is_lost(&self) -> bool {

@@ -91,8 +91,9 @@ impl<'a> Desk<'a> {
             return Some(self.led_since);
         };
         let status = &self.state.node(node.id)?.status;
-        // A time ahead of the clock was written by one that was ahead.
-        let since = status.transition_time.min(self.now).max(self.led_since);
+        // A time ahead of the clock was written by one that was ahead, under an earlier leader.
+        let known = Some(status.transition_time).filter(|time| *time <= self.now);
+        let since = known.map_or(self.led_since, |time| time.max(self.led_since));
         (status.state == NodeState::Ready).then_some(since)
     }
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Which revisions are good: those that their service converged on.
 
+use std::sync::Arc;
+
+use crate::model::{Task, TaskState, Timestamp};
 use crate::state::{Write, derive};
 
 use super::desk::Desk;
@@ -29,10 +32,16 @@ pub(super) fn mark(desk: &mut Desk<'_>) {
     let Some(converged) = conditions.find(|it| it.kind == derive::CONVERGED && it.holds) else {
         return;
     };
-    let monitor = service.spec.policy(false).monitor();
     let good_at = match service.rollout {
+        // What runs has passed already, each task by itself.
         Some(_) => converged.transition_time,
-        None => converged.transition_time.max(desk.led_since).after(monitor),
+        None => {
+            let Some(heard_since) = heard_since(desk) else {
+                return;
+            };
+            let since = converged.transition_time.max(heard_since);
+            since.after(service.spec.policy(false).monitor())
+        }
     };
     if good_at > desk.now {
         desk.wake_at(good_at);
@@ -40,4 +49,14 @@ pub(super) fn mark(desk: &mut Desk<'_>) {
     }
     let service = service.meta.id;
     desk.write([Write::MarkGood { service, revision }]);
+}
+
+/// Since when this leader hears of all tasks that run, but those that are to stop; nothing: of some it does not.
+fn heard_since(desk: &Desk<'_>) -> Option<Timestamp> {
+    let tasks = desk.state.service_tasks(desk.service.meta.id);
+    let runs = |task: &&Arc<Task>| task.is_wanted() && task.status.state == TaskState::Running;
+    let mut running = tasks.filter(runs);
+    running.try_fold(desk.led_since, |since, task| {
+        Some(since.max(desk.heard_since(task)?))
+    })
 }

@@ -209,6 +209,7 @@ impl Run {
         if waiting && self.room_at != NEVER {
             desk.wake_at(self.room_at);
         }
+        // When there is room again, or when all that is being changed will have passed.
         let next = if waiting {
             self.room_at
         } else {
@@ -217,22 +218,6 @@ impl Run {
         if let Some(rollout) = &mut self.rollout {
             rollout.next_step_time = Some(next).filter(|time| *time != NEVER);
         }
-    }
-
-    /// When all that is being changed will have passed, if nothing happens to it.
-    fn passed_at(&self, desk: &Desk<'_>, places: &Places<'_>, wanted: &[PlaceKey]) -> Timestamp {
-        let Some(rollout) = &self.rollout else {
-            return NEVER;
-        };
-        let places = wanted.iter().filter_map(|key| places.get(*key));
-        let open = places.filter_map(|place| match Standing::of(desk, place, rollout) {
-            Standing::Open(step) => Some(step.turn_over),
-            _ => None,
-        });
-        let monitor = self.policy.monitor();
-        open.map(|runs| runs.map_or(NEVER, |time| time.max(desk.led_since).after(monitor)))
-            .max()
-            .unwrap_or(NEVER)
     }
 
     fn begin(&self, desk: &mut Desk<'_>, place: &mut Place<'_>) {

@@ -4,14 +4,15 @@
 use std::sync::Arc;
 
 use crate::model::{
-    NO_PROGRESS, NODE_PAUSED, Rollout, RolloutState, RolloutStep, TASK_FAILED, TaskState, Verdict,
+    NO_PROGRESS, NODE_PAUSED, Rollout, RolloutState, RolloutStep, TASK_FAILED, TaskState,
+    Timestamp, Verdict,
 };
 use crate::rollout::{self, Decision, Judgement, Proof, Watch};
 use crate::state::{Because, Write};
 
 use super::desk::Desk;
 use super::place::{Attempt, Place, PlaceKey, Places};
-use super::standing::Standing;
+use super::standing::{NEVER, Standing};
 use super::update::Run;
 
 impl Run {
@@ -19,7 +20,6 @@ impl Run {
     pub(super) fn judge(&mut self, desk: &mut Desk<'_>, place: &mut Place<'_>) {
         let Some(rollout) = &self.rollout else { return };
         let leg = rollout.leg;
-        let watch = watch(desk, rollout, place.meant());
         let Some(attempt) = place.meant_mut() else {
             return;
         };
@@ -27,11 +27,7 @@ impl Run {
         let Some(step) = step.filter(|_| attempt.task.template_revision == self.target) else {
             return;
         };
-        if attempt.ground.is_lost() && !attempt.has_ended() {
-            return;
-        }
-        let proof = proof(attempt);
-        let verdict = match rollout::judge(&self.policy, &step, proof, watch, desk.now) {
+        let verdict = match self.judgement(desk, rollout, &step, Some(attempt)) {
             Judgement::Open(_) => return,
             Judgement::Passed => Verdict::Passed,
             judgement => {
@@ -54,21 +50,72 @@ impl Run {
 
     /// Asks for a look when time alone will judge a step.
     pub(super) fn wake(&self, desk: &mut Desk<'_>, places: &Places<'_>, wanted: &[PlaceKey]) {
-        let Some(rollout) = self.rollout.as_ref().filter(|it| !it.state.is_over()) else {
-            return;
-        };
-        for place in wanted.iter().filter_map(|key| places.get(*key)) {
-            let Standing::Open(step) = Standing::of(desk, place, rollout) else {
-                continue;
-            };
-            let meant = place.meant().filter(|_| place.made.is_none());
-            let proof = meant.map_or(Proof::NONE, proof);
-            let watch = watch(desk, rollout, meant);
-            let judgement = rollout::judge(&self.policy, &step, proof, watch, desk.now);
+        for (_, judgement) in self.open_steps(desk, places, wanted) {
             if let Judgement::Open(Some(at)) = judgement {
                 desk.wake_at(at);
             }
         }
+    }
+
+    /// When all that is being changed will have passed, if nothing happens to it.
+    pub(super) fn passed_at(
+        &self,
+        desk: &Desk<'_>,
+        places: &Places<'_>,
+        wanted: &[PlaceKey],
+    ) -> Timestamp {
+        let open = self.open_steps(desk, places, wanted).into_iter();
+        let times = open.map(|step| match step {
+            (TaskState::Running, Judgement::Open(Some(at))) => at,
+            _ => NEVER,
+        });
+        times.max().unwrap_or(NEVER)
+    }
+
+    /// The steps that are not judged yet: where the task of each is, and what comes of it.
+    fn open_steps(
+        &self,
+        desk: &Desk<'_>,
+        places: &Places<'_>,
+        wanted: &[PlaceKey],
+    ) -> Vec<(TaskState, Judgement)> {
+        let Some(rollout) = self.rollout.as_ref().filter(|it| !it.state.is_over()) else {
+            return Vec::new();
+        };
+        let places = wanted.iter().filter_map(|key| places.get(*key));
+        let open = places.filter_map(|place| {
+            let Standing::Open(step) = Standing::of(desk, place, rollout) else {
+                return None;
+            };
+            let meant = place.meant().filter(|_| place.made.is_none());
+            let state = meant.map_or(Proof::NONE.state, |it| it.state);
+            Some((state, self.judgement(desk, rollout, &step, meant)))
+        });
+        open.collect()
+    }
+
+    /// What comes of a step whose task is `meant`; nothing: it is only being made.
+    fn judgement(
+        &self,
+        desk: &Desk<'_>,
+        rollout: &Rollout,
+        step: &RolloutStep,
+        meant: Option<&Attempt<'_>>,
+    ) -> Judgement {
+        let watch = Watch {
+            leg_time: rollout.leg_time,
+            is_paused: rollout.state.is_paused(),
+            heard_since: match meant {
+                Some(attempt) => desk.heard_since(attempt.task),
+                None => Some(desk.led_since),
+            },
+            heard_by: desk.led_since.after(desk.swarm.down_after()),
+        };
+        let proof = meant.map_or(Proof::NONE, |attempt| Proof {
+            state: attempt.state,
+            outcome: attempt.outcome,
+        });
+        rollout::judge(&self.policy, step, proof, watch, desk.now)
     }
 
     fn failed(&mut self, attempt: &Attempt<'_>, late: bool) {
@@ -81,12 +128,10 @@ impl Run {
                 (NO_PROGRESS, format!("found no node in time: {causes}"))
             }
             (true, None) => (NO_PROGRESS, "did not come to run in time".to_owned()),
-            (false, _) if attempt.state == TaskState::Completed => (
-                TASK_FAILED,
-                "failed: it ended by itself, with exit code 0".to_owned(),
-            ),
-            (false, _) if status.message.is_empty() => (TASK_FAILED, "failed".to_owned()),
-            (false, _) => (TASK_FAILED, format!("failed: {}", status.message)),
+            (false, _) => match attempt.task.end_in_words() {
+                words if words.is_empty() => (TASK_FAILED, "failed".to_owned()),
+                words => (TASK_FAILED, format!("failed: {words}")),
+            },
         };
         self.failure = Some(Because {
             reason: reason.into(),
@@ -181,25 +226,5 @@ impl Run {
         }]);
         self.is_another = true;
         desk.look_again();
-    }
-}
-
-/// How a step is looked at whose task is `meant`; nothing: it is only being made.
-fn watch(desk: &Desk<'_>, rollout: &Rollout, meant: Option<&Attempt<'_>>) -> Watch {
-    Watch {
-        leg_time: rollout.leg_time,
-        is_paused: rollout.state.is_paused(),
-        heard_since: match meant {
-            Some(attempt) => desk.heard_since(attempt.task),
-            None => Some(desk.led_since),
-        },
-        heard_by: desk.led_since.after(desk.swarm.down_after()),
-    }
-}
-
-fn proof(attempt: &Attempt<'_>) -> Proof {
-    Proof {
-        state: attempt.state,
-        outcome: attempt.outcome,
     }
 }

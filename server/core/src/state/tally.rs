@@ -37,7 +37,7 @@ impl Tally {
         let current = task.template_revision == template;
         let running = task.status.state == TaskState::Running && !task.is_lost();
         let holds = current && task.desired <= DesiredState::Running;
-        let looping = holds && is_looping(task);
+        let looping = current && task.is_in_crash_loop();
         let coming = holds && is_coming(task);
         let count = |yes: bool| u32::from(yes);
         Tally {
@@ -84,21 +84,11 @@ impl Tally {
     }
 }
 
-/// Whether the place of a task that is meant to run is in a crash loop. It stays so while another
-/// attempt runs, until that has become stable.
-pub(super) fn is_looping(task: &Task) -> bool {
-    task.restart.is_loop() && task.outcome == Outcome::Open && !has_no_node(task)
-}
-
 /// Whether something is on its way to run: not what runs, has done its work, or finds no node.
 /// Of what has just ended it is open whether another attempt follows.
 fn is_coming(task: &Task) -> bool {
     !task.restart.is_loop()
         && task.outcome == Outcome::Open
         && task.status.state != TaskState::Running
-        && !has_no_node(task)
-}
-
-fn has_no_node(task: &Task) -> bool {
-    task.status.state == TaskState::Pending && task.status.unplaced.is_some()
+        && !task.has_no_node()
 }

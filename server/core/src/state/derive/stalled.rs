@@ -7,7 +7,7 @@ use crate::model::{
     Mode, NODE_PAUSED, Node, NodeState, Protocol, Rollout, RolloutState, Service, Task,
 };
 use crate::state::index::ingress_keys;
-use crate::state::{State, Tally, tally};
+use crate::state::{State, Tally};
 
 use super::{Fact, STALLED};
 
@@ -95,7 +95,8 @@ fn crash_loop(state: &State, service: &Service, tally: Tally, desired: u32) -> O
     }
     let count = tally.looping;
     let words = last_end(state, service).map_or_else(String::new, |last| {
-        format!(": {}: {}", last.name, words_of(last))
+        let words: String = last.end_in_words().chars().take(QUOTE_CHARS_MAX).collect();
+        format!(": {}: {words}", last.name)
     });
     let message = format!("{count} of {desired} tasks end again and again{words}");
     Some((CRASH_LOOP, message))
@@ -105,7 +106,7 @@ fn crash_loop(state: &State, service: &Service, tally: Tally, desired: u32) -> O
 fn last_end<'a>(state: &'a State, service: &Service) -> Option<&'a Arc<Task>> {
     let is_current = |task: &&Arc<Task>| task.template_revision == service.template_revision;
     let mut looping = state.looping_tasks(service.meta.id).filter(is_current);
-    let task = looping.find(|task| tally::is_looping(task))?;
+    let task = looping.find(|task| task.is_in_crash_loop())?;
     let ended = |other: &&Arc<Task>| {
         other.service == task.service
             && other.slot == task.slot
@@ -124,18 +125,6 @@ fn last_end<'a>(state: &'a State, service: &Service) -> Option<&'a Arc<Task>> {
             in_slot.filter(is_current).filter(ended).max_by_key(newest)
         }
     }
-}
-
-/// How a task ended, on one line: in the words of its node, else its exit code or the reason.
-fn words_of(task: &Task) -> String {
-    let status = &task.status;
-    let said: Vec<&str> = status.message.split_whitespace().collect();
-    let words = match (said.is_empty(), status.exit_code) {
-        (false, _) => said.join(" "),
-        (true, Some(code)) => format!("exited with code {code}"),
-        (true, None) => status.reason.to_lowercase().replace('_', " "),
-    };
-    words.chars().take(QUOTE_CHARS_MAX).collect()
 }
 
 /// A node that is not down cannot open a port that is published on every node.

@@ -289,6 +289,6 @@ fn what_ends_well_too_soon_is_told_so() {
     let id = case.task_of("web.1", 2).meta.id;
     assert_eq!(
         message,
-        format!("update paused: task web.1 {id} failed: it ended by itself, with exit code 0")
+        format!("update paused: task web.1 {id} failed: exited with code 0")
     );
 }

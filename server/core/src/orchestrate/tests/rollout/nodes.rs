@@ -141,6 +141,7 @@ fn a_new_leader_lets_nothing_pass_on_old_news() {
          rollout UPDATING: 0 done, 1 open, 0 failed of 1, next at 65000 ms\n\
          wake at 65000 ms\n\
          -- which has not heard the node\n\
+         rollout UPDATING: 0 done, 1 open, 0 failed of 1\n\
          -- which says that the task has failed meanwhile\n\
          rollout PAUSED TASK_FAILED: 0 done, 0 open, 1 failed of 1\n\
          fail web.1#2\n\
@@ -169,4 +170,24 @@ fn what_comes_back_after_the_end_is_on_no_trial() {
     let _ = case.tell("it is back");
     let task = case.task("agent.node-2");
     assert_eq!((task.attempt, task.step), (3, None));
+}
+
+/// The clock of the leader before was ahead by an hour, which would last for ever if it counted.
+#[test]
+fn a_clock_that_is_behind_holds_nothing_up() {
+    let mut case = running(1, 1);
+    case.new_template("new");
+    let _ = case.tell("a new template");
+    let _ = through(&mut case, "web.1");
+    case.set_node(1, NodeState::Unknown);
+    case.set_node(1, NodeState::Ready);
+    let earlier = case.world.now.0 - 3_600_000_000_000;
+    case.world.now = Timestamp(earlier);
+    case.world.led_since = case.world.now;
+    let _ = case.tell("another leader");
+    case.pass_ms(4_999);
+    assert_eq!(case.tell("not yet"), "-- not yet\nwake at -3595000 ms\n");
+    case.pass_ms(1);
+    let story = case.tell("its trial is over");
+    assert!(story.contains("pass web.1#2"), "{story}");
 }
