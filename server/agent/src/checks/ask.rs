@@ -21,7 +21,7 @@ use tonic_health::pb::health_client::HealthClient;
 /// Most of an answer that is read, to be repeated when it says that something is wrong.
 const ANSWER_BYTES_MAX: usize = 4_096;
 
-/// For how long a new connection must not be closed.
+/// For how long a new connection must not be closed; half the time for an answer if that is less.
 const CLOSED_AT_ONCE: Duration = Duration::from_millis(200);
 
 /// Asks once. Nothing: all is well.
@@ -32,7 +32,7 @@ pub(super) async fn ask(probe: &Probe, at: SocketAddr, patience: Duration) -> Re
     let answer = async {
         match probe {
             Probe::Http { path, .. } => http(at, path).await,
-            Probe::Tcp { .. } => stays(tcp(at).await?, at).await,
+            Probe::Tcp { .. } => stays(tcp(at).await?, at, patience / 2).await,
             Probe::Grpc { service, .. } => grpc(at, service).await,
             Probe::Exec { .. } | Probe::Disabled => Ok(()),
         }
@@ -50,9 +50,9 @@ async fn tcp(at: SocketAddr) -> Result<TcpStream, String> {
 
 /// Whether a connection is not closed again at once: the proxy that engines put before a
 /// container takes every connection, and closes it if nobody listens behind it.
-async fn stays(stream: TcpStream, at: SocketAddr) -> Result<(), String> {
+async fn stays(stream: TcpStream, at: SocketAddr, most: Duration) -> Result<(), String> {
     let mut first = [0];
-    match timeout(CLOSED_AT_ONCE, stream.peek(&mut first)).await {
+    match timeout(CLOSED_AT_ONCE.min(most), stream.peek(&mut first)).await {
         Ok(Ok(0) | Err(_)) => Err(format!("the connection to {at} is closed at once")),
         Ok(Ok(_)) | Err(_) => Ok(()),
     }
