@@ -192,6 +192,17 @@ pub(crate) struct ConvergeFlags {
     pub(crate) stable_for: Duration,
 }
 
+#[cfg(test)]
+impl Default for ConvergeFlags {
+    /// As if none were given.
+    fn default() -> Self {
+        use clap::FromArgMatches;
+        let command = Self::augment_args(clap::Command::new("skep"));
+        let matches = command.get_matches_from(["skep"]);
+        Self::from_arg_matches(&matches).expect("every flag has a default")
+    }
+}
+
 impl From<WaitFlags> for ConvergeFlags {
     /// For a goal that is final once it is reached.
     fn from(wait: WaitFlags) -> Self {

@@ -199,23 +199,13 @@ fn unplaced(view: &View<Object>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::args::WaitFlags;
     use crate::progress::picture::tests::{made_at, view};
     use crate::sample;
     use skep_sdk::v1::{Task, TaskState};
     use skep_sdk::{Code, Status};
-    use std::time::Duration;
 
     fn ended(reason: &str, message: &str, tasks: &[Task]) -> Result<(u8, String), Error> {
-        let flags = ConvergeFlags {
-            wait: WaitFlags {
-                detach: false,
-                quiet: false,
-                progress: None,
-                timeout: Duration::from_secs(600),
-            },
-            stable_for: Duration::from_secs(5),
-        };
+        let flags = ConvergeFlags::default();
         let mut error = Error::from(Status::new(Code::FailedPrecondition, message));
         error.reason = reason.to_owned();
         if reason.contains('_') && !reason.starts_with("NOT_") {

@@ -196,14 +196,11 @@ fn lost(subject: &Subject, error: Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use skep_sdk::WatchEvent;
     use skep_sdk::v1::rollout::State;
 
     use super::picture::tests::view;
     use super::*;
-    use crate::args::WaitFlags;
     use crate::sample;
     use skep_sdk::Status;
 
@@ -221,15 +218,7 @@ mod tests {
 
     /// What is said of a change of three tasks, one after the other, until it is done.
     fn told(rollout: State) -> String {
-        let flags = ConvergeFlags {
-            wait: WaitFlags {
-                detach: false,
-                quiet: false,
-                progress: None,
-                timeout: Duration::from_secs(600),
-            },
-            stable_for: Duration::from_secs(5),
-        };
+        let flags = ConvergeFlags::default();
         let subject = Subject::new(&sample::service(), 12);
         let mut milestones = Milestones::new(GOAL, 12, settling(&flags));
         let mut lines = Vec::new();

@@ -32,6 +32,8 @@ pub(crate) fn task(number: u32, slot: u32) -> Task {
             ports: vec![port(80, 20_001)],
             ..TaskStatus::default()
         }),
+        crash_loop: false,
+        gave_up: false,
     }
 }
 
@@ -98,6 +100,7 @@ pub(crate) fn looping(number: u32, slot: u32) -> Vec<Task> {
     let ended = (1..=3).map(|n| failed_attempt(number + n - 1, slot, n, 1));
     let mut next = at(4, task_in(number + 3, slot, TaskState::Ready, ""));
     next.set_desired_state(TaskState::Ready);
+    next.crash_loop = true;
     next.status.get_or_insert_default().restart_time = ago(-8);
     ended.chain([next]).collect()
 }
@@ -106,5 +109,6 @@ pub(crate) fn looping(number: u32, slot: u32) -> Vec<Task> {
 pub(crate) fn last_attempt(number: u32, slot: u32) -> Task {
     let mut task = failed_attempt(number, slot, 3, 1);
     task.set_desired_state(TaskState::Running);
+    task.gave_up = true;
     task
 }

@@ -62,14 +62,15 @@ pub(crate) fn listing(mut tasks: Vec<Task>, look: &Look<'_>) -> Listing<Task> {
             task.id().to_owned(),
         )
     });
-    let mut words = attempts::words(&tasks, look.earlier, look.now);
+    let words: Vec<Option<String>> = (0..tasks.len())
+        .map(|at| attempts::words(&tasks[at], before(&tasks[at..], look), look.now))
+        .collect();
     let mut rows = Vec::with_capacity(tasks.len());
     let mut last = None;
-    for task in tasks {
+    for (task, words) in tasks.into_iter().zip(words) {
         let here = place(&task);
         let is_earlier = last.as_ref() == Some(&here);
         last = Some(here);
-        let words = words.remove(task.id());
         rows.push(row(task, words, is_earlier, look));
     }
     Listing {
@@ -77,6 +78,18 @@ pub(crate) fn listing(mut tasks: Vec<Task>, look: &Look<'_>) -> Listing<Task> {
         rows,
         min_width: 0,
     }
+}
+
+/// The attempt before the first of these tasks, which are in order: one of them, or one of those
+/// that are not listed.
+fn before<'a>(tasks: &'a [Task], look: &Look<'a>) -> Option<&'a Task> {
+    let here = place(&tasks[0]);
+    let is_before = |task: &&Task| place(task) == here && task.attempt < tasks[0].attempt;
+    let more = look.earlier.iter().filter(is_before);
+    tasks
+        .get(1)
+        .filter(is_before)
+        .or_else(|| more.max_by_key(|task| task.attempt))
 }
 
 /// Where tasks follow one another: a slot of a service, or with one task a node the node.

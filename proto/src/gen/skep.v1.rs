@@ -3858,7 +3858,9 @@ impl ::prost::Name for HttpProbe {
         "/skep.v1.HttpProbe".into()
     }
 }
-/// Connects, from the node.
+/// Connects, from the node. A connection that is closed again within 0.2 s, or half of the
+/// check's timeout if that is less, without a byte has failed: so do proxies that stand before a
+/// container in which nobody listens.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TcpProbe {
     /// Port inside the task. Required. 1 to 65,535.
@@ -4323,6 +4325,13 @@ pub struct Task {
     /// What is known of it.
     #[prost(message, optional, tag = "11")]
     pub status: ::core::option::Option<TaskStatus>,
+    /// It fills its place after attempts that ended early again and again: three or more in a row
+    /// had not run for 5 s. False once it has run for so long itself.
+    #[prost(bool, tag = "12")]
+    pub crash_loop: bool,
+    /// It failed, and no attempt is left: see RestartPolicy.
+    #[prost(bool, tag = "13")]
+    pub gave_up: bool,
 }
 impl ::prost::Name for Task {
     const NAME: &'static str = "Task";

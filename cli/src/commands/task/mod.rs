@@ -87,7 +87,7 @@ impl TaskListFlags {
     }
 }
 
-/// The attempts before those tasks that may be in a crash loop, where the list does not have them.
+/// The attempts before those tasks that are in a crash loop, where the list does not have them.
 async fn earlier_than(client: &Client, tasks: &[Task]) -> Result<Vec<Task>, Error> {
     let mut earlier = Vec::new();
     for services in show::attempts::unknown(tasks).chunks(pages::REFERENCES_MAX) {

@@ -814,7 +814,12 @@ type Task struct {
 	// Where the managers want it.
 	DesiredState TaskState `protobuf:"varint,10,opt,name=desired_state,json=desiredState,proto3,enum=skep.v1.TaskState" json:"desired_state,omitempty"`
 	// What is known of it.
-	Status        *TaskStatus `protobuf:"bytes,11,opt,name=status,proto3" json:"status,omitempty"`
+	Status *TaskStatus `protobuf:"bytes,11,opt,name=status,proto3" json:"status,omitempty"`
+	// It fills its place after attempts that ended early again and again: three or more in a row
+	// had not run for 5 s. False once it has run for so long itself.
+	CrashLoop bool `protobuf:"varint,12,opt,name=crash_loop,json=crashLoop,proto3" json:"crash_loop,omitempty"`
+	// It failed, and no attempt is left: see RestartPolicy.
+	GaveUp        bool `protobuf:"varint,13,opt,name=gave_up,json=gaveUp,proto3" json:"gave_up,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -924,6 +929,20 @@ func (x *Task) GetStatus() *TaskStatus {
 		return x.Status
 	}
 	return nil
+}
+
+func (x *Task) GetCrashLoop() bool {
+	if x != nil {
+		return x.CrashLoop
+	}
+	return false
+}
+
+func (x *Task) GetGaveUp() bool {
+	if x != nil {
+		return x.GaveUp
+	}
+	return false
 }
 
 // What is known of a task. Output only.
@@ -1344,7 +1363,7 @@ const file_skep_v1_task_proto_rawDesc = "" +
 	"\x05nodes\x18\x03 \x03(\tR\x05nodes\x12*\n" +
 	"\x06states\x18\x04 \x03(\x0e2\x12.skep.v1.TaskStateR\x06states\x129\n" +
 	"\x0edesired_states\x18\x05 \x03(\x0e2\x12.skep.v1.TaskStateR\rdesiredStates\x128\n" +
-	"\frequirements\x18\x06 \x03(\v2\x14.skep.v1.RequirementR\frequirements\"\xcc\x03\n" +
+	"\frequirements\x18\x06 \x03(\v2\x14.skep.v1.RequirementR\frequirements\"\x84\x04\n" +
 	"\x04Task\x12!\n" +
 	"\x04meta\x18\x01 \x01(\v2\r.skep.v1.MetaR\x04meta\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12&\n" +
@@ -1357,7 +1376,10 @@ const file_skep_v1_task_proto_rawDesc = "" +
 	"\x04node\x18\t \x01(\v2\f.skep.v1.RefR\x04node\x127\n" +
 	"\rdesired_state\x18\n" +
 	" \x01(\x0e2\x12.skep.v1.TaskStateR\fdesiredState\x12+\n" +
-	"\x06status\x18\v \x01(\v2\x13.skep.v1.TaskStatusR\x06status\x1a9\n" +
+	"\x06status\x18\v \x01(\v2\x13.skep.v1.TaskStatusR\x06status\x12\x1d\n" +
+	"\n" +
+	"crash_loop\x18\f \x01(\bR\tcrashLoop\x12\x17\n" +
+	"\agave_up\x18\r \x01(\bR\x06gaveUp\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xfd\x05\n" +

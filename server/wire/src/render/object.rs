@@ -3,7 +3,7 @@
 
 use std::fmt::Display;
 
-use skep_core::model::{Node, NodeRole, NodeState, Service, Swarm, Task};
+use skep_core::model::{Node, NodeRole, NodeState, Outcome, Service, Swarm, Task};
 use skep_proto::v1;
 
 use super::parts::{
@@ -37,6 +37,8 @@ pub fn task(task: &Task) -> v1::Task {
             .map(|node| reference(node.id, &node.name)),
         desired_state: desired_state(task.desired).into(),
         status: Some(task_status(task)),
+        crash_loop: task.is_in_crash_loop(),
+        gave_up: task.outcome == Outcome::GaveUp,
     }
 }
 

@@ -485,6 +485,8 @@ class Task(_message.Message):
     NODE_FIELD_NUMBER: _builtins.int
     DESIRED_STATE_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
+    CRASH_LOOP_FIELD_NUMBER: _builtins.int
+    GAVE_UP_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """For people: the service's name, a dot, and the slot or with one task a node the node's
     name: "web.3".
@@ -499,6 +501,12 @@ class Task(_message.Message):
     """The image asked for, with the digest if it is pinned; empty: a process."""
     desired_state: Global___TaskState.ValueType
     """Where the managers want it."""
+    crash_loop: _builtins.bool
+    """It fills its place after attempts that ended early again and again: three or more in a row
+    had not run for 5 s. False once it has run for so long itself.
+    """
+    gave_up: _builtins.bool
+    """It failed, and no attempt is left: see RestartPolicy."""
     @_builtins.property
     def meta(self) -> _types_pb2.Meta:
         """Common facts; meta.spec_revision is its create_revision."""
@@ -535,10 +543,12 @@ class Task(_message.Message):
         node: _types_pb2.Ref | None = ...,
         desired_state: Global___TaskState.ValueType = ...,
         status: Global___TaskStatus | None = ...,
+        crash_loop: _builtins.bool = ...,
+        gave_up: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["meta", b"meta", "node", b"node", "service", b"service", "status", b"status"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "desired_state", b"desired_state", "image", b"image", "labels", b"labels", "meta", b"meta", "name", b"name", "node", b"node", "service", b"service", "slot", b"slot", "status", b"status", "template_revision", b"template_revision"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "crash_loop", b"crash_loop", "desired_state", b"desired_state", "gave_up", b"gave_up", "image", b"image", "labels", b"labels", "meta", b"meta", "name", b"name", "node", b"node", "service", b"service", "slot", b"slot", "status", b"status", "template_revision", b"template_revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

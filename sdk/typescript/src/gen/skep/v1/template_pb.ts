@@ -894,7 +894,9 @@ export const HttpProbeSchema: GenMessage<HttpProbe> = /*@__PURE__*/
   messageDesc(file_skep_v1_template, 12);
 
 /**
- * Connects, from the node.
+ * Connects, from the node. A connection that is closed again within 0.2 s, or half of the
+ * check's timeout if that is less, without a byte has failed: so do proxies that stand before a
+ * container in which nobody listens.
  *
  * @generated from message skep.v1.TcpProbe
  */
