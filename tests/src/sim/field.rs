@@ -9,7 +9,7 @@ use super::agenda::Event;
 use super::drain;
 use super::line::Way;
 use super::manner::Manner;
-use super::process::{End, Job};
+use super::process::{End, Job, Outcome};
 use super::words;
 use super::world::World;
 
@@ -239,7 +239,7 @@ impl World {
             .map(|failure| failure.message.clone());
         let (task, kind) = (job.task, job.order.kind());
         if let Some(agent) = &mut machine.agent {
-            agent.worker.done(task, kind, outcome.result, time);
+            agent.worker.done(task, kind, outcome.result.clone(), time);
         }
         let what = failure.as_deref().unwrap_or("done");
         self.note(format_args!(
@@ -250,10 +250,7 @@ impl World {
         if kind == OrderKind::Start && failure.is_none() {
             self.tally.starts += 1;
         }
-        self.follows(place, task, outcome.end);
-        if let Some(wrong) = outcome.wrong {
-            self.is_wrong(wrong);
-        }
+        self.follows(place, task, outcome);
         self.check_processes();
         self.agent_acts(place);
     }
@@ -307,14 +304,14 @@ impl World {
         if conn != 0 {
             self.tell_manager(place, conn);
         }
-        let wrong = self.machines[place].kill(self.now, &mut self.dice);
-        self.machine_is_off(place, wrong);
+        let done = self.machines[place].kill(self.now, &mut self.dice);
+        self.machine_is_off(place, done);
     }
 
     /// The power of a machine goes, and comes back after a while. Nobody is told.
     pub(crate) fn machine_loses_power(&mut self, place: usize) {
-        let wrong = self.machines[place].power_off(self.now, &mut self.dice);
-        self.machine_is_off(place, wrong);
+        let done = self.machines[place].power_off(self.now, &mut self.dice);
+        self.machine_is_off(place, done);
         self.engine_is_late(place);
     }
 
@@ -322,13 +319,13 @@ impl World {
     pub(crate) fn machine_loses_disk(&mut self, place: usize) {
         self.tally.disks_lost += 1;
         let known = |task| self.oracle.knows_of_start(task);
-        let wrong = self.machines[place].lose_disk(self.now, known, &mut self.dice);
-        self.machine_is_off(place, wrong);
+        let done = self.machines[place].lose_disk(self.now, known, &mut self.dice);
+        self.machine_is_off(place, done);
     }
 
-    fn machine_is_off(&mut self, place: usize, wrong: Vec<String>) {
-        for wrong in wrong {
-            self.is_wrong(wrong);
+    fn machine_is_off(&mut self, place: usize, done: Vec<(TaskId, Outcome)>) {
+        for (task, outcome) in done {
+            self.follows(place, task, outcome);
         }
         self.tally.crashes += 1;
         let node = self.machines[place].node;

@@ -18,7 +18,7 @@ use super::dice::Dice;
 use super::disk;
 use super::engine::Engine;
 use super::line::Line;
-use super::process::{About, Job, Processes};
+use super::process::{About, Job, Outcome, Processes};
 
 /// Later than anything happens.
 const NEVER: Timestamp = Timestamp(i64::MAX);
@@ -160,29 +160,31 @@ impl Machine {
         Ok(())
     }
 
-    /// The agent dies. Its orders may have been carried out or not.
-    pub(crate) fn kill(&mut self, now: Timestamp, dice: &mut Dice) -> Vec<String> {
-        let (mut wrong, times) = (Vec::new(), (now, self.skew.wall(now)));
+    /// The agent dies. Its orders may have been carried out or not; says what came of those that
+    /// were.
+    pub(crate) fn kill(&mut self, now: Timestamp, dice: &mut Dice) -> Vec<(TaskId, Outcome)> {
+        let (mut done, times) = (Vec::new(), (now, self.skew.wall(now)));
         self.line.conn = 0;
         self.life += 1;
         if let Some(agent) = self.agent.take() {
             for (_, job) in agent.jobs.into_values() {
                 if dice.chance(500) {
-                    wrong.extend(self.processes.carry_out(&job, times, true, dice).wrong);
+                    let outcome = self.processes.carry_out(&job, times, true, dice);
+                    done.push((job.task, outcome));
                 }
             }
         }
         self.fs.crash(Loss::Nothing);
-        wrong
+        done
     }
 
     /// The power goes.
-    pub(crate) fn power_off(&mut self, now: Timestamp, dice: &mut Dice) -> Vec<String> {
-        let wrong = self.kill(now, dice);
+    pub(crate) fn power_off(&mut self, now: Timestamp, dice: &mut Dice) -> Vec<(TaskId, Outcome)> {
+        let done = self.kill(now, dice);
         self.processes.power_off(self.skew.wall(now), dice);
         let loss = dice.pick(&[Loss::Everything, Loss::Random, Loss::Suffix]);
         self.fs.crash(loss);
-        wrong
+        done
     }
 
     /// The power goes, and the disk is replaced by an empty one. `known`: which tasks were
@@ -192,12 +194,12 @@ impl Machine {
         now: Timestamp,
         known: impl Fn(TaskId) -> bool,
         dice: &mut Dice,
-    ) -> Vec<String> {
-        let wrong = self.kill(now, dice);
+    ) -> Vec<(TaskId, Outcome)> {
+        let done = self.kill(now, dice);
         self.processes.forget(known);
         self.fs = SimFs::new(dice.roll());
         disk::begin(&self.fs).expect("nothing is planned for the disk yet");
-        wrong
+        done
     }
 
     /// Everything the agent does now.

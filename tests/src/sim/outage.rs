@@ -8,7 +8,7 @@ use skep_core::node_agent::ExitCause;
 
 use super::agenda::Event;
 use super::fault::Leaving;
-use super::process::{End, Job, Process};
+use super::process::{End, Job, Outcome, Process};
 use super::words;
 use super::world::World;
 
@@ -102,10 +102,7 @@ impl World {
                 "{} {task} {kind:?} is not answered",
                 words::node(node)
             ));
-            self.follows(place, job.task, outcome.end);
-            if let Some(wrong) = outcome.wrong {
-                self.is_wrong(wrong);
-            }
+            self.follows(place, job.task, outcome);
         }
         self.check_processes();
     }
@@ -134,11 +131,14 @@ impl World {
     }
 
     /// What follows from an order that was carried out: an end, and the checks of what runs.
-    pub(crate) fn follows(&mut self, place: usize, task: TaskId, end: Option<(Duration, End)>) {
+    pub(crate) fn follows(&mut self, place: usize, task: TaskId, outcome: Outcome) {
+        if let Some(wrong) = outcome.wrong {
+            self.is_wrong(wrong);
+        }
         let now = self.now;
         let machine = &mut self.machines[place];
         let node = machine.node;
-        if let Some((after, end)) = end {
+        if let Some((after, end)) = outcome.end {
             let ends = Event::Ends { node, task, end };
             self.agenda.put(now.after(after), ends);
         }

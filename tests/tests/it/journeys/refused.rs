@@ -71,15 +71,9 @@ fn what_makes_no_sense_is_refused_with_the_cure() {
     assert!(words.starts_with(begin), "{words}");
     answers(
         &daemon,
-        &[
-            "service",
-            "create",
-            "--name",
-            "web",
-            "--process",
-            "--",
-            "sleep",
-        ],
+        &"service create --name web --process -- sleep"
+            .split(' ')
+            .collect::<Vec<_>>(),
         1,
         "Error: the request has a bad field: spec.template.process.command[0]\n  \
          spec.template.process.command[0] (IMAGE|COMMAND): is \"sleep\", not an absolute path",
@@ -93,31 +87,17 @@ fn what_is_taken_is_said_with_the_cure() {
     create(&daemon, "web", &["-p", "8080:80"], &["/bin/sleep", "1000"]);
     answers(
         &daemon,
-        &[
-            "service",
-            "create",
-            "--name",
-            "web",
-            "--process",
-            "--",
-            "/bin/true",
-        ],
+        &"service create --name web --process -- /bin/true"
+            .split(' ')
+            .collect::<Vec<_>>(),
         1,
         "Error: there is a service \"web\" already; take another name, or update that one",
     );
     answers(
         &daemon,
-        &[
-            "service",
-            "create",
-            "--name",
-            "api",
-            "-p",
-            "8080:81",
-            "--process",
-            "--",
-            "/bin/true",
-        ],
+        &"service create --name api -p 8080:81 --process -- /bin/true"
+            .split(' ')
+            .collect::<Vec<_>>(),
         1,
         "Error: port 8080/tcp is published by service \"web\"; take another, or none to have one \
          chosen",
