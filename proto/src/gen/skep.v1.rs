@@ -4352,9 +4352,10 @@ pub struct TaskStatus {
     /// When it entered that state, by the clock of who says so.
     #[prost(message, optional, tag = "2")]
     pub transition_time: ::core::option::Option<::prost_types::Timestamp>,
-    /// UPPER_SNAKE cause: EXITED, OOM_KILLED, UNHEALTHY, START_FAILED, DEADLINE, NODE_LOST, ...;
-    /// while it is made ready PULLING, and LOCAL_IMAGE once its image could not be pulled and the
-    /// node's own is used; while it is being stopped DRAINING, then STOPPING. The list may grow.
+    /// UPPER_SNAKE cause: EXITED, OOM_KILLED, UNHEALTHY, START_FAILED, DEADLINE, NODE_LOST,
+    /// ENGINE_LOST (it ended with its Docker engine, which counts against nobody), ...; while it is
+    /// made ready PULLING, and LOCAL_IMAGE once its image could not be pulled and the node's own is
+    /// used; while it is being stopped DRAINING, then STOPPING. The list may grow.
     #[prost(string, tag = "3")]
     pub reason: ::prost::alloc::string::String,
     /// The cause in words: the system's own error, and of a task that failed the last lines it

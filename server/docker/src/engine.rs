@@ -26,6 +26,8 @@ use crate::version::ApiVersion;
 
 /// How long the engine may take for an answer to what needs no work.
 const ANSWER: Duration = Duration::from_secs(20);
+/// How long it may take for a sign of life.
+const PING: Duration = Duration::from_secs(5);
 /// How long it may take to begin to answer what needs work: volumes, networks, a runtime.
 const WORK: Duration = Duration::from_secs(120);
 
@@ -159,6 +161,14 @@ impl Engine {
             said.platform = format!("{os}/{arch}").into();
         }
         Ok(version)
+    }
+
+    /// Whether it takes a new connection, and answers on it.
+    pub(crate) async fn takes_calls(&self) -> bool {
+        match connect(&self.address) {
+            Ok(client) => client.with_timeout(PING).ping().await.is_ok(),
+            Err(_) => false,
+        }
     }
 
     pub(crate) async fn about(&self) -> Result<About, EngineError> {

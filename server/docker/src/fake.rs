@@ -76,6 +76,7 @@ impl FakeEngine {
             serving,
         };
         fake.set_version(version);
+        fake.set("/_ping", 200, "OK");
         fake
     }
 

@@ -201,7 +201,7 @@ fn take(cutter: &mut Cutter, tty: bool, entry: &LogOutput) -> Vec<LogLine> {
 /// because it was not well.
 pub(crate) async fn with_last_lines(engine: &Engine, seen: &Seen, mut exit: Exit) -> Exit {
     let wanted = match exit.cause {
-        ExitCause::Exited | ExitCause::OutOfMemory => exit.code != Some(0),
+        ExitCause::Exited | ExitCause::OutOfMemory | ExitCause::EngineLost => exit.code != Some(0),
         ExitCause::Stopped => true,
         ExitCause::NotStarted | ExitCause::Lost => false,
     };

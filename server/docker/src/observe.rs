@@ -59,6 +59,8 @@ pub(crate) struct Told {
     pub(crate) stopped: bool,
     /// It ran out of memory: engines may say so after its end.
     pub(crate) oom: bool,
+    /// It ended while its engine was away, or went away.
+    pub(crate) engine_lost: bool,
 }
 
 /// What a container says; nothing: it is not this owner's. `platform`: what its engine runs
@@ -164,13 +166,23 @@ pub(crate) fn removed() -> Exit {
 /// The end of a container that the engine could not start. What it made of it stays as it is:
 /// nothing of it ever ran.
 fn not_started(words: &str, known: &Known<'_>) -> Exit {
-    let (field, problem) = start_problem(words, known.ports, known.platform);
+    let (cause, message) = if refusal::is_left_over(words) {
+        let what = "the Docker engine went away while it was being started";
+        (
+            ExitCause::EngineLost,
+            format!("{what}: {}", refusal::plain(words)),
+        )
+    } else {
+        let (field, problem) = start_problem(words, known.ports, known.platform);
+        let refused = ExecutorError::refused(field, problem);
+        (ExitCause::NotStarted, refused.to_string())
+    };
     Exit {
-        cause: ExitCause::NotStarted,
+        cause,
         code: None,
         signal: None,
         at: moment::now(),
-        message: ExecutorError::refused(field, problem).to_string(),
+        message,
     }
 }
 
@@ -211,10 +223,11 @@ fn port_in_use<'a>(words: &str, ports: &'a [Port]) -> Option<&'a Port> {
 fn exit(state: &ContainerState, known: &Known<'_>) -> Exit {
     let code = state.exit_code.and_then(|code| i32::try_from(code).ok());
     let oom = (known.told.oom || state.oom_killed == Some(true)) && code != Some(0);
-    let cause = match (known.told.stopped, oom) {
-        (true, _) => ExitCause::Stopped,
-        (false, true) => ExitCause::OutOfMemory,
-        (false, false) => ExitCause::Exited,
+    let cause = match (known.told.stopped, known.told.engine_lost, oom) {
+        (true, ..) => ExitCause::Stopped,
+        (false, true, _) => ExitCause::EngineLost,
+        (false, false, true) => ExitCause::OutOfMemory,
+        (false, false, false) => ExitCause::Exited,
     };
     let ended = state.finished_at.as_deref().and_then(moment::parse);
     Exit {
@@ -236,6 +249,9 @@ fn exit_words(state: &ContainerState, cause: ExitCause, code: Option<i32>, memor
             format!("killed because it used more memory than its limit of {memory} bytes")
         }
         ExitCause::OutOfMemory => "killed because the node ran out of memory".to_owned(),
+        ExitCause::EngineLost => {
+            format!("ended with code {code} while the Docker engine was away, or went away")
+        }
         _ if code == 0 => String::new(),
         _ if code > SIGNAL_BASE && code <= SIGNAL_BASE + 64 => {
             let name = signal::name(code - SIGNAL_BASE);

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,6 +36,8 @@ pub(crate) struct Inner {
     /// The node's address, which ports are opened at.
     pub(crate) address: IpAddr,
     pub(crate) table: Arc<Table>,
+    /// The engine is gone, or has only just come back: not everything was looked at since.
+    away: AtomicBool,
     pulls: Arc<Pulls>,
     /// The engine's ids of containers that an earlier life of the agent knew.
     recalled: Mutex<BTreeMap<TaskId, Arc<str>>>,
@@ -55,9 +58,15 @@ impl Inner {
             owner,
             address,
             table: Arc::default(),
+            away: AtomicBool::new(false),
             recalled: Mutex::default(),
             killers: Mutex::default(),
         }
+    }
+
+    /// Notes that the engine is gone, or that all was looked at since it is back.
+    pub(crate) fn set_away(&self, is_away: bool) {
+        self.away.store(is_away, Ordering::SeqCst);
     }
 
     /// Takes up which container was that of which task, and looks at those that are not known:
@@ -279,9 +288,14 @@ impl Inner {
     ) -> Result<Option<Known>, EngineError> {
         let _look = self.table.look(task).await;
         let mut seen = self.see(task, container).await?;
-        if seen.as_ref().is_some_and(|seen| self.is_doubtful(seen)) {
-            self.table.oom(task, OOM_LATE).await;
-            seen = self.see(task, container).await?;
+        if seen.as_ref().is_some_and(|seen| self.has_just_ended(seen)) {
+            if self.is_engine_leaving().await {
+                self.table.note_engine_lost(task);
+                seen = self.see(task, container).await?;
+            } else if seen.as_ref().is_some_and(is_doubtful) {
+                self.table.oom(task, OOM_LATE).await;
+                seen = self.see(task, container).await?;
+            }
         }
         let Some(seen) = seen else {
             self.table.gone(task);
@@ -299,6 +313,7 @@ impl Inner {
         let told = Told {
             stopped: memory.is_stopped,
             oom: memory.is_oom,
+            engine_lost: memory.is_engine_lost,
         };
         let platform = self.engine.platform();
         let seen = inspected.and_then(|it| observe::seen(&it, self.owner, &platform, told));
@@ -308,21 +323,18 @@ impl Inner {
         Ok(seen.filter(is_its))
     }
 
-    /// Whether this is an end whose cause may come after it: the signal is that of a lack of
-    /// memory, and nobody here sent it.
-    fn is_doubtful(&self, seen: &Seen) -> bool {
-        let known = self
-            .table
-            .known(seen.task)
-            .map(|known| known.observed.phase);
-        let was_there = known.is_some_and(|known| !matches!(known, Phase::Exited(_)));
-        let killed = Some(SIGNAL_BASE + signal::KILL);
-        match &seen.phase {
-            Phase::Exited(exit) => {
-                was_there && exit.cause == ExitCause::Exited && exit.code == killed
-            }
-            _ => false,
-        }
+    /// Whether this is the end, which nobody here ordered, of a container that was there before.
+    fn has_just_ended(&self, seen: &Seen) -> bool {
+        let known = self.table.known(seen.task);
+        let phase = known.map(|known| known.observed.phase);
+        let was_there = phase.is_some_and(|phase| !matches!(phase, Phase::Exited(_)));
+        matches!(&seen.phase, Phase::Exited(exit) if exit.cause == ExitCause::Exited) && was_there
+    }
+
+    /// Whether the engine is away or about to go. One that stops ends what it runs, and tells of it
+    /// over the connections that there are, but takes no new ones any more.
+    async fn is_engine_leaving(&self) -> bool {
+        self.away.load(Ordering::SeqCst) || !self.engine.takes_calls().await
     }
 
     async fn known(&self, seen: Seen) -> Result<Known, EngineError> {
@@ -358,4 +370,10 @@ impl Inner {
             seen: Some(Arc::new(seen)),
         })
     }
+}
+
+/// Whether the cause of this end may come after it: the signal is that of a lack of memory.
+fn is_doubtful(seen: &Seen) -> bool {
+    let killed = Some(SIGNAL_BASE + signal::KILL);
+    matches!(&seen.phase, Phase::Exited(exit) if exit.code == killed)
 }

@@ -76,6 +76,7 @@ pub(crate) async fn run(inner: Arc<Inner>, status: watch::Sender<Status>, pace: 
             }
             Err(error) => error,
         };
+        inner.set_away(true);
         mourn(&inner, &status, &error);
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(pace.pauses.1);
@@ -134,6 +135,7 @@ async fn meet(inner: &Arc<Inner>) -> Result<(About, Events), EngineError> {
     let events = Events::begin(inner)?;
     let about = inner.engine.about().await?;
     look(inner, false).await?;
+    inner.set_away(false);
     Ok((about, events))
 }
 

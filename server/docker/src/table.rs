@@ -34,6 +34,8 @@ struct Entry {
     is_stopped: bool,
     /// The engine told that it ran out of memory.
     oom: watch::Sender<bool>,
+    /// It ended while the engine was away, or went away.
+    engine_lost: bool,
     /// How it ended although it was never started.
     unstarted: Option<Exit>,
     /// What people should know of it as long as it is there.
@@ -53,6 +55,7 @@ pub(crate) struct Memory {
     pub(crate) known: Option<Known>,
     pub(crate) is_stopped: bool,
     pub(crate) is_oom: bool,
+    pub(crate) is_engine_lost: bool,
     pub(crate) unstarted: Option<Exit>,
     pub(crate) note: Option<Note>,
 }
@@ -140,6 +143,13 @@ impl Table {
         }
     }
 
+    /// Notes that a task ended while the engine was away, or went away.
+    pub(crate) fn note_engine_lost(&self, task: TaskId) {
+        if let Some(entry) = self.tasks().get_mut(&task) {
+            entry.engine_lost = true;
+        }
+    }
+
     /// Waits until that was noted, at most for so long.
     pub(crate) async fn oom(&self, task: TaskId, patience: Duration) {
         let noted = self.tasks().get(&task).map(|entry| entry.oom.subscribe());
@@ -171,6 +181,7 @@ impl Table {
             known: entry.known.clone(),
             is_stopped: entry.is_stopped,
             is_oom: *entry.oom.borrow(),
+            is_engine_lost: entry.engine_lost,
             unstarted: entry.unstarted.clone(),
             note: entry.note.clone(),
         }
@@ -203,6 +214,7 @@ impl Table {
         entry.known = None;
         entry.is_stopped = false;
         entry.oom = watch::Sender::default();
+        entry.engine_lost = false;
         entry.unstarted = None;
         entry.note = None;
         drop(tasks);

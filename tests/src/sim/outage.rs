@@ -67,7 +67,7 @@ impl World {
             counts.gone_with_all += u64::from(ends);
         }
         for (task, run) in running.into_iter().filter(|_| ends) {
-            let (cause, code) = (ExitCause::Exited, 137);
+            let (cause, code) = (ExitCause::EngineLost, 137);
             self.process_ends(node, task, End { run, cause, code });
         }
         self.machines[place].describe(self.now);

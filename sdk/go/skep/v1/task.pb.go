@@ -952,9 +952,10 @@ type TaskStatus struct {
 	State TaskState `protobuf:"varint,1,opt,name=state,proto3,enum=skep.v1.TaskState" json:"state,omitempty"`
 	// When it entered that state, by the clock of who says so.
 	TransitionTime *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=transition_time,json=transitionTime,proto3" json:"transition_time,omitempty"`
-	// UPPER_SNAKE cause: EXITED, OOM_KILLED, UNHEALTHY, START_FAILED, DEADLINE, NODE_LOST, ...;
-	// while it is made ready PULLING, and LOCAL_IMAGE once its image could not be pulled and the
-	// node's own is used; while it is being stopped DRAINING, then STOPPING. The list may grow.
+	// UPPER_SNAKE cause: EXITED, OOM_KILLED, UNHEALTHY, START_FAILED, DEADLINE, NODE_LOST,
+	// ENGINE_LOST (it ended with its Docker engine, which counts against nobody), ...; while it is
+	// made ready PULLING, and LOCAL_IMAGE once its image could not be pulled and the node's own is
+	// used; while it is being stopped DRAINING, then STOPPING. The list may grow.
 	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
 	// The cause in words: the system's own error, and of a task that failed the last lines it
 	// printed. At most 4,096 characters.

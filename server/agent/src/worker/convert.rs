@@ -36,6 +36,7 @@ fn ended(exit: &Exit) -> core::Exit {
         ExitCause::OutOfMemory => core::ExitCause::OutOfMemory,
         ExitCause::NotStarted => core::ExitCause::NotStarted,
         ExitCause::Lost => core::ExitCause::Lost,
+        ExitCause::EngineLost => core::ExitCause::EngineLost,
     };
     core::Exit {
         cause,

@@ -2,6 +2,7 @@
 //! What a swarm is made of: the objects, their parts, and the numbers that order them.
 
 mod container;
+mod drain;
 mod endpoint;
 mod health;
 mod id;
@@ -22,6 +23,7 @@ mod time;
 pub use container::{
     Container, DnsConfig, HostEntry, LOCAL_IMAGE, LogDriver, PullPolicy, Security,
 };
+pub use drain::{Drain, DrainPhase, Released};
 pub use endpoint::{Backend, BackendState, Port, PortMode, Protocol, ServiceEndpoints};
 pub use health::{HealthCheck, HealthState, Probe};
 pub use id::{BadId, ID_PREFIXES, IdSource, NodeId, ServiceId, SwarmId, TaskId};
@@ -42,8 +44,8 @@ pub use rollout::{
 pub use service::{KeptTemplate, Mode, Service, ServiceSpec, ServiceStatus};
 pub use swarm::{Swarm, SwarmSpec};
 pub use task::{
-    DesiredState, Drain, DrainPhase, NODE_LOST, NodeRef, Outcome, Released, RestartMemory, Task,
-    TaskState, TaskStatus, Transition,
+    DesiredState, ENGINE_LOST, NODE_LOST, NodeRef, Outcome, RestartMemory, Task, TaskState,
+    TaskStatus, Transition,
 };
 pub use template::{
     Process, RestartCondition, RestartPolicy, StopPolicy, TaskTemplate, Ulimit, Workload,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    HealthState, Labels, Meta, NodeId, Port, PortMode, Revision, RolloutStep, ServiceId, TaskId,
-    Timestamp, Unplaced,
+    Drain, DrainPhase, HealthState, Labels, Meta, NodeId, Port, PortMode, Revision, RolloutStep,
+    ServiceId, TaskId, Timestamp, Unplaced,
 };
 
 /// Where a task is in its life. It only ever moves to a greater value.
@@ -133,47 +133,6 @@ pub struct NodeRef {
     pub name: Arc<str>,
 }
 
-/// How far a task that is to stop was taken out of the traffic.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Drain {
-    /// The revision at which it was told to stop: proxies that balance by it, or by a later one,
-    /// send it no new connections.
-    pub told_revision: Revision,
-    /// When that was.
-    pub told: Timestamp,
-    /// When no proxy sent it any more; nothing: some may still.
-    pub released: Option<Released>,
-}
-
-/// That a task that is to stop is sent no new connections.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Released {
-    /// Since when.
-    pub time: Timestamp,
-    /// Not all nodes had confirmed it; they were waited for long enough.
-    pub unconfirmed: bool,
-}
-
-/// How far a drain is, for the node that has the task.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum DrainPhase {
-    /// Proxies may still send it new connections: it serves them.
-    Leaving,
-    /// None does any more.
-    Left,
-}
-
-impl Drain {
-    /// How far it is.
-    #[must_use]
-    pub fn phase(&self) -> DrainPhase {
-        match self.released {
-            None => DrainPhase::Leaving,
-            Some(_) => DrainPhase::Left,
-        }
-    }
-}
-
 /// One step in a task's life.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Transition {
@@ -258,6 +217,10 @@ impl TaskStatus {
 /// The reason of a task whose node is down or was deleted: what became of it is not known.
 pub const NODE_LOST: &str = "NODE_LOST";
 
+/// The reason of a task that ended while its engine was away, or went away: an engine that stops ends
+/// what it runs, and what else may have ended it was seen by nobody.
+pub const ENGINE_LOST: &str = "ENGINE_LOST";
+
 /// A task.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Task {
@@ -324,11 +287,17 @@ impl Task {
         self.desired <= DesiredState::Running && !self.is_terminal()
     }
 
-    /// Whether it ended by itself: not on order, and not lost with its node.
+    /// Whether it ended by itself: not on order, and not lost with its node or its engine.
     #[must_use]
     pub fn ended_by_itself(&self) -> bool {
         use TaskState::{Completed, Failed, Rejected};
-        matches!(self.status.state, Completed | Failed | Rejected)
+        matches!(self.status.state, Completed | Failed | Rejected) && !self.ended_with_engine()
+    }
+
+    /// Whether it ended with its engine, which says nothing about what it was made from.
+    #[must_use]
+    pub fn ended_with_engine(&self) -> bool {
+        self.status.state == TaskState::Failed && self.status.reason == ENGINE_LOST
     }
 
     /// How it ended, on one line: in the words of its node, else its exit code or the reason.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What to say of a task that has ended.
 
-use crate::model::{TaskState, TaskStatus};
+use crate::model::{ENGINE_LOST, TaskState, TaskStatus};
 use crate::state::Observation;
 
 use super::{Exit, ExitCause, START_DEADLINE, StopCause, TaskRecord};
@@ -25,6 +25,7 @@ pub(super) fn observation(record: &TaskRecord, exit: &Exit) -> Observation {
         (None, ExitCause::OutOfMemory) => (TaskState::Failed, "OOM_KILLED"),
         (None, ExitCause::NotStarted) => (TaskState::Rejected, "START_FAILED"),
         (None, ExitCause::Lost) => (TaskState::Failed, "LOST"),
+        (None, ExitCause::EngineLost) => (TaskState::Failed, ENGINE_LOST),
     };
     let message = match cause {
         Some(StopCause::StartDeadline) => {

@@ -133,4 +133,6 @@ pub enum ExitCause {
     NotStarted,
     /// Nobody knows how: the node was restarted, or the task's supervisor was killed.
     Lost,
+    /// It ended while its engine was away, or went away, which ends what it runs.
+    EngineLost,
 }

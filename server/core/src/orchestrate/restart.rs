@@ -32,11 +32,20 @@ pub(super) fn verdict(policy: &RestartPolicy, task: &Task, now: Timestamp) -> Ve
     if memory.window_attempts == 0 {
         memory.window_start = ended;
     }
-    if !allows(policy.condition(), state) || is_exhausted(policy, memory) {
+    // An end with the engine is no failed attempt: it neither counts nor lengthens the wait.
+    let counts = !task.ended_with_engine();
+    if !allows(policy.condition(), state) || (counts && is_exhausted(policy, memory)) {
         return Verdict::Settled(outcome(state));
     }
+    let restart_time = ended.after(delay(policy, memory.streak));
+    if !counts {
+        return Verdict::Again {
+            restart_time,
+            memory,
+        };
+    }
     Verdict::Again {
-        restart_time: ended.after(delay(policy, memory.streak)),
+        restart_time,
         memory: RestartMemory {
             streak: memory.streak.saturating_add(1),
             window_attempts: memory.window_attempts.saturating_add(1),

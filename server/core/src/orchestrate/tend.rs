@@ -81,12 +81,18 @@ impl Next {
             Verdict::Again {
                 restart_time,
                 memory,
-            } => Some(Next {
-                template: attempt.task.template_revision,
-                memory,
-                restart_time: Some(restart_time),
-                step: attempt.step,
-            }),
+            } => {
+                let step = match Next::moved(desk, attempt) {
+                    anew if attempt.task.ended_with_engine() => anew.step,
+                    _ => attempt.step,
+                };
+                Some(Next {
+                    template: attempt.task.template_revision,
+                    memory,
+                    restart_time: Some(restart_time),
+                    step,
+                })
+            }
             Verdict::Settled(_) => None,
         }
     }

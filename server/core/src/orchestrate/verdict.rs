@@ -114,6 +114,7 @@ impl Run {
         let proof = meant.map_or(Proof::NONE, |attempt| Proof {
             state: attempt.state,
             outcome: attempt.outcome,
+            is_engine_lost: attempt.task.ended_with_engine(),
         });
         rollout::judge(&self.policy, step, proof, watch, desk.now)
     }

@@ -10,6 +10,8 @@ pub struct Proof {
     pub state: TaskState,
     /// Whether anything follows it, once it has ended.
     pub outcome: Outcome,
+    /// It ended with its engine.
+    pub is_engine_lost: bool,
 }
 
 impl Proof {
@@ -17,6 +19,7 @@ impl Proof {
     pub const NONE: Proof = Proof {
         state: TaskState::Pending,
         outcome: Outcome::Open,
+        is_engine_lost: false,
     };
 }
 
@@ -59,9 +62,13 @@ pub fn judge(
 ) -> Judgement {
     match proof.state {
         TaskState::Completed if proof.outcome == Outcome::Finished => return Judgement::Passed,
-        TaskState::Completed | TaskState::Failed | TaskState::Rejected => return Judgement::Ended,
-        // What was stopped, or lost with its node, says nothing about what it was made from.
+        // What was stopped, or lost with its engine or its node, says nothing about what it was
+        // made from: what follows it is on trial.
+        TaskState::Failed if proof.is_engine_lost && proof.outcome == Outcome::Open => {
+            return Judgement::Open(None);
+        }
         TaskState::Stopped | TaskState::Orphaned => return Judgement::Open(None),
+        TaskState::Completed | TaskState::Failed | TaskState::Rejected => return Judgement::Ended,
         _ => {}
     }
     let Some(heard_since) = watch.heard_since else {

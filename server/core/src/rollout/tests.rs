@@ -146,9 +146,11 @@ fn judged_by(watch: Watch, state: TaskState, turn_over: Option<i64>, now: i64) -
         overlaps: false,
         verdict: None,
     };
-    let outcome = Outcome::Open;
-    let now = Timestamp::from_millis(now);
-    judge(&policy, &step, Proof { state, outcome }, watch, now)
+    let proof = Proof {
+        state,
+        ..Proof::NONE
+    };
+    judge(&policy, &step, proof, watch, Timestamp::from_millis(now))
 }
 
 #[test]

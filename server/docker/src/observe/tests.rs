@@ -54,6 +54,7 @@ fn phase_of(state: ContainerState, stopped: bool) -> Phase {
         Told {
             stopped,
             oom: false,
+            ..Told::default()
         },
     )
     .expect("it is ours")
@@ -220,4 +221,13 @@ fn health_is_what_the_engine_says_with_its_last_words() {
     );
     let silent = Health::Unhealthy("the check ended with code 7".into());
     assert_eq!(of(HealthStatus::UNHEALTHY, 7, ""), silent);
+}
+
+#[test]
+fn what_an_interrupted_start_left_behind_is_blamed_on_nobody() {
+    let words = "failed to create task for container: Conflict. container with id c0ffee already exists: unknown";
+    assert!(crate::refusal::is_left_over(words));
+    assert!(!crate::refusal::is_left_over(
+        "exec: \"nope\": executable file not found in $PATH"
+    ));
 }

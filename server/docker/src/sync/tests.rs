@@ -307,3 +307,52 @@ async fn an_end_for_want_of_memory_may_be_told_after_it() {
     fake.tell(event("die"));
     assert_eq!(until_ended(&executor).await.cause, ExitCause::Exited);
 }
+
+#[tokio::test]
+async fn an_end_with_the_engine_is_no_end_by_itself() {
+    for unseen in [true, false] {
+        let fake = empty();
+        RUNNING.put(&fake);
+        let executor = executor(&fake, NEVER).await;
+        fake.heard().await;
+        if unseen {
+            // It is away, and what ran is found ended once it is back.
+            fake.set("/version", 503, "{}");
+            fake.hang_up();
+            until(&executor, || {
+                (!executor.troubles().is_empty()).then_some(())
+            })
+            .await;
+            KILLED.put(&fake);
+            fake.set_version("1.44");
+        } else {
+            // It stops: it still tells what ends, but takes no new connections.
+            fake.set("/_ping", 503, "{}");
+            KILLED.put(&fake);
+            fake.tell(event("die"));
+        }
+        let exit = until_ended(&executor).await;
+        assert_eq!((exit.cause, exit.code), (ExitCause::EngineLost, Some(137)));
+        assert!(exit.message.contains("went away"), "{}", exit.message);
+    }
+}
+
+#[tokio::test]
+async fn what_ends_after_the_engine_came_back_ends_by_itself() {
+    let fake = empty();
+    RUNNING.put(&fake);
+    let executor = executor(&fake, NEVER).await;
+    fake.heard().await;
+    fake.set("/version", 503, "{}");
+    fake.hang_up();
+    until(&executor, || {
+        (!executor.troubles().is_empty()).then_some(())
+    })
+    .await;
+    fake.set_version("1.44");
+    until(&executor, || executor.troubles().is_empty().then_some(())).await;
+    fake.heard().await;
+    KILLED.put(&fake);
+    fake.tell(event("die"));
+    assert_eq!(until_ended(&executor).await.cause, ExitCause::Exited);
+}

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use skep_sdk::v1::GetNodeRequest;
 use skep_sdk::v1::rollout::State;
+use skep_sdk::v1::{GetNodeRequest, Task};
 use skep_tests::events::Events;
 use skep_tests::{DEADLINE, Daemon, Engine, until};
 
@@ -119,13 +119,13 @@ fn is_troubled(api: &Api) -> bool {
     troubled[0] && troubled[1]
 }
 
-/// A roll-out under load in whose middle the engine goes, and comes back; then it completes, or a
-/// person lets it go on.
-fn outlives_its_engine(engine: &Engine, failure_action: &str) {
+/// A roll-out under load in whose middle the engine goes, and comes back; then it completes. Says
+/// whether tasks ended with the engine.
+fn outlives_its_engine(engine: &Engine) -> bool {
     let daemon = daemon(engine, 2);
     let api = Api::of(&daemon);
     let port = format!("{PORT}:8080");
-    let more = ["-p", &port, "--update-failure-action", failure_action];
+    let more = ["-p", &port];
     let service = begin(engine, &daemon, &api, &more);
     api.converged("web");
     let nodes = [0, 1].map(|number| SocketAddr::from((daemon.node_address(number), PORT)));
@@ -144,7 +144,7 @@ fn outlives_its_engine(engine: &Engine, failure_action: &str) {
     });
     assert_ne!(rollout(&api).state(), State::Completed);
     engine.start_again();
-    settles(engine, &daemon, &api, &service);
+    settles(engine, &api, &service);
     assert!(!is_troubled(&api));
     load.goes_on();
     drop(load);
@@ -152,28 +152,22 @@ fn outlives_its_engine(engine: &Engine, failure_action: &str) {
     let load = Load::on(&nodes);
     load.goes_on();
     load.lost_nothing();
+    let reason = |task: &Task| task.status.clone().unwrap_or_default().reason;
+    let tasks = api.tasks("web");
+    tasks.iter().any(|task| reason(task) == "ENGINE_LOST")
 }
 
 /// Waits until all slots run what is rolled out, and never sees one run twice. What ended with the
-/// engine counts as failed: a roll-out that such a task pauses goes on when it is told to, and
-/// until then all slots run.
-fn settles(engine: &Engine, daemon: &Daemon, api: &Api, service: &str) {
-    let until_ended = || {
-        until("the roll-out ends", DEADLINE, || {
-            let slots = running(engine, service);
-            let each: BTreeSet<_> = slots.iter().collect();
-            assert_eq!(slots.len(), each.len(), "a slot runs twice: {slots:?}");
-            let rollout = rollout(api);
-            let goes_on = rollout.state() == State::Updating || slots.len() < REPLICAS;
-            (!goes_on).then_some(rollout)
-        })
-    };
-    let ended = until_ended();
-    if ended.state() == State::Paused {
-        assert_eq!(ended.reason, "TASK_FAILED", "{ended:?}");
-        daemon.skep_ok(["service", "resume", "--detach", "web"]);
-        until_ended();
-    }
+/// engine does not count as failed: nobody has to tell the roll-out to go on.
+fn settles(engine: &Engine, api: &Api, service: &str) {
+    until("the roll-out ends", DEADLINE, || {
+        let slots = running(engine, service);
+        let each: BTreeSet<_> = slots.iter().collect();
+        assert_eq!(slots.len(), each.len(), "a slot runs twice: {slots:?}");
+        let rollout = rollout(api);
+        let goes_on = rollout.state() == State::Updating || slots.len() < REPLICAS;
+        (!goes_on).then_some(())
+    });
     until_completed(api);
     has_one_each(engine, service);
 }
@@ -181,13 +175,14 @@ fn settles(engine: &Engine, daemon: &Daemon, api: &Api, service: &str) {
 #[test]
 fn a_rollout_outlives_an_engine_that_leaves_its_containers() {
     if let Some(engine) = Engine::start(&["--live-restore"]) {
-        outlives_its_engine(&engine, "continue");
+        // A start that it was in the middle of may have ended with it, or none.
+        let _ = outlives_its_engine(&engine);
     }
 }
 
 #[test]
 fn a_rollout_outlives_an_engine_that_takes_its_containers_along() {
     if let Some(engine) = Engine::start(&[]) {
-        outlives_its_engine(&engine, "pause");
+        assert!(outlives_its_engine(&engine));
     }
 }

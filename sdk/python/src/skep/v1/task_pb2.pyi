@@ -610,9 +610,10 @@ class TaskStatus(_message.Message):
     state: Global___TaskState.ValueType
     """The state it is in."""
     reason: _builtins.str
-    """UPPER_SNAKE cause: EXITED, OOM_KILLED, UNHEALTHY, START_FAILED, DEADLINE, NODE_LOST, ...;
-    while it is made ready PULLING, and LOCAL_IMAGE once its image could not be pulled and the
-    node's own is used; while it is being stopped DRAINING, then STOPPING. The list may grow.
+    """UPPER_SNAKE cause: EXITED, OOM_KILLED, UNHEALTHY, START_FAILED, DEADLINE, NODE_LOST,
+    ENGINE_LOST (it ended with its Docker engine, which counts against nobody), ...; while it is
+    made ready PULLING, and LOCAL_IMAGE once its image could not be pulled and the node's own is
+    used; while it is being stopped DRAINING, then STOPPING. The list may grow.
     """
     message: _builtins.str
     """The cause in words: the system's own error, and of a task that failed the last lines it

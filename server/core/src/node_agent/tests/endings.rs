@@ -18,6 +18,7 @@ fn each_way_to_end_has_its_state() {
         ),
         (ExitCause::NotStarted, None, "Rejected START_FAILED"),
         (ExitCause::Lost, None, "Failed LOST"),
+        (ExitCause::EngineLost, Some(0), "Failed ENGINE_LOST code 0"),
     ] {
         let mut bench = Bench::running();
         bench.exit(cause, code);
@@ -31,6 +32,7 @@ fn while_it_is_being_stopped_every_end_is_a_stop() {
         ExitCause::Exited,
         ExitCause::Stopped,
         ExitCause::OutOfMemory,
+        ExitCause::EngineLost,
     ] {
         let mut bench = Bench::running();
         bench.want(DesiredState::Stopped);

@@ -158,6 +158,14 @@ impl Case {
         self.world.observe(id, state);
     }
 
+    /// A task ends with its engine.
+    pub(super) fn end_with_engine(&mut self, name: &str) {
+        let task = self.task(name).meta.id;
+        let ended = Observation::of(TaskState::Failed, self.world.now);
+        let observation = ended.because(ENGINE_LOST, "ended with code 137");
+        self.world.apply([Write::ObserveTask { task, observation }]);
+    }
+
     /// Stops a task as a user would.
     pub(super) fn stop(&mut self, task: TaskId) {
         self.world.apply([Write::SetDesired {

@@ -267,3 +267,24 @@ fn the_next_attempt_can_fail_before_its_time() {
          wake at 2400 ms"
     );
 }
+
+#[test]
+fn an_end_with_the_engine_counts_against_nobody() {
+    let policy = RestartPolicy {
+        max_attempts: 1,
+        ..RestartPolicy::default()
+    };
+    let mut case = Case::running(1, with_policy(policy));
+    assert!(fail_once(&mut case).contains("make 1#2"));
+    let memory = case.task("web.1").restart;
+    for attempt in 3..7 {
+        case.end_with_engine("web.1");
+        let plan = case.plan();
+        assert!(plan.contains(&format!("make 1#{attempt}")), "{plan}");
+        case.apply_plan();
+        assert_eq!(case.task("web.1").restart, memory);
+        case.pass_ms(60_000);
+        case.settle();
+    }
+    assert!(fail_once(&mut case).contains("GaveUp"));
+}

@@ -522,9 +522,10 @@ export type TaskStatus = Message<"skep.v1.TaskStatus"> & {
   transitionTime?: Timestamp | undefined;
 
   /**
-   * UPPER_SNAKE cause: EXITED, OOM_KILLED, UNHEALTHY, START_FAILED, DEADLINE, NODE_LOST, ...;
-   * while it is made ready PULLING, and LOCAL_IMAGE once its image could not be pulled and the
-   * node's own is used; while it is being stopped DRAINING, then STOPPING. The list may grow.
+   * UPPER_SNAKE cause: EXITED, OOM_KILLED, UNHEALTHY, START_FAILED, DEADLINE, NODE_LOST,
+   * ENGINE_LOST (it ended with its Docker engine, which counts against nobody), ...; while it is
+   * made ready PULLING, and LOCAL_IMAGE once its image could not be pulled and the node's own is
+   * used; while it is being stopped DRAINING, then STOPPING. The list may grow.
    *
    * @generated from field: string reason = 3;
    */

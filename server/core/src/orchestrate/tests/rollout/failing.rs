@@ -292,3 +292,65 @@ fn what_ends_well_too_soon_is_told_so() {
         format!("update paused: task web.1 {id} failed: exited with code 0")
     );
 }
+
+/// Nobody knows what ended it, so what follows it is on trial in its stead, from the beginning.
+#[test]
+fn what_ends_with_its_engine_is_tried_again() {
+    let mut case = running(1, 1);
+    case.new_template("new");
+    let _ = case.tell("a new template");
+    let _ = through(&mut case, "web.1");
+    case.pass_ms(3_000);
+    case.end_with_engine("web.1");
+    let mut story = case.tell("its engine goes 3 s after its start");
+    case.pass_ms(5_000);
+    story += &case.tell("its restart");
+    slot(&mut case, "web.1", TaskState::Running);
+    story += &case.tell("it runs again");
+    case.pass_ms(4_999);
+    story += &case.tell("its trial is not over");
+    case.pass_ms(1);
+    story += &case.tell("its trial is over");
+    assert_eq!(
+        story,
+        "-- its engine goes 3 s after its start\n\
+         rollout UPDATING: 0 done, 1 open, 0 failed of 1\n\
+         stop web.1#2\n\
+         make 1#3 v2: run at 4000 ms\n\
+         wake at 4000 ms\n\
+         -- its restart\n\
+         run web.1#3\n\
+         wake at 603000 ms\n\
+         -- it runs again\n\
+         rollout UPDATING: 0 done, 1 open, 0 failed of 1, next at 13000 ms\n\
+         wake at 13000 ms\n\
+         -- its trial is not over\n\
+         wake at 13000 ms\n\
+         -- its trial is over\n\
+         rollout COMPLETED: 1 done, 0 open, 0 failed of 1\n\
+         pass web.1#3\n\
+         good v2\n"
+    );
+}
+
+/// Where nothing follows, the step has failed.
+#[test]
+fn what_ends_with_its_engine_for_good_has_failed() {
+    let mut case = running(1, 1);
+    case.update(|spec| {
+        let template = Arc::make_mut(&mut spec.template);
+        template.restart.condition = Some(RestartCondition::None);
+    });
+    let _ = case.tell("a new template");
+    let _ = through(&mut case, "web.1");
+    case.end_with_engine("web.1");
+    let story = case.tell("its engine goes");
+    assert_eq!(
+        story,
+        "-- its engine goes\n\
+         rollout PAUSED TASK_FAILED: 0 done, 0 open, 1 failed of 1\n\
+         settle web.1#2 GaveUp\n\
+         fail web.1#2\n"
+    );
+    assert!(case.holds("STALLED"));
+}
