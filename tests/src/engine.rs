@@ -206,6 +206,20 @@ impl Engine {
         fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 
+    /// Kills what the engine started and left: the supervisor of a container that it was making
+    /// when it was stopped.
+    fn kill_what_is_left(&self) {
+        let dir = self.dir.path().display().to_string();
+        for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
+            let words = fs::read(process.path().join("cmdline")).unwrap_or_default();
+            let is_its = String::from_utf8_lossy(&words).contains(&dir);
+            let pid = process.file_name().to_string_lossy().parse();
+            if let (true, Ok(pid)) = (is_its, pid) {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
+        }
+    }
+
     /// Everything below its directory that is still mounted, the innermost first.
     fn mounts(&self) -> Vec<String> {
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
@@ -244,6 +258,7 @@ impl Drop for Engine {
             let _ = self.docker(&arguments);
             self.stop();
         }
+        self.kill_what_is_left();
         for place in self.mounts() {
             let _ = Command::new("umount").args(["-l", &place]).status();
         }

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use skep_core::model::{Availability, Mode, Name, NodeSpec, ServiceSpec, SwarmSpec};
+use skep_core::model::{
+    Availability, Mode, Name, NodeSpec, Port, PortMode, ServiceSpec, SwarmSpec, Workload,
+};
 use skep_proto::v1;
 
 use super::common::{bounded_span, labels, name, ports, unknown};
@@ -37,6 +39,12 @@ pub fn service(fields: &mut Fields, message: v1::ServiceSpec) -> Option<ServiceS
     let endpoint = message.endpoint.unwrap_or_default();
     let ports = fields.at("endpoint", |fields| ports(fields, endpoint.ports));
     rollout::check(fields, mode, [update, rollback], &ports);
+    if template
+        .as_ref()
+        .is_some_and(|it| matches!(it.workload, Workload::Process(_)))
+    {
+        one_host_port_each(fields, &ports);
+    }
     Some(ServiceSpec {
         name: name?,
         labels,
@@ -46,6 +54,27 @@ pub fn service(fields: &mut Fields, message: v1::ServiceSpec) -> Option<ServiceS
         rollback,
         ports,
     })
+}
+
+/// A program listens for a target on one port, so it cannot have two of a node.
+fn one_host_port_each(fields: &mut Fields, ports: &[Port]) {
+    let on_host = |port: &&Port| port.mode == PortMode::Host && port.published != 0;
+    for (index, port) in ports.iter().enumerate().filter(|(_, port)| on_host(port)) {
+        let way = (port.target, port.protocol);
+        let mut before = ports.iter().take(index).filter(on_host);
+        let first = before.find(|first| (first.target, first.protocol) == way);
+        // The same port twice is told as that.
+        if let Some(first) = first.filter(|first| first.published != port.published) {
+            let (target, protocol, first) = (port.target, port.protocol.as_str(), first.published);
+            fields.wrong(
+                &format!("endpoint.ports[{index}].published"),
+                format!(
+                    "is another port of the node for {target}/{protocol} than {first}; a process \
+                     listens for it on one: publish it once, or with mode INGRESS"
+                ),
+            );
+        }
+    }
 }
 
 /// The spec of a node. Without a name it keeps the present one.

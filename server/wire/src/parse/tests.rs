@@ -146,3 +146,51 @@ fn connections_have_an_hour_to_end_at_most() {
         assert!(named && found[0].contains("3600"), "{found:?}");
     }
 }
+
+#[test]
+fn a_process_has_one_port_of_the_node_for_a_target() {
+    let udp = v1::port::Protocol::Udp.into();
+    let on_host = |target, published, protocol| v1::Port {
+        target,
+        published,
+        protocol,
+        mode: v1::port::Mode::Host.into(),
+        ..v1::Port::default()
+    };
+    let ports = vec![
+        on_host(80, 8080, 0),
+        on_host(80, 0, 0),
+        on_host(80, 8081, udp),
+        on_host(81, 8082, 0),
+        on_host(80, 8083, 0),
+    ];
+    let of = |template| v1::ServiceSpec {
+        name: "web".to_owned(),
+        template: Some(template),
+        endpoint: Some(v1::EndpointSpec {
+            ports: ports.clone(),
+        }),
+        ..v1::ServiceSpec::default()
+    };
+    let program = process(v1::Process {
+        command: vec!["/bin/web".to_owned()],
+        ..v1::Process::default()
+    });
+    assert_eq!(
+        complaints(of(program)),
+        [
+            "spec.endpoint.ports[4].published: is another port of the node for 80/tcp than 8080; a \
+             process listens for it on one: publish it once, or with mode INGRESS"
+        ]
+    );
+    // The engine leads any number of ports to one of a container.
+    let container = v1::Container {
+        image: "web:1".to_owned(),
+        ..v1::Container::default()
+    };
+    let container = v1::TaskTemplate {
+        workload: Some(v1::task_template::Workload::Container(container)),
+        ..v1::TaskTemplate::default()
+    };
+    assert_eq!(complaints(of(container)), Vec::<String>::new());
+}
