@@ -84,6 +84,7 @@ fn every_setting_of_a_container_is_asked_for() {
     container.command = texts(&["/bin/sh"]);
     container.args = texts(&["-c", "true"]);
     container.env = pairs(&[("A", "b=c")]);
+    container.labels = pairs(&[("team", "web")]);
     container.dir = "/srv".into();
     container.user = "1:2".into();
     container.groups = texts(&["audio"]);
@@ -117,6 +118,7 @@ fn every_setting_of_a_container_is_asked_for() {
     assert_eq!(asked["Entrypoint"], json!(["/bin/sh"]));
     assert_eq!(asked["Cmd"], json!(["-c", "true"]));
     assert_eq!(asked["Env"], json!(["A=b=c"]));
+    assert_eq!(asked["Labels"]["team"], "web");
     assert_eq!(asked["WorkingDir"], "/srv");
     assert_eq!(
         (&asked["User"], &asked["Hostname"]),
@@ -219,12 +221,13 @@ fn checks_of_the_engine_are_its_own_and_others_are_not() {
             command: texts(&["/check", "-q"]),
         }),
         interval: Some(Duration::from_millis(1_500)),
+        timeout: Some(Duration::from_millis(500)),
         retries: 2,
         ..HealthCheck::default()
     };
     work.launch.health_check = Some(check.clone());
     let nanos = 1_500_000_000u64;
-    let want = json!({"Test": ["CMD", "/check", "-q"], "Interval": nanos, "Retries": 2,
+    let want = json!({"Test": ["CMD", "/check", "-q"], "Interval": nanos, "Timeout": 500_000_000, "Retries": 2,
                       "StartPeriod": nanos, "StartInterval": nanos});
     assert_eq!(asked(&work)["Healthcheck"], want);
 
@@ -271,11 +274,11 @@ fn file_systems_are_named_as_the_engine_wants_them() {
             "/c",
             MountSource::Volume(VolumeMount {
                 name: "db".into(),
+                driver: "mine".into(),
                 options: pairs(&[("o", "size=1m")]),
                 labels: pairs(&[("a", "b")]),
                 subpath: "in/it".into(),
                 no_copy: true,
-                ..VolumeMount::default()
             }),
         ),
         mount("/d", MountSource::Volume(VolumeMount::default())),
@@ -294,7 +297,7 @@ fn file_systems_are_named_as_the_engine_wants_them() {
          "BindOptions": {"Propagation": "rprivate", "NonRecursive": true}},
         {"Target": "/c", "Source": "db", "Type": "volume", "ReadOnly": true,
          "VolumeOptions": {"NoCopy": true, "Labels": {"a": "b"}, "Subpath": "in/it",
-                           "DriverConfig": {"Name": "local", "Options": {"o": "size=1m"}}}},
+                           "DriverConfig": {"Name": "mine", "Options": {"o": "size=1m"}}}},
         {"Target": "/d", "Type": "volume", "ReadOnly": true, "VolumeOptions": {}},
         {"Target": "/e", "Type": "tmpfs", "ReadOnly": true,
          "TmpfsOptions": {"SizeBytes": 4_096, "Mode": 0o700}}

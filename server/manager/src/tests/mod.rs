@@ -3,6 +3,7 @@
 
 mod containers;
 mod desk;
+mod effects;
 mod fields;
 mod limits;
 mod listing;

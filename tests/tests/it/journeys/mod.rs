@@ -2,6 +2,7 @@
 //! What a new user tries and gets wrong, and the answer: its exit code, its words, its cure.
 
 mod failing;
+mod reading;
 mod refused;
 mod together;
 

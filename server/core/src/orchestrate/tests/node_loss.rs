@@ -2,8 +2,10 @@
 //! Nodes that are down, gone, drained, or no longer fit.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::model::*;
+use crate::state::Write;
 use crate::testing::replicated;
 
 use super::Case;
@@ -41,6 +43,24 @@ fn they_are_orphaned_after_their_time() {
     case.pass_ms(1);
     assert_eq!(case.plan(), "observe web.2#1 Orphaned NODE_LOST");
     assert_eq!(case.plan(), "");
+}
+
+#[test]
+fn the_swarm_says_when_what_is_lost_is_given_up() {
+    let mut case = Case::running(2, replicated("web", 2));
+    case.world.apply([Write::PutSwarm {
+        id: SwarmId(1),
+        spec: Arc::new(SwarmSpec {
+            orphan_after: Some(Duration::from_secs(60)),
+            ..SwarmSpec::default()
+        }),
+    }]);
+    case.set_node(2, NodeState::Down);
+    let _ = case.plan();
+    case.pass_ms(59_999);
+    assert_eq!(case.plan(), "wake at 60000 ms");
+    case.pass_ms(1);
+    assert_eq!(case.plan(), "observe web.2#1 Orphaned NODE_LOST");
 }
 
 #[test]
