@@ -107,6 +107,7 @@ class Client:
             watches = list(self._watches)
         for watch in watches:
             await watch.close()
+        self._connection.at_end()
         await self._channel.close()
 
     async def __aenter__(self) -> Self:
@@ -307,6 +308,6 @@ class Watch(Generic[Kind]):
         await self.close()
 
     def __del__(self) -> None:
-        # Not close: whoever collects garbage may hold a lock that the thread to be joined needs.
+        # Not close: whoever collects garbage waits for nothing.
         if self._frames:
             self._frames.cancel()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import string
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +39,8 @@ class Connection:
 
     host: str
     is_closed: bool = False
+    at_end: Callable[[], None] = lambda: None
+    """What else ends with it."""
 
     def in_plain_words(self, timeout: float | None) -> _PlainWords:
         """Failures within as `Error`."""

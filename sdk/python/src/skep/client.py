@@ -100,6 +100,7 @@ class Client:
             watches = list(self._watches)
         for watch in watches:
             watch.close()
+        self._connection.at_end()
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -300,6 +301,6 @@ class Watch(Generic[Kind]):
         self.close()
 
     def __del__(self) -> None:
-        # Not close: whoever collects garbage may hold a lock that the thread to be joined needs.
+        # Not close: whoever collects garbage waits for nothing.
         if self._frames:
             self._frames.cancel()

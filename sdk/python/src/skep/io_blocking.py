@@ -83,6 +83,9 @@ class Calls:
     def __init__(self, channel: grpc.Channel, connection: Connection) -> None:
         self._channel = channel
         self._connection = connection
+        self._guard = Guard()
+        connection.at_end = self._guard.close
+        weakref.finalize(self, self._guard.end)
 
     def unary_unary(self, path: str, *args: Any, **options: Any) -> Any:
         """A method with one answer."""
@@ -95,7 +98,8 @@ class Calls:
 
         def call(request: Any, timeout: float | None = None, **options: Any) -> _Answer:
             with self._connection.in_plain_words(timeout):
-                return _Answer(method(request, timeout, **options), self._connection, timeout)
+                stream = method(request, timeout, **options)
+                return _Answer(stream, self._connection, timeout, self._guard)
 
         return call
 
@@ -127,10 +131,14 @@ class _UnaryMethod:
 class _Answer:
     """A call that goes on: it fails with `Error`. All else is as gRPC has it."""
 
-    def __init__(self, call: Any, connection: Connection, timeout: float | None) -> None:
+    def __init__(
+        self, call: Any, connection: Connection, timeout: float | None, guard: Guard | None = None
+    ) -> None:
         self._call = call
         self._connection = connection
         self._timeout = timeout
+        self.guard = guard
+        """Whoever ends it if it is silent for too long; None: it is no stream."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._call, name)
@@ -153,25 +161,96 @@ class _Answer:
             return next(self._call)
 
 
+class Guard:
+    """Ends the streams that are silent for too long. gRPC's own iterator has no time limit, so a
+    thread keeps watch over all who read watches of a client. It begins with the first of them, and
+    ends with the client, or when there were none for a while. A thread for each would cost more
+    than opening the watch."""
+
+    _IDLE_SECONDS = 1.0
+    """So long it waits for another watch."""
+
+    def __init__(self) -> None:
+        self._guarded: set[Frames] = set()
+        # The collector of garbage may end watches and clients anywhere: what it calls here waits
+        # for no lock, and this queue takes what it puts.
+        self._news: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._naps_until = math.inf
+        self._is_over = False
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def add(self, frames: Frames) -> None:
+        """Keeps watch over these from now on."""
+        with self._lock:
+            self._guarded.add(frames)
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="skep-watch", daemon=True)
+                thread.start()
+                self._thread = thread
+        if time.monotonic() + frames.silence_seconds < self._naps_until:
+            self._news.put(None)
+
+    def remove(self, frames: Frames) -> None:
+        """Lets these be."""
+        self._guarded.discard(frames)
+        if not self._guarded and time.monotonic() + self._IDLE_SECONDS < self._naps_until:
+            self._news.put(None)
+
+    def _run(self) -> None:
+        while not self._is_over:
+            # Whoever comes while it looks around is news.
+            self._naps_until = math.inf
+            now = time.monotonic()
+            naps = [frames.look(now) for frames in tuple(self._guarded)]
+            nap = min(naps, default=self._IDLE_SECONDS)
+            self._naps_until = now + nap
+            try:
+                self._news.get(timeout=nap)
+            except queue.Empty:
+                if not naps and self._is_idle():
+                    return
+
+    def _is_idle(self) -> bool:
+        """Whether there is still nothing to do: then the thread ends, and the next watch begins
+        another."""
+        with self._lock:
+            if self._guarded:
+                return False
+            self._thread = None
+            return True
+
+    def end(self) -> None:
+        """Ends the thread, for good."""
+        self._is_over = True
+        self._news.put(None)
+
+    def close(self) -> None:
+        """Ends the thread, and waits for that."""
+        self.end()
+        thread = self._thread
+        if thread:
+            thread.join()
+
+
 class Frames:
-    """The frames of a watch, of which none may come too late. gRPC's own iterator has no time
-    limit, so a thread keeps watch over whoever reads, and ends the stream."""
+    """The frames of a watch, of which none may come too late."""
 
     def __init__(self, call: Any, silence_seconds: float) -> None:
         self._call = call
-        self._silence_seconds = silence_seconds
+        self.silence_seconds = silence_seconds
+        """How long the stream may be silent."""
         self._silent_at = math.inf
         self._is_silent = False
-        self._ended = Flag()
-        self._guard = threading.Thread(target=self._keep_watch, name="skep-watch", daemon=True)
-        self._guard.start()
+        self._guard: Guard = call.guard
+        self._guard.add(self)
 
     def next(self) -> v1.WatchResponse:
         """The next frame.
 
         Raises Error once the stream ends or is silent.
         """
-        self._silent_at = time.monotonic() + self._silence_seconds
+        self._silent_at = time.monotonic() + self.silence_seconds
         try:
             frame: v1.WatchResponse = next(self._call)
         except StopIteration:
@@ -184,25 +263,21 @@ class Frames:
             self._silent_at = math.inf
         return frame
 
-    def _keep_watch(self) -> None:
-        left = self._silence_seconds
-        while not self._ended.wait(left):
-            # A reading that begins right now has this long.
-            left = min(self._silent_at - time.monotonic(), self._silence_seconds)
-            if left <= 0:
-                self._is_silent = True
-                self._call.cancel()
-                return
+    def look(self, now: float) -> float:
+        """Ends the stream if it is silent for too long; in how many seconds to look again."""
+        if self._silent_at <= now and not self._is_silent:
+            self._is_silent = True
+            self._call.cancel()
+        # A reading that begins right now has the whole time.
+        left = self._silent_at - now
+        return left if 0 < left < self.silence_seconds else self.silence_seconds
 
     def cancel(self) -> None:
         """Ends the stream."""
-        self._ended.set()
+        self._guard.remove(self)
         self._call.cancel()
 
-    def close(self) -> None:
-        """Ends the stream and its thread."""
-        self.cancel()
-        self._guard.join()
+    close = cancel
 
 
 def pause(seconds: float, end: Flag) -> None:
