@@ -4,6 +4,7 @@
 mod failing;
 mod reading;
 mod refused;
+mod stopping;
 mod together;
 
 use std::process::Output;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Every check refuses, and says why.
 
+use std::collections::BTreeSet;
+
 use crate::model::*;
 use crate::testing::{World, every_node, replicated, tcp};
 
@@ -240,4 +242,33 @@ fn of_many_tasks_only_the_first_follow_the_numbers() {
     );
     set_state(&mut world, 2, NodeState::Down);
     assert_eq!(plan(&mut world).matches("waits").count(), 150);
+}
+
+#[test]
+fn each_way_to_require_a_label_leaves_its_nodes() {
+    for (operator, values, fitting) in [
+        (None, &["ssd"][..], &["node-1"][..]),
+        (Some(Operator::In), &["ssd", "tape"], &["node-1"]),
+        (Some(Operator::NotIn), &["ssd"], &["node-2", "node-3"]),
+        (Some(Operator::Exists), &[], &["node-1", "node-2"]),
+        (Some(Operator::NotExists), &[], &["node-3"]),
+        (Some(Operator::Prefix), &["s"], &["node-1"]),
+    ] {
+        let mut world = World::with_nodes(3);
+        label(&mut world, 1, "disk", "ssd");
+        label(&mut world, 2, "disk", "hdd");
+        let web = world.create_service(with_template(replicated("web", 6), |template| {
+            template.placement.requirements = vec![Requirement {
+                key: NodeKey::Label("disk".to_owned()),
+                operator,
+                values: values.iter().map(|&value| value.to_owned()).collect(),
+            }];
+        }));
+        wait_for(&mut world, web, 1..=6);
+        let text = plan(&mut world);
+        let nodes = text.lines().filter_map(|line| line.split(" -> ").nth(1));
+        let nodes: BTreeSet<_> = nodes.collect();
+        let fitting: BTreeSet<_> = fitting.iter().copied().collect();
+        assert_eq!(nodes, fitting, "{operator:?} {values:?}");
+    }
 }

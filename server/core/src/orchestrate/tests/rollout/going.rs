@@ -309,3 +309,25 @@ fn scaling_goes_on_beside_it() {
          wake at 600000 ms\n"
     );
 }
+
+#[test]
+fn a_trial_lasts_as_long_as_the_policy_says() {
+    let mut case = running(1, 1);
+    case.policy(|it| it.monitor = seconds(7));
+    case.new_template("new");
+    let _ = case.tell("a new template");
+    let _ = through(&mut case, "web.1");
+    case.pass_ms(6_999);
+    let mut story = case.tell("it is still watched");
+    case.pass_ms(1);
+    story += &case.tell("7 s after it began to run");
+    assert_eq!(
+        story,
+        "-- it is still watched\n\
+         wake at 7000 ms\n\
+         -- 7 s after it began to run\n\
+         rollout COMPLETED: 1 done, 0 open, 0 failed of 1\n\
+         pass web.1#2\n\
+         good v2\n"
+    );
+}
