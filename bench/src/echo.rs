@@ -79,6 +79,13 @@ impl ServiceService for Echo {
         not_here()
     }
 
+    async fn wait_service(
+        &self,
+        _: Request<v1::WaitServiceRequest>,
+    ) -> Result<Response<v1::WaitServiceResponse>, Status> {
+        not_here()
+    }
+
     async fn control_rollout(
         &self,
         _: Request<v1::ControlRolloutRequest>,
