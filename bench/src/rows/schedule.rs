@@ -74,7 +74,11 @@ fn world(tasks: u32, demanding: bool) -> Result<World> {
 
 /// Every second node has a fast disk, and each is in one of ten zones.
 fn node(number: u32) -> Write {
-    let disk = if number % 2 == 0 { "ssd" } else { "hdd" };
+    let disk = if number.is_multiple_of(2) {
+        "ssd"
+    } else {
+        "hdd"
+    };
     let zone = format!("zone-{}", number / ZONE_NODES);
     let labels = [("disk", disk), ("zone", &zone)];
     let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));

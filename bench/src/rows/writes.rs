@@ -78,7 +78,10 @@ async fn create_services(setup: &Setup, clients: usize, server: &Server) -> Resu
                 request_id: format!("bench-{name}"),
             };
             let mut services = services.clone();
-            async move { Ok(drop(services.create_service(request).await?)) }
+            async move {
+                services.create_service(request).await?;
+                Ok(())
+            }
         }
     };
     closed_loop(setup, clients, server.pid(), write).await
