@@ -68,7 +68,9 @@ pub(crate) fn is_about_signal(error: &EngineError) -> bool {
 /// Whether a start failed because of what an earlier one left behind: the engine went away in the
 /// middle of it.
 pub(crate) fn is_left_over(words: &str) -> bool {
-    words.contains("already exists")
+    ["already exists", "id already in use"]
+        .iter()
+        .any(|known| words.contains(known))
 }
 
 /// What was wrong with a start, without the names of all those who passed it on.

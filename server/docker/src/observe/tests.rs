@@ -227,6 +227,7 @@ fn health_is_what_the_engine_says_with_its_last_words() {
 fn what_an_interrupted_start_left_behind_is_blamed_on_nobody() {
     let words = "failed to create task for container: Conflict. container with id c0ffee already exists: unknown";
     assert!(crate::refusal::is_left_over(words));
+    assert!(crate::refusal::is_left_over("id already in use"));
     assert!(!crate::refusal::is_left_over(
         "exec: \"nope\": executable file not found in $PATH"
     ));

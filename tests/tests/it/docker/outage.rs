@@ -96,7 +96,7 @@ async fn an_engine_that_restarts_ends_what_ran() {
     engine.stop();
     engine.start_again();
     let exit = node.exit(task).await;
-    assert_eq!(exit.cause, ExitCause::Exited);
+    assert_eq!(exit.cause, ExitCause::EngineLost);
     // Nobody but the managers begins it again.
     node.executor.start(task).await.expect("it has ended");
     assert_eq!(node.inspect(task, "{{.State.Running}}"), "false");
