@@ -38,20 +38,14 @@ pub(super) fn verdict(policy: &RestartPolicy, task: &Task, now: Timestamp) -> Ve
         return Verdict::Settled(outcome(state));
     }
     let restart_time = ended.after(delay(policy, memory.streak));
-    if !counts {
-        return Verdict::Again {
-            restart_time,
-            memory,
-        };
+    if counts {
+        memory.streak = memory.streak.saturating_add(1);
+        memory.window_attempts = memory.window_attempts.saturating_add(1);
+        memory.early_ends = memory.early_ends.saturating_add(u32::from(is_early(task)));
     }
     Verdict::Again {
         restart_time,
-        memory: RestartMemory {
-            streak: memory.streak.saturating_add(1),
-            window_attempts: memory.window_attempts.saturating_add(1),
-            window_start: memory.window_start,
-            early_ends: memory.early_ends.saturating_add(u32::from(is_early(task))),
-        },
+        memory,
     }
 }
 

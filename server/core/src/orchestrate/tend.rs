@@ -37,27 +37,15 @@ impl Next {
         }
     }
 
-    /// The same again without delay: what was before is not held against it. A step that is
-    /// open begins anew; once its rollout is over nobody judges it any more, and it is dropped.
+    /// The same again without delay: what was before is not held against it.
     pub(super) fn moved(desk: &Desk<'_>, attempt: &Attempt<'_>) -> Next {
         let template = attempt.task.template_revision;
         let policy = desk.restart_policy(template);
-        let rollout = desk.service.rollout.as_ref();
-        let is_over = rollout.is_none_or(|it| it.state.is_over());
-        let anew = |step: RolloutStep| match step.verdict {
-            Some(_) => Some(step),
-            None if is_over => None,
-            None => Some(RolloutStep {
-                begun: desk.now,
-                turn_over: None,
-                ..step
-            }),
-        };
         Next {
             template,
             memory: restart::remembered(&policy, attempt.task, desk.now),
             restart_time: attempt.task.status.restart_time,
-            step: attempt.step.and_then(anew),
+            step: anew(desk, attempt),
         }
     }
 
@@ -82,9 +70,9 @@ impl Next {
                 restart_time,
                 memory,
             } => {
-                let step = match Next::moved(desk, attempt) {
-                    anew if attempt.task.ended_with_engine() => anew.step,
-                    _ => attempt.step,
+                let step = match attempt.task.ended_with_engine() {
+                    true => anew(desk, attempt),
+                    false => attempt.step,
                 };
                 Some(Next {
                     template: attempt.task.template_revision,
@@ -95,6 +83,23 @@ impl Next {
             }
             Verdict::Settled(_) => None,
         }
+    }
+}
+
+/// The step of what follows an attempt whose end says nothing. If it is open it begins anew; once
+/// its rollout is over nobody judges it any more, and it is dropped.
+fn anew(desk: &Desk<'_>, attempt: &Attempt<'_>) -> Option<RolloutStep> {
+    let step = attempt.step?;
+    let rollout = desk.service.rollout.as_ref();
+    let is_over = rollout.is_none_or(|it| it.state.is_over());
+    match step.verdict {
+        Some(_) => Some(step),
+        None if is_over => None,
+        None => Some(RolloutStep {
+            begun: desk.now,
+            turn_over: None,
+            ..step
+        }),
     }
 }
 

@@ -35,32 +35,23 @@ fn tasks_of_a_node_that_is_down_are_replaced_at_once() {
 
 #[test]
 fn they_are_orphaned_after_their_time() {
-    let mut case = Case::running(2, replicated("web", 2));
-    case.set_node(2, NodeState::Down);
-    let _ = case.plan();
-    case.pass_ms(86_399_999);
-    assert_eq!(case.plan(), "wake at 86400000 ms");
-    case.pass_ms(1);
-    assert_eq!(case.plan(), "observe web.2#1 Orphaned NODE_LOST");
-    assert_eq!(case.plan(), "");
-}
-
-#[test]
-fn the_swarm_says_when_what_is_lost_is_given_up() {
-    let mut case = Case::running(2, replicated("web", 2));
-    case.world.apply([Write::PutSwarm {
-        id: SwarmId(1),
-        spec: Arc::new(SwarmSpec {
-            orphan_after: Some(Duration::from_secs(60)),
-            ..SwarmSpec::default()
-        }),
-    }]);
-    case.set_node(2, NodeState::Down);
-    let _ = case.plan();
-    case.pass_ms(59_999);
-    assert_eq!(case.plan(), "wake at 60000 ms");
-    case.pass_ms(1);
-    assert_eq!(case.plan(), "observe web.2#1 Orphaned NODE_LOST");
+    for (orphan_after, millis) in [(None, 86_400_000), (Some(Duration::from_secs(60)), 60_000)] {
+        let mut case = Case::running(2, replicated("web", 2));
+        case.world.apply([Write::PutSwarm {
+            id: SwarmId(1),
+            spec: Arc::new(SwarmSpec {
+                orphan_after,
+                ..SwarmSpec::default()
+            }),
+        }]);
+        case.set_node(2, NodeState::Down);
+        let _ = case.plan();
+        case.pass_ms(millis - 1);
+        assert_eq!(case.plan(), format!("wake at {millis} ms"));
+        case.pass_ms(1);
+        assert_eq!(case.plan(), "observe web.2#1 Orphaned NODE_LOST");
+        assert_eq!(case.plan(), "");
+    }
 }
 
 #[test]
