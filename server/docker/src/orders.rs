@@ -288,14 +288,10 @@ impl Inner {
     ) -> Result<Option<Known>, EngineError> {
         let _look = self.table.look(task).await;
         let mut seen = self.see(task, container).await?;
-        if seen.as_ref().is_some_and(|seen| self.has_just_ended(seen)) {
-            if self.is_engine_leaving().await {
-                self.table.note_engine_lost(task);
-                seen = self.see(task, container).await?;
-            } else if seen.as_ref().is_some_and(is_doubtful) {
-                self.table.oom(task, OOM_LATE).await;
-                seen = self.see(task, container).await?;
-            }
+        if let Some(ended) = seen.as_ref().filter(|seen| self.has_just_ended(seen))
+            && self.finds_out_more(ended).await
+        {
+            seen = self.see(task, container).await?;
         }
         let Some(seen) = seen else {
             self.table.gone(task);
@@ -329,6 +325,19 @@ impl Inner {
         let phase = known.map(|known| known.observed.phase);
         let was_there = phase.is_some_and(|phase| !matches!(phase, Phase::Exited(_)));
         matches!(&seen.phase, Phase::Exited(exit) if exit.cause == ExitCause::Exited) && was_there
+    }
+
+    /// Finds out what the container itself does not say of its end; whether to look again for it.
+    async fn finds_out_more(&self, ended: &Seen) -> bool {
+        if self.is_engine_leaving().await {
+            self.table.note_engine_lost(ended.task);
+            return true;
+        }
+        let is_doubtful = is_doubtful(ended);
+        if is_doubtful {
+            self.table.oom(ended.task, OOM_LATE).await;
+        }
+        is_doubtful
     }
 
     /// Whether the engine is away or about to go. One that stops ends what it runs, and tells of it

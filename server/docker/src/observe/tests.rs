@@ -225,10 +225,18 @@ fn health_is_what_the_engine_says_with_its_last_words() {
 
 #[test]
 fn what_an_interrupted_start_left_behind_is_blamed_on_nobody() {
-    let words = "failed to create task for container: Conflict. container with id c0ffee already exists: unknown";
-    assert!(crate::refusal::is_left_over(words));
-    assert!(crate::refusal::is_left_over("id already in use"));
-    assert!(!crate::refusal::is_left_over(
+    let blamed_on_nobody = |words: &str| {
+        let created = ContainerState {
+            status: Some(Status::CREATED),
+            error: Some(words.to_owned()),
+            ..ContainerState::default()
+        };
+        exit_of(created, false).cause == ExitCause::EngineLost
+    };
+    assert!(blamed_on_nobody("id already in use"));
+    assert!(blamed_on_nobody("task c0ffee already exists: unknown"));
+    assert!(!blamed_on_nobody("mkdir /data: already exists as a file"));
+    assert!(!blamed_on_nobody(
         "exec: \"nope\": executable file not found in $PATH"
     ));
 }
