@@ -6,8 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use prost_reflect::{Kind, MessageDescriptor};
+use prost_reflect::{FieldDescriptor, Kind};
 
+use super::fields::{fields_below, is_ours};
 use super::raw::pool;
 
 const TABLE: &str = include_str!("effects.txt");
@@ -48,34 +49,18 @@ fn rows() -> Vec<Row> {
 /// The fields of all specs that are no messages of ours with fields of their own.
 fn leaves() -> BTreeSet<String> {
     let root = |name: &&str| pool().get_message_by_name(&format!("skep.v1.{name}"));
-    let mut waiting: Vec<MessageDescriptor> = SPECS.iter().filter_map(root).collect();
-    let mut seen = BTreeSet::new();
-    let mut leaves = BTreeSet::new();
-    while let Some(message) = waiting.pop() {
-        if !seen.insert(message.full_name().to_owned()) {
-            continue;
-        }
-        for field in message.fields() {
-            let inner = match field.kind() {
-                Kind::Message(inner) if field.is_map() => {
-                    Some(inner.map_entry_value_field().kind())
-                }
-                kind => Some(kind),
-            };
-            match inner {
-                Some(Kind::Message(inner))
-                    if inner.package_name() == "skep.v1" && inner.fields().len() > 0 =>
-                {
-                    waiting.push(inner);
-                }
-                _ => {
-                    let name = format!("{}.{}", message.name(), field.name());
-                    leaves.insert(name);
-                }
-            }
-        }
-    }
-    leaves
+    let fields = fields_below(SPECS.iter().filter_map(root).collect());
+    let leaves = fields.iter().filter(|field| !has_fields_of_its_own(field));
+    let names = leaves.map(|leaf| format!("{}.{}", leaf.parent_message().name(), leaf.name()));
+    names.collect()
+}
+
+fn has_fields_of_its_own(field: &FieldDescriptor) -> bool {
+    let value = match field.kind() {
+        Kind::Message(entry) if field.is_map() => entry.map_entry_value_field().kind(),
+        kind => kind,
+    };
+    matches!(value, Kind::Message(inner) if is_ours(&inner) && inner.fields().len() > 0)
 }
 
 /// What stands right above a function in a file, its attributes among it; nothing: it is not there.

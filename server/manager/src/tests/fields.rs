@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use prost_reflect::{Kind, MessageDescriptor};
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
 use super::raw::pool;
 use super::{listing, nodes, reading, repeats, rollouts, services, streams, swarm, waits};
@@ -262,12 +262,17 @@ pub(super) fn request_fields() -> BTreeSet<String> {
     let methods = pool()
         .services()
         .flat_map(|service| service.methods().collect::<Vec<_>>());
-    let mut waiting: Vec<MessageDescriptor> = methods.map(|method| method.input()).collect();
+    let fields = fields_below(methods.map(|method| method.input()).collect());
+    let names = fields.iter().map(|field| field.full_name().to_owned());
+    names.collect()
+}
+
+/// All fields of these messages of ours, at any depth.
+pub(super) fn fields_below(mut waiting: Vec<MessageDescriptor>) -> Vec<FieldDescriptor> {
     let mut seen = BTreeSet::new();
-    let mut fields = BTreeSet::new();
+    let mut fields = Vec::new();
     while let Some(message) = waiting.pop() {
-        let ours = message.package_name() == "skep.v1";
-        if !ours || !seen.insert(message.full_name().to_owned()) {
+        if !is_ours(&message) || !seen.insert(message.full_name().to_owned()) {
             continue;
         }
         for field in message.fields() {
@@ -275,11 +280,15 @@ pub(super) fn request_fields() -> BTreeSet<String> {
                 waiting.push(inner);
             }
             if !message.is_map_entry() {
-                fields.insert(field.full_name().to_owned());
+                fields.push(field);
             }
         }
     }
     fields
+}
+
+pub(super) fn is_ours(message: &MessageDescriptor) -> bool {
+    message.package_name() == "skep.v1"
 }
 
 #[test]
