@@ -212,7 +212,8 @@ impl Engine {
         let dir = self.dir.path().display().to_string();
         for process in fs::read_dir("/proc").into_iter().flatten().flatten() {
             let words = fs::read(process.path().join("cmdline")).unwrap_or_default();
-            let is_its = String::from_utf8_lossy(&words).contains(&dir);
+            let words = String::from_utf8_lossy(&words);
+            let is_its = words.contains("containerd") && words.contains(&dir);
             let pid = process.file_name().to_string_lossy().parse();
             if let (true, Ok(pid)) = (is_its, pid) {
                 let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
