@@ -61,6 +61,8 @@ pub(crate) struct Told {
     pub(crate) oom: bool,
     /// It ended while its engine was away, or went away.
     pub(crate) engine_lost: bool,
+    /// Its engine went away while it was being started.
+    pub(crate) interrupted: bool,
 }
 
 /// What a container says; nothing: it is not this owner's. `platform`: what its engine runs
@@ -166,7 +168,9 @@ pub(crate) fn removed() -> Exit {
 /// The end of a container that the engine could not start. What it made of it stays as it is:
 /// nothing of it ever ran.
 fn not_started(words: &str, known: &Known<'_>) -> Exit {
-    let (cause, message) = if refusal::is_left_over(words) {
+    // Of a start that it was in the middle of an engine leaves a container, a network or a port behind,
+    // in the way of the next one.
+    let (cause, message) = if known.told.interrupted {
         let what = "the Docker engine went away while it was being started";
         (
             ExitCause::EngineLost,

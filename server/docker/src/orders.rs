@@ -187,6 +187,9 @@ impl Inner {
             return Ok(());
         }
         let started = self.engine.start(container).await;
+        if started.is_err() && self.is_engine_leaving().await {
+            self.table.note_interrupted(task);
+        }
         let seen = self.refresh(task, container).await;
         let Err(error) = started else {
             seen?;
@@ -310,6 +313,7 @@ impl Inner {
             stopped: memory.is_stopped,
             oom: memory.is_oom,
             engine_lost: memory.is_engine_lost,
+            interrupted: memory.is_interrupted,
         };
         let platform = self.engine.platform();
         let seen = inspected.and_then(|it| observe::seen(&it, self.owner, &platform, told));

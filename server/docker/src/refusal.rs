@@ -65,15 +65,6 @@ pub(crate) fn is_about_signal(error: &EngineError) -> bool {
         .any(|known| words.contains(known))
 }
 
-/// Whether a start failed because of what an earlier one left behind: the engine went away in the
-/// middle of it.
-pub(crate) fn is_left_over(words: &str) -> bool {
-    let said = plain(words);
-    ["already exists", "id already in use"]
-        .iter()
-        .any(|known| said.ends_with(known))
-}
-
 /// What was wrong with a start, without the names of all those who passed it on.
 pub(crate) fn plain(words: &str) -> &str {
     const PASSED_ON: [&str; 2] = [

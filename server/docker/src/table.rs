@@ -36,6 +36,8 @@ struct Entry {
     oom: watch::Sender<bool>,
     /// It ended while the engine was away, or went away.
     engine_lost: bool,
+    /// The engine went away while it was being started.
+    interrupted: bool,
     /// How it ended although it was never started.
     unstarted: Option<Exit>,
     /// What people should know of it as long as it is there.
@@ -56,6 +58,7 @@ pub(crate) struct Memory {
     pub(crate) is_stopped: bool,
     pub(crate) is_oom: bool,
     pub(crate) is_engine_lost: bool,
+    pub(crate) is_interrupted: bool,
     pub(crate) unstarted: Option<Exit>,
     pub(crate) note: Option<Note>,
 }
@@ -143,6 +146,15 @@ impl Table {
         }
     }
 
+    /// Waits until that was noted, at most for so long.
+    pub(crate) async fn oom(&self, task: TaskId, patience: Duration) {
+        let noted = self.tasks().get(&task).map(|entry| entry.oom.subscribe());
+        if let Some(mut noted) = noted {
+            let noted = noted.wait_for(|is_oom| *is_oom);
+            tokio::time::timeout(patience, noted).await.ok();
+        }
+    }
+
     /// Notes that a task ended while the engine was away, or went away.
     pub(crate) fn note_engine_lost(&self, task: TaskId) {
         if let Some(entry) = self.tasks().get_mut(&task) {
@@ -150,12 +162,10 @@ impl Table {
         }
     }
 
-    /// Waits until that was noted, at most for so long.
-    pub(crate) async fn oom(&self, task: TaskId, patience: Duration) {
-        let noted = self.tasks().get(&task).map(|entry| entry.oom.subscribe());
-        if let Some(mut noted) = noted {
-            let noted = noted.wait_for(|is_oom| *is_oom);
-            tokio::time::timeout(patience, noted).await.ok();
+    /// Notes that the engine went away while a task was being started.
+    pub(crate) fn note_interrupted(&self, task: TaskId) {
+        if let Some(entry) = self.tasks().get_mut(&task) {
+            entry.interrupted = true;
         }
     }
 
@@ -182,6 +192,7 @@ impl Table {
             is_stopped: entry.is_stopped,
             is_oom: *entry.oom.borrow(),
             is_engine_lost: entry.engine_lost,
+            is_interrupted: entry.interrupted,
             unstarted: entry.unstarted.clone(),
             note: entry.note.clone(),
         }
@@ -215,6 +226,7 @@ impl Table {
         entry.is_stopped = false;
         entry.oom = watch::Sender::default();
         entry.engine_lost = false;
+        entry.interrupted = false;
         entry.unstarted = None;
         entry.note = None;
         drop(tasks);

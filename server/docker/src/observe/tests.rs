@@ -225,18 +225,26 @@ fn health_is_what_the_engine_says_with_its_last_words() {
 
 #[test]
 fn what_an_interrupted_start_left_behind_is_blamed_on_nobody() {
-    let blamed_on_nobody = |words: &str| {
-        let created = ContainerState {
+    for interrupted in [false, true] {
+        let state = ContainerState {
             status: Some(Status::CREATED),
-            error: Some(words.to_owned()),
+            error: Some("Bind for 127.0.0.1:8080 failed: port is already allocated".to_owned()),
             ..ContainerState::default()
         };
-        exit_of(created, false).cause == ExitCause::EngineLost
-    };
-    assert!(blamed_on_nobody("id already in use"));
-    assert!(blamed_on_nobody("task c0ffee already exists: unknown"));
-    assert!(!blamed_on_nobody("mkdir /data: already exists as a file"));
-    assert!(!blamed_on_nobody(
-        "exec: \"nope\": executable file not found in $PATH"
-    ));
+        let told = Told {
+            interrupted,
+            ..Told::default()
+        };
+        let seen = seen(&inspected(state), OWNER, PLATFORM, told).expect("it is ours");
+        let Phase::Exited(exit) = seen.phase else {
+            panic!("{:?}", seen.phase)
+        };
+        let causes = [ExitCause::NotStarted, ExitCause::EngineLost];
+        assert_eq!(exit.cause, causes[usize::from(interrupted)]);
+        assert!(
+            exit.message.contains("already allocated"),
+            "{}",
+            exit.message
+        );
+    }
 }
